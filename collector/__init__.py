@@ -1,0 +1,1 @@
+"""Ingest: sources, parsers, correlation and the pipeline into the tables."""

@@ -1,0 +1,267 @@
+"""The one reader of settings: cachewise.toml (or the file CACHEWISE_CONFIG names), then the environment over it."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from core.errors import FixSettings
+
+SourceKind = Literal["cloudwatch", "files"]
+SOURCE_KINDS: tuple[str, ...] = ("cloudwatch", "files")
+PROVIDERS = ("anthropic", "bedrock")
+CACHE_TTLS = ("5m", "1h")
+DEFAULT_FILE = "cachewise.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class LineDefaults:
+    """What a text line does not say: provider, model, TTL and switches of the service that wrote it."""
+
+    provider: str = "anthropic"
+    model: str | None = None
+    cache_ttl: str | None = None  # None: the split of writes between 5m and 1h is unknown
+    caching_enabled: bool | None = None
+    function_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """One configured source of log lines."""
+
+    name: str
+    kind: SourceKind
+    log_group: str | None = None
+    region: str | None = None
+    account: str | None = None
+    paths: tuple[str, ...] = ()
+    overlap_s: int = 600
+    since_days: float = 7.0
+    endpoint_url: str | None = None
+    defaults: LineDefaults = field(default_factory=LineDefaults)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be configured. Built once at the edge and passed down."""
+
+    store_path: str = "data"
+    store_engine: Literal["duckdb"] = "duckdb"
+    sources: tuple[SourceSettings, ...] = ()
+    price_files: tuple[str, ...] = ()
+    port: int = 8501
+    address: str = "127.0.0.1"
+    demo: bool = False
+    config_file: str | None = None
+    aws_endpoint_url: str | None = None
+    anthropic_base_url: str | None = None
+
+    @property
+    def lake_path(self) -> str:
+        """Where the tables live: the demo fleet's are kept apart from a real service's."""
+        return f"{self.store_path.rstrip('/')}/demo/tables" if self.demo else f"{self.store_path.rstrip('/')}/tables"
+
+
+def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None) -> Settings:
+    """Read the settings file, lay the environment over it, check every key and value.
+
+    Raises FixSettings naming the file, the key, the value and what is accepted.
+    """
+    env = os.environ if environ is None else environ
+    path = _config_path(env, folder or Path.cwd())
+    data = _read_toml(path) if path else {}
+    _only_known("", data, {"store", "sources", "prices", "dashboard"}, path)
+    store = _table(data, "store", {"path", "engine"}, path)
+    prices = _table(data, "prices", {"files"}, path)
+    dashboard = _table(data, "dashboard", {"port", "address"}, path)
+    engine = env.get("CACHEWISE_STORE_ENGINE", store.get("engine", "duckdb"))
+    if engine != "duckdb":
+        raise FixSettings(
+            f'store.engine = "{engine}" is not available.',
+            code="CFG-003",
+            mend='Accepted: "duckdb" (Spark arrives later).',
+        )
+    return Settings(
+        store_path=env.get("CACHEWISE_STORE_PATH", str(store.get("path", "data"))),
+        store_engine="duckdb",
+        sources=tuple(_source(item, index, path) for index, item in enumerate(_sources(data, path))),
+        price_files=_price_files(env, prices),
+        port=_port(env.get("CACHEWISE_PORT", dashboard.get("port", 8501))),
+        address=env.get("CACHEWISE_ADDRESS", str(dashboard.get("address", "127.0.0.1"))),
+        demo=_switch("CACHEWISE_DEMO", env.get("CACHEWISE_DEMO", "false")),
+        config_file=str(path) if path else None,
+        aws_endpoint_url=env.get("AWS_ENDPOINT_URL") or env.get("AWS_ENDPOINT_URL_LOGS"),
+        anthropic_base_url=env.get("ANTHROPIC_BASE_URL"),
+    )
+
+
+def _config_path(env: Mapping[str, str], folder: Path) -> Path | None:
+    named = env.get("CACHEWISE_CONFIG")
+    if named:
+        path = Path(named)
+        if not path.is_file():
+            raise FixSettings(
+                f"CACHEWISE_CONFIG names {named}, which is not a file.",
+                code="CFG-001",
+                mend="Create it or unset the variable.",
+            )
+        return path
+    path = folder / DEFAULT_FILE
+    return path if path.is_file() else None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FixSettings(
+            f"{path} is not valid TOML: {error}.", code="CFG-002", mend="Mend the line it names."
+        ) from None
+    except OSError as error:
+        raise FixSettings(
+            f"{path} cannot be read: {error.strerror}.", code="CFG-002", mend="Check its permissions."
+        ) from None
+
+
+def _only_known(where: str, table: Mapping[str, Any], known: set[str], path: Path | None) -> None:
+    for key in table:
+        if key not in known:
+            raise FixSettings(
+                f'{path}: unknown key "{where}{key}".', code="CFG-004", mend=f"Accepted: {', '.join(sorted(known))}."
+            )
+
+
+def _table(data: Mapping[str, Any], name: str, known: set[str], path: Path | None) -> Mapping[str, Any]:
+    table = data.get(name, {})
+    if not isinstance(table, dict):
+        raise FixSettings(f"{path}: {name} must be a table.", code="CFG-004", mend=f"Write [{name}] on its own line.")
+    _only_known(f"{name}.", table, known, path)
+    return table
+
+
+def _sources(data: Mapping[str, Any], path: Path | None) -> list[dict[str, Any]]:
+    items = data.get("sources", [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise FixSettings(
+            f"{path}: sources must be a list of tables.", code="CFG-004", mend="Write [[sources]] for each."
+        )
+    names = [item.get("name") for item in items]
+    for name in names:
+        if names.count(name) > 1:
+            raise FixSettings(
+                f'{path}: two sources are named "{name}".', code="CFG-005", mend="Give each source its own name."
+            )
+    return items
+
+
+_SOURCE_KEYS = {
+    "name",
+    "kind",
+    "log_group",
+    "region",
+    "account",
+    "paths",
+    "path",
+    "overlap_s",
+    "since_days",
+    "endpoint_url",
+    "defaults",
+}
+_DEFAULT_KEYS = {"provider", "model", "cache_ttl", "caching_enabled", "function_name"}
+
+
+def _source(item: Mapping[str, Any], index: int, path: Path | None) -> SourceSettings:
+    where = f"sources[{index}]."
+    _only_known(where, item, _SOURCE_KEYS, path)
+    name, kind = item.get("name"), item.get("kind")
+    if not isinstance(name, str) or not name:
+        raise FixSettings(f"{path}: {where}name is missing.", code="CFG-005", mend='Add name = "…".')
+    if kind not in SOURCE_KINDS:
+        raise FixSettings(
+            f'{path}: source "{name}" has kind = {kind!r}.',
+            code="CFG-006",
+            mend=f"Accepted: {', '.join(SOURCE_KINDS)}.",
+        )
+    if kind == "cloudwatch" and not item.get("log_group"):
+        raise FixSettings(
+            f'{path}: source "{name}" has no log_group.', code="CFG-007", mend='Add log_group = "/aws/lambda/…".'
+        )
+    paths = item.get("paths", [item["path"]] if "path" in item else [])
+    if kind == "files" and not paths:
+        raise FixSettings(
+            f'{path}: source "{name}" has no paths.', code="CFG-007", mend='Add paths = ["logs/*.log.gz"].'
+        )
+    return SourceSettings(
+        name=name,
+        kind=kind,
+        log_group=item.get("log_group"),
+        region=item.get("region"),
+        account=item.get("account"),
+        paths=tuple(str(p) for p in paths),
+        overlap_s=_positive(item.get("overlap_s", 600), f"{where}overlap_s", path),
+        since_days=float(_positive(item.get("since_days", 7), f"{where}since_days", path)),
+        endpoint_url=item.get("endpoint_url"),
+        defaults=line_defaults(item.get("defaults", {}), where=where, path=path),
+    )
+
+
+def line_defaults(table: Mapping[str, Any], *, where: str = "", path: Path | None = None) -> LineDefaults:
+    """Check and build the defaults of a source. Raises FixSettings with the accepted values."""
+    _only_known(f"{where}defaults.", table, _DEFAULT_KEYS, path)
+    provider = table.get("provider", "anthropic")
+    if provider not in PROVIDERS:
+        raise FixSettings(
+            f"{path}: {where}defaults.provider = {provider!r}.",
+            code="CFG-008",
+            mend=f"Accepted: {', '.join(PROVIDERS)}.",
+        )
+    ttl = table.get("cache_ttl")
+    if ttl is not None and ttl not in CACHE_TTLS:
+        raise FixSettings(
+            f"{path}: {where}defaults.cache_ttl = {ttl!r}.", code="CFG-009", mend="Claude knows only 5m and 1h."
+        )
+    return LineDefaults(
+        provider=provider,
+        model=table.get("model"),
+        cache_ttl=ttl,
+        caching_enabled=table.get("caching_enabled"),
+        function_name=table.get("function_name"),
+    )
+
+
+def _positive(value: object, key: str, path: Path | None) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise FixSettings(f"{path}: {key} = {value!r}.", code="CFG-010", mend="Accepted: a number above 0.")
+    return int(value) if isinstance(value, int) else value
+
+
+def _price_files(env: Mapping[str, str], prices: Mapping[str, Any]) -> tuple[str, ...]:
+    named = env.get("CACHEWISE_PRICE_FILES")
+    if named:
+        return tuple(part for part in named.split(os.pathsep) if part)
+    return tuple(str(item) for item in prices.get("files", []))
+
+
+def _port(value: object) -> int:
+    try:
+        port = int(str(value))
+    except ValueError:
+        port = -1
+    if not 0 < port < 65536:
+        raise FixSettings(
+            f"Port {value!r} is not usable.", code="CFG-011", mend="Accepted: 1 to 65535, such as PORT=8501."
+        )
+    return port
+
+
+def _switch(key: str, value: str) -> bool:
+    lowered = value.strip().lower()
+    if lowered in ("1", "true", "yes", "on"):
+        return True
+    if lowered in ("", "0", "false", "no", "off"):
+        return False
+    raise FixSettings(f"{key} = {value!r} is not a switch.", code="CFG-012", mend="Accepted: true or false.")

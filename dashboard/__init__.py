@@ -1,0 +1,1 @@
+"""The Streamlit pages. No SQL, no prices, no boto3 here."""
