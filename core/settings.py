@@ -202,7 +202,7 @@ def _source(item: Mapping[str, Any], index: int, path: Path | None) -> SourceSet
         region=item.get("region"),
         account=item.get("account"),
         paths=tuple(str(p) for p in paths),
-        overlap_s=_positive(item.get("overlap_s", 600), f"{where}overlap_s", path),
+        overlap_s=int(_positive(item.get("overlap_s", 600), f"{where}overlap_s", path)),
         since_days=float(_positive(item.get("since_days", 7), f"{where}since_days", path)),
         endpoint_url=item.get("endpoint_url"),
         defaults=line_defaults(item.get("defaults", {}), where=where, path=path),

@@ -1,0 +1,54 @@
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+# uv records whatever index the environment names; the lock must hold pypi.org only
+NO_INDEX := env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL
+export PYTHONUTF8 := 1
+
+.PHONY: help run demo test e2e check format lock bench clean
+
+help: ## show this help
+	@grep -hE '^[a-z0-9]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(BIN)/uv:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Cachewise needs Python 3.11 or newer as python3; this is $$(python3 --version 2>&1)."; exit 1; }
+	@python3 -m venv .venv || { echo "python3 cannot make a virtual environment; on Debian: apt-get install python3-venv."; exit 1; }
+	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==0.13.9
+
+.venv/.run: pyproject.toml uv.lock | $(BIN)/uv
+	@$(BIN)/uv sync -q --frozen --inexact --no-default-groups
+	@touch $@
+
+.venv/.dev: pyproject.toml uv.lock | $(BIN)/uv
+	@$(BIN)/uv sync -q --frozen --inexact --group dev
+	@touch $@ .venv/.run
+
+run: .venv/.run ## start the dashboard and the collector (PORT=8501; with nothing configured: the demo fleet)
+	@$(BIN)/python -m cli run $(if $(PORT),--port $(PORT))
+
+demo: .venv/.run ## the same, always with the demo fleet
+	@$(BIN)/python -m cli run --demo $(if $(PORT),--port $(PORT))
+
+test: .venv/.dev ## run every test (browser tests where Chromium is installed)
+	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
+
+e2e: .venv/.dev ## run the browser tests alone
+	@$(BIN)/python -m pytest -q -m e2e $(ARGS)
+
+check: .venv/.dev ## format, lint, types, import rules, lock
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+	@$(BIN)/mypy && $(BIN)/lint-imports --no-logo
+	@$(NO_INDEX) $(BIN)/uv lock --check
+	@$(BIN)/python -m pytest -q tests/house
+
+format: .venv/.dev ## format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: $(BIN)/uv ## resolve the dependencies again
+	@$(NO_INDEX) $(BIN)/uv lock $(ARGS)
+
+bench: .venv/.dev ## measure: ingest, page queries, bulk pricing (minutes)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean: ## remove the virtual environment and caches, keep data/
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
