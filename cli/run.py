@@ -1,0 +1,152 @@
+"""`cachewise run`: dashboard and collector on the configured sources; with none configured, the demo fleet."""
+
+from __future__ import annotations
+
+import errno
+import http
+import http.client
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from cli.supervisor import Child, Supervisor
+from core import settings as settings_module
+from core.errors import FixSettings, TryAgain
+from core.settings import Settings
+
+SERVER = Path(__file__).parents[1] / "dashboard" / "server.py"
+READY_WAIT_S = 60.0
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never bound by default
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@click.command(name="run")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the dashboard (default 8501).")
+@click.option("--address", help="Address to listen on (default 127.0.0.1: this machine only).")
+@click.option("--demo", is_flag=True, help="Use the demo fleet even when sources are configured.")
+@click.option("--no-collector", is_flag=True, help="Serve the dashboard alone; collect elsewhere.")
+@click.option("--json", "as_json", is_flag=True, help="Say what was started as one JSON line.")
+def command(port: int | None, address: str | None, demo: bool, no_collector: bool, as_json: bool) -> None:
+    """Run the dashboard and the collector until Ctrl-C."""
+    settings = settings_module.load()
+    use_demo = demo or settings.demo or not settings.sources
+    port, address = port or settings.port, address or settings.address
+    _port_is_free(address, port)
+    supervisor = Supervisor(_children(settings, use_demo, address, port, no_collector), _environment(use_demo))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    try:
+        supervisor.start()
+        _wait_until_ready(supervisor, address, port)
+        _say_ready(address, port, use_demo, as_json, settings)
+        _watch(supervisor)
+    except KeyboardInterrupt:
+        click.echo("Stopping …", err=True)
+    finally:
+        supervisor.stop()
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _environment(demo: bool) -> dict[str, str]:
+    environ = dict(os.environ)
+    environ["CACHEWISE_DEMO"] = "true" if demo else "false"
+    environ.setdefault("PYTHONUTF8", "1")
+    return environ
+
+
+def _children(settings: Settings, demo: bool, address: str, port: int, no_collector: bool) -> list[Child]:
+    logs = Path(settings.store_path if "://" not in settings.store_path else "data") / "log"
+    python = [sys.executable, "-m"]
+    server = [
+        *python, "streamlit", "run", str(SERVER),
+        f"--server.port={port}", f"--server.address={address}", "--server.headless=true",
+    ]  # fmt: skip
+    children = [Child("dashboard", server, logs / "dashboard.log", essential=True)]
+    if demo and not no_collector:
+        children.append(Child("demo fleet", [*python, "cli", "demo", "--json"], logs / "demo.log"))
+    if not no_collector:
+        children.append(Child("collector", [*python, "cli", "collect", "--follow", "--json"], logs / "collector.log"))
+    return children
+
+
+def _port_is_free(address: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            busy = error.errno == errno.EADDRINUSE
+            raise FixSettings(
+                f"Port {port} on {address} is {'in use' if busy else f'not usable: {error.strerror}'}.",
+                code="RUN-001",
+                mend=f"Choose another: make run PORT={port + 1}.",
+            ) from None
+
+
+def _wait_until_ready(supervisor: Supervisor, address: str, port: int) -> None:
+    host = "127.0.0.1" if address in ANY_ADDRESS else address
+    deadline = time.monotonic() + READY_WAIT_S
+    while time.monotonic() < deadline:
+        _fail_if_ended(supervisor)
+        if _healthy(host, port):
+            return
+        time.sleep(0.1)
+    raise TryAgain(
+        f"The dashboard did not answer on port {port} within {READY_WAIT_S:.0f} s.",
+        code="RUN-002",
+        mend="Read the dashboard.log beside the tables.",
+    )
+
+
+def _healthy(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", "/_stcore/health")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _watch(supervisor: Supervisor) -> None:
+    while True:
+        _fail_if_ended(supervisor)
+        time.sleep(0.5)
+
+
+def _fail_if_ended(supervisor: Supervisor) -> None:
+    ended = supervisor.check()
+    if ended is not None:
+        raise TryAgain(
+            f"The {ended.name} ended with exit code {ended.exit_code()}: {ended.tail(3) or 'no output'}",
+            code="RUN-003",
+            mend=f"The whole log is in {ended.log}.",
+        )
+
+
+def _url(address: str, port: int) -> str:
+    host = "localhost" if address in LOOPBACK else address
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _say_ready(address: str, port: int, demo: bool, as_json: bool, settings: Settings) -> None:
+    url = _url(address, port)
+    if as_json:
+        click.echo(json.dumps({"url": url, "demo": demo, "tables": settings.lake_path}))
+        return
+    what = "demo data: a simulated fleet" if demo else f"sources: {', '.join(s.name for s in settings.sources)}"
+    click.echo(f"Cachewise is at {url} ({what}). Ctrl-C stops it.")
+    if address not in LOOPBACK:
+        click.echo("Anyone who reaches this address sees the figures: no login is configured.", err=True)

@@ -1,0 +1,57 @@
+"""Children of `cachewise run`: essential ones end the run, others come back."""
+
+import sys
+import time
+from pathlib import Path
+
+from cli.supervisor import Child, Supervisor
+
+
+def python(code: str) -> list[str]:
+    """A command that runs a line of Python."""
+    return [sys.executable, "-c", code]
+
+
+def wait_for_exit(child: Child) -> None:
+    """Wait until the child has ended by itself."""
+    assert child.process is not None
+    child.process.wait(10)
+
+
+def test_an_essential_child_that_ends_is_reported_with_its_last_words(tmp_path: Path) -> None:
+    """The run learns which child ended and why."""
+    child = Child("dashboard", python("print('no such theme'); raise SystemExit(3)"), tmp_path / "log", essential=True)
+    supervisor = Supervisor([child])
+    supervisor.start()
+    wait_for_exit(child)
+
+    assert supervisor.check() is child
+    assert child.exit_code() == 3
+    assert child.tail() == "no such theme"
+
+
+def test_a_collector_that_falls_over_is_started_again_after_a_pause(tmp_path: Path) -> None:
+    """A crash of the collector does not end the dashboard; the pause doubles."""
+    child = Child("collector", python("raise SystemExit(1)"), tmp_path / "log")
+    supervisor = Supervisor([child])
+    supervisor.start()
+    wait_for_exit(child)
+
+    assert supervisor.check(now=100.0) is None
+    assert (child.restarts, child.restart_at) == (0, 101.0)
+    supervisor.check(now=101.0)
+    assert (child.restarts, child.pause_s) == (1, 2.0)
+    supervisor.stop()
+
+
+def test_stop_ends_every_child(tmp_path: Path) -> None:
+    """Nothing is left running, not even a child that ignores SIGTERM for a while."""
+    child = Child("sleeper", python("import time; time.sleep(600)"), tmp_path / "log")
+    supervisor = Supervisor([child])
+    supervisor.start()
+    began = time.monotonic()
+
+    supervisor.stop()
+
+    assert child.exit_code() is not None
+    assert time.monotonic() - began < 8
