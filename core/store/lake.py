@@ -1,0 +1,341 @@
+"""The tables on disk: Delta Lake tables in one folder, partitioned by UTC date, one row per event.
+
+One object per process is enough; it may be used from several threads. Readers never block and never see half a
+write; writers of one table wait for each other. See docs/decisions/020-delta-tables.md.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
+
+from core.errors import FixSettings
+from core.store import care, locks
+from core.store.commit import DATE, KEY, RANK, CommitResult, Sorted, conform, in_order, keys_of, sort_out
+from core.store.faults import explained, not_ours
+from core.store.schema import KEYS, TABLES
+
+WRITER = WriterProperties(compression="ZSTD", compression_level=3)
+_TABLE_WAIT_S = 60.0
+_DAY = timedelta(days=1)
+_CONFIGURATION = {
+    "delta.logRetentionDuration": "interval 2 days",
+    "delta.deletedFileRetentionDuration": "interval 1 days",
+    "delta.checkpointInterval": "50",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One version of a table: its Parquet files, each with the UTC date it holds."""
+
+    table: str
+    version: int
+    files: tuple[tuple[date, str], ...]
+
+    def between(self, start: datetime | None, end: datetime | None) -> list[str]:
+        """Return the files that can hold rows of [start, end)."""
+        first = start.astimezone(UTC).date() if start else date.min
+        last = (end - timedelta(microseconds=1)).astimezone(UTC).date() if end else date.max
+        return [uri for day, uri in self.files if first <= day <= last]
+
+
+class Lake:
+    """All tables of one data folder."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Name the folder; it is created by the first write."""
+        if "://" in str(path):
+            raise FixSettings(
+                f'store.path = "{path}" is not a local folder.',
+                code="STO-008",
+                mend="Accepted: a folder of this machine (shared storage arrives later).",
+            )
+        self.path = Path(path).expanduser().absolute()
+        self._guard = threading.Lock()
+        self._open: dict[str, tuple[int, DeltaTable]] = {}
+        self._snapshots: dict[str, Snapshot] = {}
+        self._keys: dict[str, dict[str, pa.Table]] = {}
+
+    # reading
+
+    def version(self, table: str) -> int | None:
+        """Return the table's newest version, or None while it does not exist."""
+        snapshot = self.pinned(table)
+        return snapshot.version if snapshot else None
+
+    def versions(self) -> dict[str, int | None]:
+        """Return the newest version of every table: a cheap key for what was computed from them."""
+        return {table: self.version(table) for table in TABLES}
+
+    def pinned(self, table: str) -> Snapshot | None:
+        """Return the newest version with its list of files, or None while the table does not exist."""
+        with self._guard, explained(self.path / table, "reading its log"):
+            delta = self._delta(table)
+            if delta is None:
+                return None
+            known = self._snapshots.get(table)
+            if known is None or known.version != delta.version():
+                files = tuple(sorted(self._file(table, uri) for uri in delta.file_uris()))
+                known = self._snapshots[table] = Snapshot(table, delta.version(), files)
+            return known
+
+    def snapshot(self, table: str, start: datetime | None = None, end: datetime | None = None) -> list[str]:
+        """Return the Parquet files of one version that can hold rows of [start, end)."""
+        snapshot = self.pinned(table)
+        return snapshot.between(start, end) if snapshot else []
+
+    def read(self, table: str, start: datetime | None = None, end: datetime | None = None) -> pa.Table:
+        """Return all rows of the dates from start to end as Arrow: for the care of tables and for tests."""
+        schema = TABLES[table]
+        parts = [self._whole_file(uri, schema) for uri in self.snapshot(table, start, end)]
+        return pa.concat_tables(parts) if parts else schema.empty_table()
+
+    def last_pass(self, source: str) -> dict[str, Any] | None:
+        """Return the newest row of `ingest_passes` of that source that carries a cursor, else its newest row."""
+        snapshot = self.pinned("ingest_passes")
+        newest: dict[str, Any] | None = None
+        for uri_group in _newest_dates_first(snapshot):
+            rows = [row for uri in uri_group for row in self._passes_of(uri, source)]
+            rows.sort(key=lambda row: row["ts"], reverse=True)
+            newest = newest or (rows[0] if rows else None)
+            with_cursor = next((row for row in rows if row["cursor_json"] is not None), None)
+            if with_cursor:
+                return with_cursor
+        return newest
+
+    def last_pass_no(self, table: str, source: str) -> int | None:
+        """Return the pass number of the last commit of that source to the table (its Delta transaction)."""
+        with self._guard, explained(self.path / table, "reading its log"):
+            delta = self._delta(table)
+            return delta.transaction_version(source) if delta else None
+
+    # writing
+
+    def commit(
+        self,
+        table: str,
+        rows: pa.Table,
+        *,
+        source: str | None = None,
+        pass_no: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> CommitResult:
+        """Write what the rows tell anew, in one Delta transaction that also records (source, pass_no).
+
+        A row whose key is stored within a day of it is a duplicate, unless its row_rank is higher: then it
+        replaces the stored row. Nothing new means no commit at all.
+        """
+        if rows.num_rows == 0:
+            return CommitResult()
+        batch = conform(table, rows)
+        properties = _properties(source, pass_no, metadata)
+        with self._writing(table):
+            parts = sort_out(table, batch, self._stored_keys(table, batch))
+            if parts.replacing.num_rows:
+                self._merge(table, parts, properties)
+            elif parts.added.num_rows:
+                self._append(table, parts.added, properties)
+        return CommitResult(parts.added.num_rows, parts.duplicates, parts.replacing.num_rows)
+
+    @contextmanager
+    def writer_lock(self, *, wait_s: float = 10.0) -> Iterator[None]:
+        """Hold the folder for one collector; a second one waits, then gets TryAgain naming the first's process."""
+        with explained(self.path, "taking its lock"):
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = locks.hold(self.path / ".collector.lock", wait_s=wait_s, what="The data folder")
+            lock.__enter__()
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
+
+    def compact(self, table: str, *, days: list[date] | None = None) -> int:
+        """Join the small files of each day (all days, or those given); return how many files it saved."""
+        if self.version(table) is None:
+            return 0
+        with self._writing(table):
+            return care.compact(self._existing(table), WRITER, days)
+
+    def vacuum(self, table: str, *, retention_hours: int = care.RETENTION_HOURS) -> int:
+        """Delete files that no version of the last hours needs, then old log entries; return files deleted."""
+        if self.version(table) is None:
+            return 0
+        with self._writing(table):
+            return care.vacuum(self._existing(table), retention_hours)
+
+    def care(self, table: str, *, now: datetime | None = None) -> care.Done:
+        """Compact the days with too many files, and vacuum after it: cheap to call after every pass."""
+        snapshot = self.pinned(table)
+        today = (now or datetime.now(UTC)).astimezone(UTC).date()
+        days = care.crowded_days(snapshot.files, today) if snapshot else []
+        if not days:
+            return care.Done()
+        return care.Done(days=len(days), files_joined=self.compact(table, days=days), files_deleted=self.vacuum(table))
+
+    # inside
+
+    @contextmanager
+    def _writing(self, table: str) -> Iterator[None]:
+        """Let one writer at a time into a table: de-duplication reads before it writes."""
+        folder = self.path / table
+        with explained(folder, "writing"):
+            self.path.mkdir(parents=True, exist_ok=True)
+            with locks.hold(self.path / f".{table}.lock", wait_s=_TABLE_WAIT_S, what=f"The table {table} of"):
+                yield
+
+    def _delta(self, table: str) -> DeltaTable | None:
+        """Return the table at its newest version; the caller holds the guard."""
+        log = self.path / table / "_delta_log"
+        try:
+            place = log.stat().st_ino
+        except FileNotFoundError:
+            self._forget(table)
+            return None
+        known = self._open.get(table)
+        if known and known[0] == place:  # a folder deleted and made anew has another inode
+            known[1].update_incremental()
+            return known[1]
+        self._forget(table)
+        if not any(log.iterdir()):
+            return None
+        delta = DeltaTable(self.path / table)
+        _check_columns(self.path / table, table, delta)
+        self._open[table] = (place, delta)
+        return delta
+
+    def _forget(self, table: str) -> None:
+        self._open.pop(table, None)
+        self._snapshots.pop(table, None)
+        self._keys.pop(table, None)
+
+    def _existing(self, table: str) -> DeltaTable:
+        """Return a handle of its own for a writer, so that readers of this process are not disturbed."""
+        with self._guard:
+            delta = self._delta(table)
+        if delta is None:
+            return DeltaTable.create(
+                self.path / table, schema=TABLES[table], partition_by=["date"], configuration=_CONFIGURATION
+            )
+        return DeltaTable(self.path / table)
+
+    def _file(self, table: str, uri: str) -> tuple[date, str]:
+        """Return a file's date and plain path: Delta escapes blanks in the folder's name, readers do not expect it."""
+        return _date_of(uri), str(self.path / table / f"date={uri.rsplit('/date=', 1)[1]}")
+
+    def _append(self, table: str, rows: pa.Table, properties: CommitProperties) -> None:
+        write_deltalake(
+            self._existing(table),
+            in_order(rows),
+            mode="append",
+            writer_properties=WRITER,
+            commit_properties=properties,
+        )
+
+    def _merge(self, table: str, parts: Sorted, properties: CommitProperties) -> None:
+        """Replace and append in one transaction; a replaced row may move to another date."""
+        key = KEYS[table]
+        dates = ", ".join(f"'{day}'" for day in parts.replaced_dates)
+        (
+            self._existing(table)
+            .merge(
+                in_order(pa.concat_tables([parts.replacing, parts.added])),
+                predicate=f"stored.{key} = told.{key} AND stored.date IN ({dates})",
+                source_alias="told",
+                target_alias="stored",
+                writer_properties=WRITER,
+                commit_properties=properties,
+            )
+            .when_matched_update_all()
+            .when_not_matched_insert_all()
+            .execute()
+        )
+
+    def _stored_keys(self, table: str, batch: pa.Table) -> pa.Table:
+        """Return the keys stored on the batch's dates and the days beside them; files never change, so cache them."""
+        days = {day + step for day in set(batch["date"].to_pylist()) for step in (-_DAY, 0 * _DAY, _DAY)}
+        snapshot = self.pinned(table)
+        cached, wanted = self._keys.get(table, {}), {}
+        for day, uri in snapshot.files if snapshot else ():
+            if day in days:
+                wanted[uri] = cached[uri] if uri in cached else self._keys_in(table, uri, day)
+        self._keys[table] = wanted
+        return pa.concat_tables([_no_keys(), *wanted.values()]).combine_chunks()
+
+    def _keys_in(self, table: str, uri: str, day: date) -> pa.Table:
+        columns = [name for name in (KEYS[table], "row_rank") if name in TABLES[table].names]
+        keys = keys_of(table, pq.ParquetFile(uri).read(columns))
+        return keys.append_column(DATE, pa.repeat(pa.scalar(day, pa.date32()), keys.num_rows))
+
+    def _whole_file(self, uri: str, schema: pa.Schema) -> pa.Table:
+        with explained(uri, "reading"):
+            rows = pq.ParquetFile(uri).read()
+        day = pa.repeat(pa.scalar(_date_of(uri), pa.date32()), rows.num_rows)
+        return rows.append_column("date", day).select(schema.names).cast(schema)
+
+    def _passes_of(self, uri: str, source: str) -> list[dict[str, Any]]:
+        rows = self._whole_file(uri, TABLES["ingest_passes"]).to_pylist()
+        return [row for row in rows if row["source"] == source]
+
+
+def _no_keys() -> pa.Table:
+    return pa.table(
+        {
+            KEY: pa.array([], pa.string()),
+            RANK: pa.array([], pa.int8()),
+            DATE: pa.array([], pa.date32()),
+        }
+    )
+
+
+def _newest_dates_first(snapshot: Snapshot | None) -> Iterator[list[str]]:
+    days = sorted({day for day, _ in snapshot.files}, reverse=True) if snapshot else []
+    for day in days:
+        assert snapshot
+        yield [uri for held, uri in snapshot.files if held == day]
+
+
+def _properties(source: str | None, pass_no: int | None, metadata: Mapping[str, str] | None) -> CommitProperties:
+    """Carry the source's pass number as a Delta application transaction, in the same commit as the rows."""
+    transactions = [Transaction(source, pass_no)] if source is not None and pass_no is not None else None
+    return CommitProperties(
+        custom_metadata=dict(metadata) if metadata else None, app_transactions=transactions, max_commit_retries=15
+    )
+
+
+def _check_columns(path: Path, table: str, delta: DeltaTable) -> None:
+    """Refuse a table whose columns are not exactly this version's."""
+    found = {field.name: _type_name(field.type) for field in pa.schema(delta.schema().to_arrow())}
+    ours = {field.name: _type_name(field.type) for field in TABLES[table]}
+    if found == ours:
+        return
+    raise not_ours(
+        path,
+        missing=[name for name in ours if name not in found],
+        extra=[name for name in found if name not in ours],
+        other=[f"{n} ({found[n]}, not {ours[n]})" for n in ours if n in found and found[n] != ours[n]],
+    )
+
+
+def _type_name(kind: pa.DataType) -> str:
+    text = pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return "string" if text else str(kind)
+
+
+def _date_of(uri: str) -> date:
+    return date.fromisoformat(uri.rsplit("/date=", 1)[1][:10])

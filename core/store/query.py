@@ -1,0 +1,144 @@
+"""Asks the tables questions: DuckDB in this process over the Parquet files of one snapshot, through Ibis.
+
+A query never sees half a write: the list of files comes from one version of the table. DuckDB gets the list, not
+the folder, because that is 1.3–6 times faster than going through a dataset and halves the memory.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from core.errors import FixSettings
+from core.store.faults import explained
+from core.store.lake import Lake
+from core.store.schema import TABLES
+
+_VIEWS_KEPT = 64
+_MEMORY = "2GB"
+
+
+class Reader:
+    """Reads the tables of one lake; may be used from many threads at once."""
+
+    def __init__(self, lake: Lake, *, threads: int | None = None, memory_limit: str = _MEMORY) -> None:
+        """Open an in-memory DuckDB that needs no server, no file and no download."""
+        self.lake = lake
+        self._duck = duckdb.connect(
+            config={
+                "threads": str(threads or os.cpu_count() or 1),
+                "memory_limit": memory_limit,
+                "autoinstall_known_extensions": "false",
+                "preserve_insertion_order": "false",
+            }
+        )
+        self._duck.execute("SET GLOBAL TimeZone = 'UTC'")
+        self._ibis = ibis.duckdb.from_connection(self._duck)
+        self._guard = threading.Lock()
+        self._views: OrderedDict[tuple[str, ...], str] = OrderedDict()
+        self._count = 0
+
+    def table(self, name: str, start: datetime | None = None, end: datetime | None = None) -> ir.Table:
+        """Return the rows of [start, end) of the table's newest version; empty while it does not exist.
+
+        Run expressions built on it with `run`, which is safe from any thread.
+        """
+        view = self._view(name, tuple(self.lake.snapshot(name, start, end)))
+        rows = ops.DatabaseTable(
+            name=view, schema=ibis.Schema.from_pyarrow(TABLES[name]), source=self._ibis, namespace=ops.Namespace()
+        ).to_expr()
+        if start is not None:
+            rows = rows.filter(rows.ts >= _moment(start))
+        if end is not None:
+            rows = rows.filter(rows.ts < _moment(end))
+        return rows
+
+    def run(self, expression: ir.Table) -> pa.Table:
+        """Run the expression on a cursor of its own and return its rows; DECIMAL stays decimal, times stay UTC."""
+        sql = str(ibis.to_sql(expression, dialect="duckdb"))
+        with explained(self.lake.path, "querying"):
+            try:
+                with self._duck.cursor() as cursor:
+                    return cursor.sql(sql).to_arrow_table()
+            except duckdb.IOException as error:
+                raise OSError(str(error)) from error
+            except duckdb.OutOfMemoryException as error:
+                raise FixSettings(
+                    f"The query needs more memory than it may use: {str(error).splitlines()[0]}",
+                    code="STO-009",
+                    mend="Choose a shorter time range.",
+                ) from error
+
+    def rows(self, expression: ir.Table) -> list[dict[str, Any]]:
+        """Run the expression and return its rows as dicts."""
+        return self.run(expression).to_pylist()
+
+    def close(self) -> None:
+        """Give the memory back; the reader cannot be used after it."""
+        self._duck.close()
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _view(self, table: str, files: tuple[str, ...]) -> str:
+        """Return the view over these files: they never change, so neither does it."""
+        key = (table, *files)
+        with self._guard:
+            if key in self._views:
+                self._views.move_to_end(key)
+                return self._views[key]
+            self._count += 1
+            name = f"{table}_{self._count}"
+            with self._duck.cursor() as cursor, explained(self.lake.path, "opening its files"):
+                try:
+                    cursor.execute(f'CREATE VIEW "{name}" AS {_select(table, files)}')
+                except duckdb.IOException as error:
+                    raise OSError(str(error)) from error
+                while len(self._views) >= _VIEWS_KEPT:
+                    cursor.execute(f'DROP VIEW "{self._views.popitem(last=False)[1]}"')
+            self._views[key] = name
+            return name
+
+
+def _select(table: str, files: tuple[str, ...]) -> str:
+    if not files:
+        nulls = ", ".join(f'CAST(NULL AS {_duck_type(field.type)}) AS "{field.name}"' for field in TABLES[table])
+        return f"SELECT {nulls} WHERE false"
+    columns = ", ".join(f'"{name}"' for name in TABLES[table].names)
+    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    return (
+        f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = true, "
+        "hive_types = {'date': DATE}, union_by_name = false)"
+    )
+
+
+def _duck_type(kind: pa.DataType) -> str:
+    names = {
+        pa.string(): "VARCHAR",
+        pa.bool_(): "BOOLEAN",
+        pa.int8(): "TINYINT",
+        pa.int64(): "BIGINT",
+        pa.float64(): "DOUBLE",
+        pa.date32(): "DATE",
+    }
+    if pa.types.is_decimal(kind):
+        return f"DECIMAL({kind.precision},{kind.scale})"
+    if pa.types.is_timestamp(kind):
+        return "TIMESTAMPTZ"
+    return names[kind]
+
+
+def _moment(value: datetime) -> ir.Scalar:
+    return ibis.literal(value.astimezone(UTC), type="timestamp('UTC', 6)")
