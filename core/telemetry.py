@@ -1,17 +1,31 @@
 """What the service says about itself: the four text lines, and one structured record per call.
 
+The record is at once a CloudWatch embedded-metric document (EMF), so that one printed line is the ledger entry and four
+metrics: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+EMF promises at-least-once delivery: money is counted from the line's own members, never from the metrics.
+
 Loads with the standard library alone: this module runs inside Lambda.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 RECORD_EVENT = "llm_usage"
 RECORD_VERSION = 1
+METRIC_NAMESPACE = "Bodo/Claude"
+METRIC_UNITS = {
+    "ClaudeCacheHitRate": "Percent",  # this call's cache_read / prompt tokens
+    "ApiCostPerRequest": "None",  # USD
+    "ResponseTime": "Milliseconds",  # request sent until the answer's end
+    "InputTokens": "Count",
+    "CacheReadTokens": "Count",
+    "CacheWriteTokens": "Count",
+    "OutputTokens": "Count",
+}
 _MICRODOLLAR = Decimal("0.000001")
 
 
@@ -61,11 +75,20 @@ def call_record(
     error_type: str | None = None,
     complete: bool = True,
     cost_usd: Decimal | None = None,
+    prefix_blocks: Sequence[Mapping[str, Any]] | None = None,
+    api_request_id: str | None = None,
+    attempts: int | None = None,
+    fallback: bool | None = None,
+    diagnosis: Mapping[str, Any] | None = None,
+    stop_category: str | None = None,
+    has_output: bool | None = None,
+    price_row: str | None = None,
 ) -> dict[str, Any]:
     """Build the structured record of one call: counts, ids and fingerprints, never text.
 
     `usage` is the provider's usage object as it came (Anthropic shape); `started_ms` is the request's start in
-    Unix milliseconds; `model` is the model *requested*. Unknown members are left out.
+    Unix milliseconds; `model` is the model *requested*; `request_id` is the Lambda invocation's, `api_request_id` the
+    provider's; `attempts` counts HTTP requests, retries included. Unknown members are left out.
     """
     record: dict[str, Any] = {
         "event": RECORD_EVENT,
@@ -86,8 +109,61 @@ def call_record(
         "ttft_ms": ttft_ms,
         "usage": dict(usage) if usage is not None else None,
         "cost_usd": f"{cost_usd:f}" if cost_usd is not None else None,
+        "api_request_id": api_request_id,
+        "attempts": attempts,
+        "fallback": fallback,
+        "diagnosis": dict(diagnosis) if diagnosis is not None else None,
+        "stop_category": stop_category,
+        "has_output": has_output,
+        "price_row": price_row,
     }
+    if prefix_blocks:
+        record["prefix"]["blocks"] = [dict(block) for block in prefix_blocks]
     return {key: value for key, value in record.items() if value is not None}
+
+
+def with_metrics(record: Mapping[str, Any], *, namespace: str = METRIC_NAMESPACE) -> dict[str, Any]:
+    """Return the record as an EMF document: the metrics at its root, named by an `_aws` member.
+
+    A metric that this call does not know (a failed call has no cost, a broken stream no output) is left out; without
+    any metric the record stays as it is. Dimensions are engine and provider only: each combination is billed.
+    """
+    metrics = _metrics_of(record)
+    if not metrics:
+        return dict(record)
+    dimensions = [name for name in ("engine", "provider") if record.get(name)]
+    directive = {
+        "Namespace": namespace,
+        "Dimensions": [dimensions],
+        "Metrics": [{"Name": name, "Unit": METRIC_UNITS[name]} for name in metrics],
+    }
+    return {**record, **metrics, "_aws": {"Timestamp": record["ts"], "CloudWatchMetrics": [directive]}}
+
+
+def _metrics_of(record: Mapping[str, Any]) -> dict[str, int | float]:
+    if record.get("status") != "ok":
+        return {}
+    usage = record.get("usage") or {}
+    fresh, read = usage.get("input_tokens"), usage.get("cache_read_input_tokens")
+    written = usage.get("cache_creation_input_tokens")
+    complete = record.get("complete", True)
+    known = {
+        "ClaudeCacheHitRate": _share(read, fresh, written),
+        # A float at the very edge: CloudWatch takes no other number. The exact figure is `cost_usd`.
+        "ApiCostPerRequest": float(record["cost_usd"]) if complete and "cost_usd" in record else None,
+        "ResponseTime": record.get("latency_ms") if complete else None,
+        "InputTokens": fresh,
+        "CacheReadTokens": read,
+        "CacheWriteTokens": written,
+        "OutputTokens": usage.get("output_tokens") if complete else None,
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _share(read: int | None, fresh: int | None, written: int | None) -> float | None:
+    if read is None or fresh is None or written is None or not (prompt := read + fresh + written):
+        return None
+    return round(100 * read / prompt, 2)
 
 
 def record_line(record: Mapping[str, Any]) -> str:
