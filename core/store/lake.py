@@ -50,9 +50,16 @@ class Snapshot:
 
     def between(self, start: datetime | None, end: datetime | None) -> list[str]:
         """Return the files that can hold rows of [start, end)."""
+        return [uri for _, uri in self._of(start, end)]
+
+    def days(self, start: datetime | None, end: datetime | None) -> list[date]:
+        """Return the UTC dates in [start, end) that hold rows, in order."""
+        return sorted({day for day, _ in self._of(start, end)})
+
+    def _of(self, start: datetime | None, end: datetime | None) -> list[tuple[date, str]]:
         first = start.astimezone(UTC).date() if start else date.min
         last = (end - timedelta(microseconds=1)).astimezone(UTC).date() if end else date.max
-        return [uri for day, uri in self.files if first <= day <= last]
+        return [held for held in self.files if first <= held[0] <= last]
 
 
 class Lake:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import duckdb
@@ -61,6 +61,17 @@ class Reader:
         if end is not None:
             rows = rows.filter(rows.ts < _moment(end))
         return rows
+
+    def span(
+        self, name: str, start: datetime | None = None, end: datetime | None = None
+    ) -> tuple[datetime, datetime] | None:
+        """Return bounds in time of the table's rows in [start, end), to the day; None when it has none."""
+        snapshot = self.lake.pinned(name)
+        days = snapshot.days(start, end) if snapshot else []
+        if not days:
+            return None
+        midnight = [datetime.combine(day, time.min, tzinfo=UTC) for day in (days[0], days[-1])]
+        return midnight[0], midnight[1] + timedelta(days=1)
 
     def run(self, expression: ir.Table) -> pa.Table:
         """Run the expression on a cursor of its own and return its rows; DECIMAL stays decimal, times stay UTC."""

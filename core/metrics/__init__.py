@@ -1,0 +1,25 @@
+"""Every number on a page is defined here once; pages, reports and the command line only ask.
+
+Start at `catalog.METRICS` (name → unit and formula); the function of the same name in tokens.py, money.py,
+coverage.py, invocations.py, prompt_store.py or speed.py is its definition.
+"""
+
+from core.metrics.drilldown import calls_page
+from core.metrics.events import markers
+from core.metrics.latencies import latency
+from core.metrics.overview import breakdown, summary
+from core.metrics.sources import freshness, options
+from core.metrics.timeline import latency_series, series, store_series
+
+__all__ = [
+    "breakdown",
+    "calls_page",
+    "freshness",
+    "latency",
+    "latency_series",
+    "markers",
+    "options",
+    "series",
+    "store_series",
+    "summary",
+]

@@ -1,0 +1,99 @@
+"""Buckets of time in the viewer's zone, right across changes to and from summer time.
+
+Tables hold UTC. A bucket is grouped by one whole number per row, computed from the zone's offsets as zoneinfo
+knows them, so any engine can do it without a zone database of its own; starts are worked out afterwards.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import ibis
+import ibis.expr.types as ir
+
+from core.errors import FixSettings
+
+Bucket = Literal["5m", "hour", "day"]
+BUCKETS: tuple[str, ...] = get_args(Bucket)
+_SECONDS = {"5m": 300, "hour": 3600, "day": 86400}
+_EPOCH_DAY = date(1970, 1, 1)
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return the time zone of that name, such as Asia/Seoul."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise FixSettings(
+            f'"{name}" is not a time zone.', code="MET-002", mend="Accepted: IANA names such as UTC or Asia/Seoul."
+        ) from None
+
+
+def check_bucket(bucket: str) -> None:
+    """Refuse a bucket that does not exist."""
+    if bucket not in BUCKETS:
+        raise FixSettings(f'"{bucket}" is not a bucket.', code="MET-003", mend=f"Accepted: {', '.join(BUCKETS)}.")
+
+
+def key(rows: ir.Table, bucket: str, zone: ZoneInfo, span: tuple[datetime, datetime]) -> ir.IntegerColumn:
+    """Return each row's bucket as a whole number: the local day's number, else the start in UTC seconds.
+
+    `span` bounds the rows in time; only the zone's changes inside it matter.
+    """
+    size = _SECONDS[bucket]
+    seconds = rows.ts.epoch_seconds().floor().cast("int64")
+    local = seconds + _offset(seconds, _changes(zone, *span))
+    if bucket == "day":
+        return ((local - local % size) / size).cast("int64")
+    return seconds - local % size
+
+
+def start_of(number: int, bucket: str, zone: ZoneInfo) -> datetime:
+    """Return the start of a bucket in UTC."""
+    if bucket == "day":
+        return datetime.combine(day_of(number), datetime.min.time(), tzinfo=zone).astimezone(UTC)
+    return datetime.fromtimestamp(number, UTC)
+
+
+def day_of(number: int) -> date:
+    """Return the date of a day bucket."""
+    return _EPOCH_DAY + timedelta(days=number)
+
+
+def _offset(seconds: ir.IntegerColumn, changes: list[tuple[int, int]]) -> ir.IntegerValue:
+    """Return each moment's offset from UTC in seconds."""
+    offset: ir.IntegerValue = ibis.literal(changes[-1][1], type="int64")
+    branches = [
+        (seconds < until, ibis.literal(earlier, type="int64")) for (_, earlier), (until, _) in pairwise(changes)
+    ]
+    return ibis.cases(*branches, else_=offset) if branches else offset
+
+
+def _changes(zone: ZoneInfo, start: datetime, end: datetime) -> list[tuple[int, int]]:
+    """Return (from, offset) in UTC seconds for each offset in force between start and end."""
+    moment = int(start.timestamp())
+    found = [(moment, _offset_at(zone, moment))]
+    while moment < end.timestamp():
+        following = moment + 86400
+        if _offset_at(zone, following) != found[-1][1]:
+            found.append((_change_between(zone, moment, following), _offset_at(zone, following)))
+        moment = following
+    return found
+
+
+def _change_between(zone: ZoneInfo, before: int, after: int) -> int:
+    """Return the first second after `before` with the offset of `after`."""
+    target = _offset_at(zone, after)
+    while after - before > 1:
+        middle = (before + after) // 2
+        before, after = (before, middle) if _offset_at(zone, middle) == target else (middle, after)
+    return after
+
+
+def _offset_at(zone: ZoneInfo, seconds: int) -> int:
+    offset = datetime.fromtimestamp(seconds, zone).utcoffset()
+    assert offset is not None
+    return int(offset.total_seconds())

@@ -1,0 +1,60 @@
+"""What a question is about: a time range and filters, laid over any table that has the columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import ibis.expr.types as ir
+
+from core.errors import FixSettings
+from core.store.query import Reader
+from core.store.schema import TABLES
+
+_COLUMNS = {
+    "engines": "engine",
+    "models": "model",
+    "providers": "provider",
+    "function_versions": "function_version",
+    "sources": "source",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Rows of [start, end) that match every filter given; an empty filter matches all."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+    engines: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    function_versions: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for moment in (self.start, self.end):
+            if moment is not None and moment.tzinfo is None:
+                raise FixSettings(f"{moment} has no time zone.", code="MET-001", mend="Give a time with its zone.")
+        if self.start is not None and self.end is not None and self.start > self.end:
+            raise FixSettings(
+                f"The range starts at {self.start.isoformat()}, after its end {self.end.isoformat()}.",
+                code="MET-001",
+                mend="Swap the two.",
+            )
+
+    def filters(self) -> dict[str, tuple[str, ...]]:
+        """Return the filters in force, by column."""
+        return {column: values for name, column in _COLUMNS.items() if (values := getattr(self, name))}
+
+    def fits(self, table: str) -> bool:
+        """Say whether the table has every filtered column; if not, its numbers are unknown here, not wrong."""
+        return set(self.filters()) <= set(TABLES[table].names)
+
+
+def rows_of(reader: Reader, table: str, scope: Scope) -> ir.Table:
+    """Return the table's rows in scope; the caller has checked that the scope fits the table."""
+    rows = reader.table(table, scope.start, scope.end)
+    for column, values in scope.filters().items():
+        rows = rows.filter(rows[column].isin(values))
+    return rows

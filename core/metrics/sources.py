@@ -1,0 +1,118 @@
+"""The state of the data itself: how fresh each source is, what its lines were, what there is to filter by."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import ibis.expr.types as ir
+
+from core.store.query import Reader
+
+_COUNTERS = (
+    "lines_read",
+    "lines_recognised",
+    "lines_ignored",
+    "lines_skipped",
+    "new_calls",
+    "new_invocations",
+    "new_prompt_store_events",
+    "duplicates",
+    "late_events",
+)
+_LATEST = (
+    "kind",
+    "ts",
+    "finished_at",
+    "status",
+    "error_code",
+    "error_message",
+    "complete_until",
+    "window_start",
+    "window_end",
+)
+_DIMENSIONS = {
+    "engines": "engine",
+    "models": "model",
+    "providers": "provider",
+    "function_versions": "function_version",
+    "sources": "source",
+}
+
+
+def freshness(reader: Reader, *, now: datetime | None = None) -> list[dict[str, Any]]:
+    """Return, for each source: its last pass, how far its data is complete, and its line counters.
+
+    Counters are {"total": {...}, "last_24h": {...}}, each with `skipped_by_reason`; the last pass's columns keep
+    their names, its start is `last_pass_at`. `complete_until` is the furthest any pass reached.
+    """
+    passes = reader.table("ingest_passes")
+    recent = passes.filter(passes.ts >= (now or datetime.now(UTC)) - timedelta(hours=24))
+    total, last_24h = _counters(reader, passes), _counters(reader, recent)
+    return [
+        {
+            **_renamed(latest),
+            "total": total[latest["source"]],
+            "last_24h": last_24h.get(latest["source"], _no_counters()),
+        }
+        for latest in sorted(_latest(reader, passes), key=lambda row: row["source"] or "")
+    ]
+
+
+def options(reader: Reader) -> dict[str, Any]:
+    """Return every engine, model, provider, function version and source seen, and the first and last moment."""
+    seen: dict[str, set[str]] = {name: set() for name in _DIMENSIONS}
+    moments: list[datetime] = []
+    for table in ("calls", "invocations", "prompt_store_events"):
+        rows = reader.table(table)
+        columns = {name: column for name, column in _DIMENSIONS.items() if column in rows.columns}
+        grouped = rows.group_by([rows[column] for column in columns.values()])
+        for row in reader.rows(grouped.aggregate(first=rows.ts.min(), last=rows.ts.max())):
+            moments += [row["first"], row["last"]]
+            for name, column in columns.items():
+                seen[name] |= {row[column]} - {None}
+    found: dict[str, Any] = {name: sorted(members) for name, members in seen.items()}
+    return found | {"first_ts": min(moments, default=None), "last_ts": max(moments, default=None)}
+
+
+def _latest(reader: Reader, passes: ir.Table) -> list[dict[str, Any]]:
+    last = {f"{name}_": passes[name].first(order_by=passes.ts.desc(), include_null=True) for name in _LATEST}
+    grouped = passes.group_by("source").aggregate(
+        **last, complete_to=passes.complete_until.max(), passes=passes.count()
+    )
+    return reader.rows(grouped)
+
+
+def _renamed(row: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {name: row[f"{name}_"] for name in _LATEST}
+    plain["last_pass_at"] = plain.pop("ts")
+    return {"source": row["source"], **plain, "complete_until": row["complete_to"], "passes": row["passes"]}
+
+
+def _counters(reader: Reader, passes: ir.Table) -> dict[str, dict[str, Any]]:
+    sums = {name: passes[name].sum() for name in _COUNTERS}
+    found: dict[str, dict[str, Any]] = {
+        row["source"]: {name: int(row[name] or 0) for name in _COUNTERS} | {"skipped_by_reason": {}}
+        for row in reader.rows(passes.group_by("source").aggregate(**sums))
+    }
+    for source, reasons in _skipped(reader, passes).items():
+        found[source]["skipped_by_reason"] = dict(reasons.most_common())
+    return found
+
+
+def _skipped(reader: Reader, passes: ir.Table) -> dict[str, Counter[str]]:
+    """Add up the reasons; passes with the same outcomes are read once."""
+    some = passes.filter(passes.lines_skipped > 0)
+    found: dict[str, Counter[str]] = {}
+    for row in reader.rows(some.group_by(["source", "outcomes_json"]).aggregate(times=some.count())):
+        reasons = found.setdefault(row["source"], Counter())
+        for reason, lines in json.loads(row["outcomes_json"] or "{}").get("skipped", {}).items():
+            reasons[reason] += lines * row["times"]
+    return found
+
+
+def _no_counters() -> dict[str, Any]:
+    return dict.fromkeys(_COUNTERS, 0) | {"skipped_by_reason": {}}
