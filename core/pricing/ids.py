@@ -1,0 +1,85 @@
+"""Reading a requested model id: first-party names, Bedrock ids, profiles, ARNs, and the prefixes tools add to them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from core.pricing.model import Provider, Unpriced
+
+_PROVIDERS: dict[str, Provider] = {
+    "anthropic": "anthropic",
+    "claude": "anthropic",
+    "claude-api": "anthropic",
+    "claude-platform-aws": "claude-platform-aws",
+    "claude-platform-on-aws": "claude-platform-aws",
+    "anthropic-aws": "claude-platform-aws",
+    "bedrock": "bedrock",
+    "aws": "bedrock",
+    "aws-bedrock": "bedrock",
+    "aws.bedrock": "bedrock",
+    "amazon-bedrock": "bedrock",
+    "bedrock-runtime": "bedrock",
+    "bedrock-mantle": "bedrock",
+    "bedrock-converse": "bedrock",
+}
+_PROFILE = re.compile(r"^(?:(?P<prefix>[a-z]{2,6}(?:-[a-z]+)?)\.)?anthropic\.(?P<name>claude-.+)$")
+_VERSION = re.compile(r"-v\d+(?::\d+(?::\w+)?)?$")
+_ARN = re.compile(r"^arn:(?P<partition>aws[a-z-]*):bedrock:[^:]*:[^:]*:(?P<kind>[a-z-]+)/(?P<rest>.+)$")
+_TOOL_PREFIX = re.compile(
+    r"^bedrock(?:[_-]mantle)?/(?:(?:converse|converse_like|invoke)/)?(?:[a-z]{2}(?:-[a-z]+)+-\d/)?"
+)
+_REGIONAL = ("us", "eu", "apac", "jp", "au", "in", "ca", "us-gov")
+_NOT_PER_TOKEN = {
+    "application-inference-profile": "application inference profile does not name its model: "
+    "map its ARN to the model under [aliases] in a price file",
+    "provisioned-model": "provisioned throughput is billed by the hour, not per token",
+    "custom-model": "custom model has no list price: add its row in a price file",
+    "imported-model": "imported model has no list price: add its row in a price file",
+    "prompt-router": "prompt router does not name the model that served: map its ARN in a price file",
+    "default-prompt-router": "prompt router does not name the model that served: map its ARN in a price file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedId:
+    """The name inside an id, and what its spelling says about where it was called."""
+
+    name: str
+    provider: Provider | None  # None: a bare first-party name, which says nothing
+    profile: str | None = None  # global, us, eu …; None on Bedrock: a bare id, which is regional
+    gov: bool = False
+
+
+def known_provider(name: str | None) -> Provider | Unpriced | None:
+    """Return the provider in the book's words; None stays None."""
+    if name is None or not name.strip():
+        return None
+    found = _PROVIDERS.get(name.strip().lower().replace("_", "-"))
+    return found or Unpriced(f"provider {name.strip()} is not in the price book")
+
+
+def parse_id(model: str) -> ParsedId | Unpriced:
+    """Split a model id into name and profile. The name is not looked up here."""
+    written = model.strip().lower().removesuffix("[1m]")
+    rest = _TOOL_PREFIX.sub("", written, count=1)
+    on_bedrock = rest != written
+    rest = rest.removeprefix("anthropic/")
+    arn = _ARN.match(rest)
+    if arn:
+        kind = arn["kind"]
+        if kind in _NOT_PER_TOKEN:
+            return Unpriced(_NOT_PER_TOKEN[kind])
+        if kind not in ("inference-profile", "foundation-model"):
+            return Unpriced(f"Bedrock ARN of kind {kind} is not in the price book")
+        rest, on_bedrock = arn["rest"], True
+    elif rest.startswith("arn:"):
+        return Unpriced("ARN is not one of a Bedrock model or inference profile")
+    gov = bool(arn and "gov" in arn["partition"])
+    profile = _PROFILE.match(rest)
+    if profile is None:
+        return ParsedId(_VERSION.sub("", rest), "bedrock" if on_bedrock else None, gov=gov)
+    prefix = profile["prefix"]
+    if prefix is not None and prefix != "global" and prefix not in _REGIONAL:
+        return Unpriced(f"Bedrock profile prefix {prefix}. is not in the price book")
+    return ParsedId(_VERSION.sub("", profile["name"]), "bedrock", prefix or "bare", gov=gov or prefix == "us-gov")
