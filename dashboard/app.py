@@ -1,0 +1,55 @@
+"""The router: language, filters and freshness around the pages; every page is a plain script in app_pages/."""
+
+import streamlit as st
+
+from core.errors import CachewiseError
+from dashboard import auth, components, data, filters
+from dashboard.i18n import LANGUAGES, browser_language, t
+
+PAGES = {
+    "overview": ":material/dashboard:",
+    "hit_rate": ":material/target:",
+    "cost": ":material/payments:",
+    "latency": ":material/timer:",
+    "savings": ":material/savings:",
+}
+
+st.set_page_config(page_title="Cachewise", page_icon="💾", layout="wide")
+
+with st.sidebar:
+    st.segmented_control(
+        "Language · 언어",
+        LANGUAGES,
+        default=browser_language(st.context.locale),
+        format_func=lambda code: {"ko": "한국어", "en": "English"}[code],
+        required=True,
+        key="lang",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+
+pages = {
+    name: st.Page(
+        f"app_pages/{name}.py",
+        title=t(f"page.{name}.title"),
+        icon=icon,
+        url_path="" if name == "overview" else name.replace("_", "-"),
+        default=name == "overview",
+    )
+    for name, icon in PAGES.items()
+}
+page = st.navigation(list(pages.values()))
+name = next(key for key, value in pages.items() if value is page or value.url_path == page.url_path)
+
+components.header(page.title, t(f"page.{name}.lead"))
+try:
+    auth.require("viewer")
+    components.marks(data.configuration())
+    with st.sidebar:
+        filters.draw(data.options())
+        with st.expander(t("sources.title"), icon=":material/lan:"):
+            components.sources()
+        components.clear_button()
+    page.run()
+except CachewiseError as error:
+    components.failed(error)

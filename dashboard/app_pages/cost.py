@@ -1,0 +1,85 @@
+"""Cost: per request and per invocation, by engine, model or provider, by kind of token, and how much of it is known."""
+
+import streamlit as st
+
+from dashboard import charts, components, data
+from dashboard.i18n import language, t, translate
+from dashboard.kpis import Kpi
+
+KPIS = (
+    Kpi("cost_usd", "money", spark="cost_usd", over="priced_calls"),
+    Kpi("cost_per_request_usd", "money", spark="cost_per_request_usd"),
+    Kpi("cost_per_invocation_usd", "money"),
+    Kpi("price_coverage", "ratio"),
+)
+
+view = components.open_page()
+look = components.look(view)
+scope = view.scope()
+total = data.summary(scope)
+
+components.kpi_strip(KPIS, key="cost", columns=4)
+
+lang = language()
+by = st.segmented_control(
+    t("cost.by"),
+    ["engine", "model", "provider", "function_version"],
+    default="engine",
+    format_func=lambda name: translate(lang, f"col.{name}"),
+    required=True,
+    key="cost_by",
+    bind="query-params",
+)
+stacked = data.series(scope, bucket=view.bucket, zone=view.zone, by=by).to_pylist()
+with components.section("cost.over_time", rows=stacked, metric="cost_usd", by=t(f"col.{by}")):
+    if total["cost_usd"] is None:
+        components.unknown("unknown.no_price")
+    else:
+        components.chart(charts.stacked_cost(stacked, by, look), key="cost_over_time")
+
+left, right = st.columns(2)
+points = data.series(scope, bucket=view.bucket, zone=view.zone).to_pylist()
+with left, components.section("cost.token_mix", rows=points, metric="prompt_tokens"):
+    components.chart(charts.token_mix(points, look), key="token_mix")
+with right, components.section("cost.parts", rows=[total]):
+    if total["cost_usd"] is None:
+        components.unknown("unknown.no_price")
+    else:
+        components.chart(charts.cost_parts(total, look, height=300), key="cost_parts")
+
+groups = data.breakdown(scope, by)
+with components.section("cost.table", rows=groups, by=t(f"col.{by}")):
+    components.table(
+        groups,
+        [
+            components.Column(by, "text", f"col.{by}"),
+            components.Column("calls", "count"),
+            components.Column("cost_usd", "money"),
+            components.Column("cost_per_request_usd", "money"),
+            components.Column("no_cache_cost_usd", "money"),
+            components.Column("input_tokens", "tokens"),
+            components.Column("cache_read_tokens", "tokens"),
+            components.Column("cache_write_5m_tokens", "tokens"),
+            components.Column("cache_write_1h_tokens", "tokens"),
+            components.Column("output_tokens", "tokens"),
+        ],
+        key="cost_table",
+        alt=t("cost.table.title", by=t(f"col.{by}")),
+    )
+
+unpriced = total["unpriced_models"]
+with components.section("cost.coverage", rows=unpriced, metric="price_coverage"):
+    if not unpriced:
+        st.success(t("cost.coverage.full"), icon=":material/check_circle:")
+    else:
+        components.table(
+            unpriced,
+            [
+                components.Column("model", "text", "col.model"),
+                components.Column("provider", "text", "col.provider"),
+                components.Column("reason", "text", "col.reason"),
+                components.Column("calls", "count"),
+            ],
+            key="unpriced",
+            alt=t("cost.coverage.title"),
+        )

@@ -1,0 +1,67 @@
+"""Overview: what caching saved, in one sentence; six key figures; where the money went; read share over time."""
+
+import streamlit as st
+
+from dashboard import answer, charts, components, data
+from dashboard import format as fmt
+from dashboard.i18n import language, t
+from dashboard.kpis import Kpi
+
+KPIS = (
+    Kpi("net_savings_usd", "money", spark="net_savings_usd", over="no_cache_cost_usd"),
+    Kpi("cost_usd", "money", spark="cost_usd", over="priced_calls"),
+    Kpi("token_hit_rate", "ratio", spark="token_hit_rate"),
+    Kpi("request_hit_rate", "ratio", spark="request_hit_rate"),
+    Kpi("price_coverage", "ratio"),
+    Kpi("response_time_ms", "ms", part="p95", spark="p95", over="response_times"),
+)
+ICONS = {
+    "good": ":material/trending_up:",
+    "bad": ":material/trending_down:",
+    "flat": ":material/trending_flat:",
+    "unknown": ":material/help:",
+}
+BOXES = {"good": st.success, "bad": st.error, "flat": st.info, "unknown": st.warning}
+
+view = components.open_page()
+look = components.look(view)
+total = data.summary(view.scope())
+
+text, tone = answer.sentence(total, view.preset, language())
+BOXES[tone](fmt.dollars_in_markdown(text), icon=ICONS[tone])
+components.kpi_strip(KPIS, key="overview")
+
+left, right = st.columns(2)
+with left, components.section("overview.waterfall", rows=[total], metric="net_savings_usd"):
+    if total["net_savings_usd"] is None:
+        components.unknown("unknown.no_price")
+    else:
+        components.chart(charts.waterfall(total, look), key="overview_waterfall")
+
+points = data.series(view.scope(), bucket=view.bucket, zone=view.zone).to_pylist()
+with right, components.section("overview.read_share", rows=points, metric="token_hit_rate"):
+    if not answer.caching_in_use(total):
+        components.unknown("unknown.not_in_use")
+    else:
+        marks = data.markers(view.scope())
+        drawn = charts.ratio_lines(points, ["token_hit_rate"], look, markers=marks, height=320)
+        components.chart(drawn, key="overview_read_share")
+
+engines = data.breakdown(view.scope(), "engine")
+with components.section("overview.engines", rows=engines):
+    components.table(
+        engines,
+        [
+            components.Column("engine", "text", "col.engine"),
+            components.Column("calls", "count"),
+            components.Column("cost_usd", "money"),
+            components.Column("net_savings_usd", "money"),
+            components.Column("cache_read_tokens", "tokens"),
+            components.Column("prompt_tokens", "tokens"),
+            components.Column("token_hit_rate", "ratio"),
+            components.Column("request_hit_rate", "ratio"),
+            components.Column("price_coverage", "ratio"),
+        ],
+        key="overview_engines",
+        alt=t("overview.engines.title"),
+    )

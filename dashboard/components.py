@@ -1,0 +1,292 @@
+"""What every page is put together from: header, key figures, sections, tables, and the empty and failed states.
+
+Text that came out of a log is escaped here before Streamlit may read it as Markdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from core.errors import CachewiseError
+from core.settings import Settings
+from dashboard import charts, data, filters, kpis
+from dashboard import format as fmt
+from dashboard.download import csv_bytes
+from dashboard.i18n import known, language, t
+
+_BEHIND = timedelta(minutes=20)
+_CHART_CONFIG = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    "responsive": True,
+}
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+class Column(NamedTuple):
+    """One column of a table: its key in the rows, how to show it, and its heading where it is not the metric's."""
+
+    name: str
+    kind: str
+    label: str | None = None
+
+
+# page frame
+
+
+def header(title: str, lead: str) -> None:
+    """Draw a page's title and the sentence that says what it answers."""
+    st.title(title, anchor=False)
+    st.caption(lead)
+
+
+def marks(settings: Settings) -> None:
+    """Draw the line of badges under the title: demo data, endpoints that are not the real ones, freshness."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if settings.demo:
+            st.badge(t("demo.badge"), icon=":material/science:", color="violet", help=t("demo.help"))
+        for name, url in (("AWS", settings.aws_endpoint_url), ("Anthropic", settings.anthropic_base_url)):
+            if url:
+                host = fmt.markdown_safe(urlsplit(url).netloc.rpartition("@")[2] or "?")
+                st.badge(t("endpoint.badge", name=name, host=host), icon=":material/link:", color="orange")
+        freshness_badge()
+
+
+@st.fragment(run_every="15s")
+def freshness_badge() -> None:
+    """Say how fresh the data is, and offer newer data; charts are never refreshed under the reader's hands."""
+    try:
+        rows, now = data.freshness(), datetime.now(UTC)
+        newer = st.session_state.get("shown_versions") not in (None, data.versions())
+    except CachewiseError as error:
+        st.badge(f"{t('fresh.failed')} · {error.code}", icon=":material/error:", color="red")
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        text, icon, colour = freshness_words(rows, now)
+        st.badge(text, icon=icon, color=colour, help=t("fresh.help"))
+        if newer and st.button(t("fresh.newer"), icon=":material/refresh:", type="tertiary", key="newer"):
+            st.rerun(scope="app")
+
+
+def freshness_words(rows: Rows, now: datetime) -> tuple[str, str, Any]:
+    """Return the badge's text, icon and colour: nothing yet, failed, behind or fresh; the worst source speaks."""
+    if not rows:
+        return t("fresh.nothing"), ":material/hourglass_empty:", "gray"
+    bad = [row for row in rows if row.get("status") == "failed"]
+    if bad:
+        return t("fresh.source_failed", n=len(bad)), ":material/error:", "red"
+    until = [row["complete_until"] for row in rows if row.get("complete_until")]
+    if not until:
+        return t("fresh.reading"), ":material/sync:", "blue"
+    oldest = min(until)
+    ago = fmt.relative(oldest, now, language())
+    if now - oldest > _BEHIND:
+        return t("fresh.behind", ago=ago, at=fmt.moment(oldest, filters.zone())), ":material/schedule:", "orange"
+    return t("fresh.ok", ago=ago), ":material/check_circle:", "green"
+
+
+def sources() -> None:
+    """List every source with its last pass: for the sidebar."""
+    now = datetime.now(UTC)
+    for row in data.freshness():
+        name = fmt.markdown_safe(fmt.plain(row.get("source"), language()))
+        until = row.get("complete_until")
+        st.markdown(f"**{name}** · {fmt.relative(until, now, language())}", help=fmt.moment(until, filters.zone()))
+        if row.get("error_code"):
+            message = fmt.markdown_safe(fmt.plain(row.get("error_message"), language()))
+            st.caption(f":red[{row['error_code']}] {message}")
+
+
+def clear_button() -> None:
+    """Offer to drop this dashboard's own cached query results, and say which cache that is."""
+    if st.button(t("clear.button"), icon=":material/mop:", help=t("clear.help"), width="stretch", key="clear_cache"):
+        data.forget()
+        st.toast(t("clear.done"), icon=":material/check:")
+
+
+def open_page() -> filters.View:
+    """Return what is looked at; where there is nothing to show, say why and what to do, and stop the page."""
+    st.session_state["shown_versions"] = data.versions()
+    view = filters.current(data.options().get("first_ts"))
+    total = data.summary(view.scope())
+    if not any(total.get(name) for name in ("calls", "invocations", "prompt_store_hits", "prompt_store_misses")):
+        empty(view)
+        st.stop()
+    return view
+
+
+# states
+
+
+def failed(error: CachewiseError) -> None:
+    """Say what failed and what to do, with the code that is also in the log and in docs/errors.md."""
+    lines = [fmt.markdown_safe(error.message)]
+    if error.mend:
+        lines.append(f"**{t('failed.mend')}** {fmt.markdown_safe(error.mend)}")
+    local = known(language(), f"error.{error.code}", "")
+    if local:
+        lines.insert(0, local)
+    lines.append(t("failed.more", code=error.code))
+    st.error("\n\n".join(lines), title=f"{t('failed.title')} · {error.code}", icon=":material/error:")
+    if st.button(t("failed.retry"), icon=":material/refresh:", key="retry"):
+        data.reopen()
+        st.rerun()
+
+
+def empty(view: filters.View) -> None:
+    """Say why there is nothing: no data at all yet, or none in this range and filter."""
+    options = data.options()
+    last = options.get("last_ts")
+    if last is None:
+        _waiting(bool(data.freshness()))
+        return
+    why = "empty.filtered" if view.narrowed else "empty.range"
+    body = t(f"{why}.body", last=fmt.moment(last, filters.zone()))
+    st.info(body, title=t(f"{why}.title"), icon=":material/search_off:")
+    st.button(t("empty.show_all"), icon=":material/all_inclusive:", on_click=_show_everything, key="show_all")
+
+
+def _show_everything() -> None:
+    st.session_state["range"] = "all"
+    for name in filters.DIMENSIONS:
+        st.session_state[name] = []
+
+
+@st.fragment(run_every="4s")
+def _waiting(passes: bool) -> None:
+    """Wait for the first rows and show the page by itself once they are there."""
+    if data.options().get("last_ts") is not None:
+        st.rerun(scope="app")
+    name = "empty.no_calls" if passes else "empty.reading"
+    st.info(t(f"{name}.body"), title=t(f"{name}.title"), icon=":material/hourglass_top:")
+
+
+# figures
+
+
+def kpi_strip(names: Sequence[kpis.Kpi], *, key: str, columns: int = 3) -> None:
+    """Draw key figures with sparkline and change; only this strip refreshes by itself."""
+    _strip(tuple(names), key, columns)
+
+
+@st.fragment(run_every="30s")
+def _strip(items: tuple[kpis.Kpi, ...], key: str, columns: int) -> None:
+    try:
+        view = filters.current(data.options().get("first_ts"))
+        total, earlier = data.summary(view.scope()), view.previous()
+        before = data.summary(earlier.scope()) if earlier else None
+        points = data.series(view.scope(), bucket=view.bucket, zone=view.zone).to_pylist()
+        times = data.latency_series(view.scope(), bucket=view.bucket, zone=view.zone).to_pylist()
+    except CachewiseError as error:
+        failed(error)
+        return
+    with st.grid(columns, gap="small", key=f"kpis_{key}"):
+        for item in items:
+            series = times if item.kind == "ms" else points
+            _card(kpis.card(item, total, before, series, language()), view)
+
+
+def _card(card: kpis.Card, view: filters.View) -> None:
+    colour = {"up": "normal", "down": "inverse"}.get(card.better or "", "off")
+    with st.container(border=True, height="stretch", gap="xxsmall"):
+        st.metric(
+            card.label,
+            fmt.dollars_in_markdown(card.value) if card.value else None,
+            card.delta,
+            delta_color=colour,
+            delta_description=t(f"range.{view.preset}.before") if card.delta is not None else None,
+            help=card.help,
+            chart_data=card.spark,
+            chart_type="area",
+        )
+        st.caption(card.parts or "\u00a0")
+
+
+@contextmanager
+def section(name: str, *, rows: Rows | None = None, metric: str | None = None, **words: object) -> Iterator[None]:
+    """Frame a part of a page: heading, what it means, and a CSV of the rows it shows."""
+    with st.container(border=True):
+        left, right = st.columns([5, 1], vertical_alignment="center")
+        tip = kpis.formula_help(metric, language()) if metric else None
+        left.subheader(t(f"{name}.title", **words), anchor=False, help=tip)
+        if rows:
+            right.download_button(
+                "CSV",
+                data=lambda: csv_bytes(rows),
+                file_name=f"cachewise-{name.replace('.', '-').replace('_', '-')}.csv",
+                mime="text/csv",
+                on_click="ignore",
+                icon=":material/download:",
+                type="tertiary",
+                key=f"csv_{name}",
+                help=t("csv.help"),
+                width="stretch",
+            )
+        note = t(f"{name}.note", **words)
+        if note != f"{name}.note":
+            st.caption(fmt.dollars_in_markdown(note))
+        yield
+
+
+def chart(drawn: charts.Chart, *, key: str) -> None:
+    """Draw a figure with its alternative text."""
+    st.plotly_chart(drawn.figure, key=key, config=_CHART_CONFIG, alt=drawn.alt)
+
+
+def unknown(key: str) -> None:
+    """Say in words that something is not known, instead of drawing an empty chart."""
+    st.info(t(key), icon=":material/help:")
+
+
+def look(view: filters.View) -> charts.Look:
+    """Return how charts are to be drawn for this viewer."""
+    return charts.Look(language(), view.zone, view.bucket)
+
+
+def table(rows: Rows, columns: Sequence[Column], *, key: str, alt: str) -> None:
+    """Draw rows as a sortable table; what is unknown is a dash."""
+    lang = language()
+    shown = [
+        {column.name: fmt.plain(row.get(column.name), lang) if column.kind == "text" else _number(row.get(column.name))
+         for column in columns}
+        for row in rows
+    ]  # fmt: skip
+    st.dataframe(
+        shown,
+        column_config={column.name: _config(column, [row[column.name] for row in shown]) for column in columns},
+        column_order=[column.name for column in columns],
+        hide_index=True,
+        placeholder=fmt.UNKNOWN,
+        key=key,
+        alt=alt,
+    )
+
+
+def _number(value: Any) -> Any:
+    """Tables show floats: the exact decimals stay in the CSV."""
+    return value if value is None or isinstance(value, (int, str, datetime)) else float(value)
+
+
+def _config(column: Column, values: list[Any]) -> Any:
+    label = t(column.label or f"metric.{column.name}.label")
+    if column.kind == "money":
+        label = f"{label} (\\$)"
+    if column.kind == "text":
+        return st.column_config.TextColumn(label)
+    forms = {
+        "money": f"%,.{fmt.money_places(values)}f",  # the sign stands before the number; the heading names the dollar
+        "ratio": "percent",
+        "ms": "%,.0f ms",
+        "count": "%,d",
+        "tokens": "%,d",
+        "times": "%,.1f×",
+    }
+    tip = kpis.formula_help(column.name, language()) if column.label is None else None
+    return st.column_config.NumberColumn(label, format=forms[column.kind], help=tip)

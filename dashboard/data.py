@@ -1,0 +1,119 @@
+"""The dashboard's read door: a cached façade over core.metrics, and the only place of st.cache_*.
+
+Entries are keyed by the tables' versions, so new rows are seen at the next run and nothing has to be invalidated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import streamlit as st
+
+from core import metrics, settings
+from core.metrics.scope import Scope
+from core.store.lake import Lake
+from core.store.query import Reader
+
+Versions = tuple[tuple[str, int | None], ...]
+Rows = list[dict[str, Any]]
+_ENTRIES = 256
+
+
+@st.cache_resource(show_spinner=False)
+def configuration() -> settings.Settings:
+    """Read the settings once per process. Raises FixSettings."""
+    return settings.load()
+
+
+@st.cache_resource(show_spinner=False)
+def _lake() -> Lake:
+    return Lake(configuration().lake_path)
+
+
+@st.cache_resource(show_spinner=False, on_release=lambda reader: reader.close())
+def _reader() -> Reader:
+    return Reader(_lake())
+
+
+@st.cache_data(ttl=2, show_spinner=False, max_entries=1)
+def versions() -> Versions:
+    """Return the version of every table; looked up at most every two seconds however many viewers there are."""
+    return tuple(sorted(_lake().versions().items()))
+
+
+@st.cache_data(show_spinner=False, max_entries=_ENTRIES)
+def _ask(name: str, at: Versions, scope: Scope | None, more: tuple[tuple[str, Any], ...]) -> Any:
+    """Run one function of core.metrics; `at` is part of the key only."""
+    function = getattr(metrics, name)
+    arguments = {key: list(value) if isinstance(value, tuple) else value for key, value in more}
+    return function(_reader(), **arguments) if scope is None else function(_reader(), scope, **arguments)
+
+
+def _cached(name: str, scope: Scope | None = None, **more: Any) -> Any:
+    return _ask(name, versions(), scope, tuple(sorted(more.items())))
+
+
+def summary(scope: Scope) -> dict[str, Any]:
+    """Return every total of a scope."""
+    return _cached("summary", scope)
+
+
+def breakdown(scope: Scope, *by: str) -> Rows:
+    """Return the totals of a scope by one or more dimensions."""
+    return _cached("breakdown", scope, by=tuple(by))
+
+
+def series(scope: Scope, *, bucket: str, zone: str, by: str | None = None) -> pa.Table:
+    """Return call totals over time."""
+    return _cached("series", scope, bucket=bucket, zone=zone, by=by)
+
+
+def store_series(scope: Scope, *, bucket: str, zone: str, by: str | None = None) -> pa.Table:
+    """Return prompt-store hits and misses over time."""
+    return _cached("store_series", scope, bucket=bucket, zone=zone, by=by)
+
+
+def latency(scope: Scope, *, by: str | None = None) -> Rows:
+    """Return response-time, first-token and prompt-store-miss figures."""
+    return _cached("latency", scope, by=by)
+
+
+def latency_series(scope: Scope, *, bucket: str, zone: str) -> pa.Table:
+    """Return response-time percentiles over time."""
+    return _cached("latency_series", scope, bucket=bucket, zone=zone)
+
+
+def markers(scope: Scope) -> Rows:
+    """Return deploys and prompt-store clears to be marked on charts over time."""
+    return _cached("markers", scope)
+
+
+def freshness() -> Rows:
+    """Return, for each source, how far its data reaches and what its last pass said."""
+    return _cached("freshness")
+
+
+def options() -> Mapping[str, Any]:
+    """Return the values filters can take, and the first and last time seen."""
+    return _cached("options")
+
+
+def check() -> dict[str, int | None]:
+    """Really open the tables and read from them, past every cache. Raises what the store raises."""
+    metrics.options(_reader())
+    return dict(_lake().versions())
+
+
+def forget() -> None:
+    """Drop the dashboard's own cached query results; neither Claude's cache nor the prompt store is touched."""
+    _ask.clear()
+    versions.clear()
+
+
+def reopen() -> None:
+    """Forget everything, settings and open tables included."""
+    forget()
+    for resource in (_reader, _lake, configuration):
+        resource.clear()

@@ -1,0 +1,172 @@
+"""What the viewer looks at: time range, engine, model, provider, function version; kept in the URL to be shared.
+
+The widgets are drawn once in the sidebar; pages and fragments read the result with `current()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+import streamlit as st
+
+from core.metrics.scope import Scope
+from dashboard import format as fmt
+from dashboard.i18n import Language, language, t, translate
+
+Bucket = Literal["5m", "hour", "day"]
+PRESETS = ("1h", "24h", "7d", "30d", "90d", "all", "custom")
+DEFAULT_PRESET = "7d"
+DIMENSIONS: dict[str, str] = {
+    "engine": "engines",
+    "model": "models",
+    "provider": "providers",
+    "version": "function_versions",
+}
+"""URL parameter of each filter, and the name of its values in Scope and in the options."""
+
+BUCKET_SIZE: dict[Bucket, timedelta] = {
+    "5m": timedelta(minutes=5),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+}
+_DAYS = {"7d": 7, "30d": 30, "90d": 90}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is looked at: a half-open time range, the viewer's zone, and the chosen values of every dimension."""
+
+    preset: str
+    start: datetime | None
+    end: datetime
+    zone: str
+    engines: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    function_versions: tuple[str, ...] = ()
+    first_ts: datetime | None = None
+
+    def scope(self) -> Scope:
+        """Return the same as core.metrics takes it."""
+        return Scope(
+            start=self.start,
+            end=self.end,
+            engines=self.engines,
+            models=self.models,
+            providers=self.providers,
+            function_versions=self.function_versions,
+        )
+
+    def previous(self) -> View | None:
+        """Return the equally long period before, shifted by whole days; None where there is no beginning."""
+        if self.start is None:
+            return None
+        shift = _shift(self.end - self.start)
+        return replace(self, start=self.start - shift, end=self.end - shift)
+
+    @property
+    def bucket(self) -> Bucket:
+        """Return the width of one point in time, so that a chart holds some tens of them."""
+        start = self.start or self.first_ts or self.end - timedelta(days=30)
+        length = self.end - start
+        if length <= timedelta(hours=3):
+            return "5m"
+        return "hour" if length <= timedelta(days=3) else "day"
+
+    @property
+    def narrowed(self) -> bool:
+        """Tell whether any dimension is filtered."""
+        return bool(self.engines or self.models or self.providers or self.function_versions)
+
+
+def _shift(length: timedelta) -> timedelta:
+    """Round a length up to whole days, so that weekday rhythm is kept; short ranges shift by themselves."""
+    if length <= timedelta(hours=3):
+        return length
+    return timedelta(days=-(-length // timedelta(days=1)))
+
+
+def build(chosen: Mapping[str, Any], *, now: datetime, zone: str, first_ts: datetime | None = None) -> View:
+    """Turn the widgets' values into a view. `chosen` holds `range`, `dates` and a list for each dimension."""
+    preset = chosen.get("range") or DEFAULT_PRESET
+    start, end = time_range(preset, chosen.get("dates") or (), now=now, zone=zone)
+    picked = {field: tuple(chosen.get(key) or ()) for key, field in DIMENSIONS.items()}
+    return View(preset=preset, start=start, end=end, zone=zone, first_ts=first_ts, **picked)
+
+
+def time_range(preset: str, dates: Sequence[date], *, now: datetime, zone: str) -> tuple[datetime | None, datetime]:
+    """Return [start, end) in UTC. Day presets begin at the viewer's midnight; the end is the next five minutes."""
+    end = _next_five_minutes(now)
+    if preset == "all":
+        return None, end
+    if preset == "1h":
+        return end - timedelta(hours=1), end
+    if preset == "24h":
+        return now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=23), end
+    today = now.astimezone(ZoneInfo(zone)).date()
+    if preset == "custom" and dates:
+        until = _midnight(max(dates) + timedelta(days=1), zone)
+        return _midnight(min(dates), zone), min(until, max(end, _midnight(min(dates), zone) + timedelta(days=1)))
+    return _midnight(today - timedelta(days=_DAYS.get(preset, 7) - 1), zone), end
+
+
+def _next_five_minutes(now: datetime) -> datetime:
+    floor = now.replace(minute=now.minute - now.minute % 5, second=0, microsecond=0)
+    return floor + timedelta(minutes=5)
+
+
+def _midnight(day: date, zone: str) -> datetime:
+    return datetime.combine(day, time(), tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def viewer_zone(lang: Language, browser: str | None) -> str:
+    """Return Asia/Seoul for the Korean screen, else the browser's zone where it is a known one, else UTC."""
+    if lang == "ko":
+        return "Asia/Seoul"
+    return browser if browser and browser in available_timezones() else "UTC"
+
+
+def draw(options: Mapping[str, Any]) -> None:
+    """Draw the filters into the current container; each is bound to a parameter of the URL."""
+    lang = language()
+    st.selectbox(
+        t("filter.range"),
+        PRESETS,
+        index=PRESETS.index(DEFAULT_PRESET),
+        format_func=lambda name: translate(lang, f"range.{name}"),
+        key="range",
+        bind="query-params",
+    )
+    if st.session_state.get("range") == "custom":
+        today = datetime.now(UTC).astimezone(ZoneInfo(zone())).date()
+        st.date_input(
+            t("filter.dates"),
+            value=(today - timedelta(days=6), today),
+            max_value=today,
+            key="dates",
+            bind="query-params",
+            format="YYYY-MM-DD",
+        )
+    for key, field in DIMENSIONS.items():
+        st.multiselect(
+            t(f"filter.{key}"),
+            [str(value) for value in options.get(field) or () if value is not None],
+            format_func=lambda name: fmt.plain(name, lang),
+            placeholder=t("filter.any"),
+            key=key,
+            bind="query-params",
+        )
+
+
+def zone() -> str:
+    """Return the zone in which this viewer reads times."""
+    return viewer_zone(language(), st.context.timezone)
+
+
+def current(first_ts: datetime | None = None) -> View:
+    """Return the view this session's widgets describe, as of now."""
+    return build(dict(st.session_state), now=datetime.now(UTC), zone=zone(), first_ts=first_ts)

@@ -1,0 +1,168 @@
+"""Numbers and times as people read them, in Korean and English; the one place where unit, zone and form change.
+
+Unknown is shown as a dash and never as zero; a tiny dollar amount never rounds down to $0.00.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from zoneinfo import ZoneInfo
+
+from dashboard.i18n import Language, translate
+
+UNKNOWN = "—"
+_NAME_LIMIT = 64
+_DIME, _CENT, _FOUR_PLACES = Decimal("0.1"), Decimal("0.01"), Decimal("0.0001")
+_MICRO = Decimal("0.000001")
+_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$&\"'=^/@%;?,])")
+
+Number = int | float | Decimal
+
+
+def money(value: Number | None, *, signed: bool = False) -> str:
+    """Return dollars: two places from a dime up, four or six below it, "<$0.000001" rather than a false zero."""
+    if value is None:
+        return UNKNOWN
+    amount = Decimal(str(value))
+    sign = "-" if amount < 0 else "+" if signed and amount > 0 else ""
+    size = abs(amount)
+    if size and size < _MICRO:
+        return f"{sign}<$0.000001"
+    step = _CENT if not size or size >= _DIME else _FOUR_PLACES if size >= _CENT else _MICRO
+    return f"{sign}${size.quantize(step, rounding=ROUND_HALF_EVEN):,f}"
+
+
+def money_places(values: list[Number | None]) -> int:
+    """Return how many decimal places a column needs so that its smallest non-zero amount is still seen."""
+    sizes = [abs(Decimal(str(value))) for value in values if value]
+    return 6 if sizes and min(sizes) < Decimal("0.1") else 2
+
+
+def count(value: Number | None) -> str:
+    """Return a whole number with thousands separators."""
+    return UNKNOWN if value is None else f"{int(value):,}"
+
+
+def compact(value: Number | None, lang: Language) -> str:
+    """Return a large count in short form: 18.3M in English, 1,830만 in Korean."""
+    if value is None:
+        return UNKNOWN
+    number = float(value)
+    steps = ((1e8, "억"), (1e4, "만")) if lang == "ko" else ((1e9, "B"), (1e6, "M"), (1e3, "K"))
+    for size, suffix in steps:
+        if abs(number) >= size:
+            return f"{_three_digits(number / size)}{suffix}"
+    return f"{number:,.0f}"
+
+
+def _three_digits(number: float) -> str:
+    size = abs(number)
+    return f"{number:,.{0 if size >= 99.95 else 1 if size >= 9.995 else 2}f}"
+
+
+def tokens(value: Number | None, lang: Language) -> str:
+    """Return a token count with its unit."""
+    return UNKNOWN if value is None else translate(lang, "unit.tokens", n=compact(value, lang))
+
+
+def percent(ratio: Number | None, *, places: int = 1) -> str:
+    """Return a ratio as percent. A ratio that is not quite all or nothing is never rounded to 100 % or 0 %."""
+    if ratio is None:
+        return UNKNOWN
+    value = float(ratio) * 100
+    text = f"{value:.{places}f}%"
+    edge = 10**-places
+    if text == f"{100:.{places}f}%" and value < 100:
+        return f">{100 - edge:.{places}f}%"
+    if float(text[:-1]) == 0 and value:
+        return f"<{edge:.{places}f}%" if value > 0 else f">-{edge:.{places}f}%"
+    return text
+
+
+def points(now: Number | None, before: Number | None, lang: Language) -> str | None:
+    """Return the difference of two ratios in percentage points, or None where one is unknown."""
+    if now is None or before is None:
+        return None
+    gap = (float(now) - float(before)) * 100
+    return f"{gap:+.1f}{translate(lang, 'unit.points')}"
+
+
+def change(now: Number | None, before: Number | None) -> str | None:
+    """Return the relative change in percent, or None where there is nothing to compare with."""
+    if now is None or not before:
+        return None
+    share = (float(now) - float(before)) / abs(float(before)) * 100
+    return f"{share:+,.1f}%" if abs(share) < 1000 else f"{share:+,.0f}%"
+
+
+def fraction(numerator: Number | None, denominator: Number | None, lang: Language) -> str:
+    """Return "16.8M / 50.3M": what a ratio was made of."""
+    return f"{compact(numerator, lang)} / {compact(denominator, lang)}"
+
+
+def times(value: Number | None) -> str:
+    """Return a multiple, such as 12.4×."""
+    return UNKNOWN if value is None else f"{float(value):,.1f}×"
+
+
+def duration_ms(value: Number | None, lang: Language) -> str:
+    """Return milliseconds in the unit that reads best: ms, seconds, minutes or hours."""
+    if value is None:
+        return UNKNOWN
+    size = float(value)
+    if size < 1000:
+        return translate(lang, "unit.ms", n=f"{size:,.0f}" if size >= 10 or size == 0 else f"{size:.1f}")
+    if size < 60_000:
+        return translate(lang, "unit.seconds", n=f"{size / 1000:.2f}")
+    if size < 3_600_000:
+        return translate(lang, "unit.minutes", n=f"{size / 60_000:.1f}")
+    return translate(lang, "unit.hours", n=f"{size / 3_600_000:,.1f}")
+
+
+def relative(then: datetime | None, now: datetime, lang: Language) -> str:
+    """Return how long ago a moment was: "3 min ago", "3분 전"."""
+    if then is None:
+        return UNKNOWN
+    gap = now - then
+    if gap < timedelta(seconds=60):
+        return translate(lang, "ago.now")
+    if gap < timedelta(hours=1):
+        return translate(lang, "ago.minutes", n=int(gap.total_seconds() // 60))
+    if gap < timedelta(days=2):
+        return translate(lang, "ago.hours", n=int(gap.total_seconds() // 3600))
+    return translate(lang, "ago.days", n=gap.days)
+
+
+def moment(ts: datetime | None, zone: str) -> str:
+    """Return a time in the viewer's zone, with the zone's short name."""
+    if ts is None:
+        return UNKNOWN
+    return ts.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M %Z")
+
+
+def plain(name: object, lang: Language) -> str:
+    """Return a name that came out of a log, shortened and without control characters; null reads "unknown"."""
+    if name is None or name == "":
+        return translate(lang, "unknown")
+    text = "".join(ch if ch.isprintable() else "�" for ch in str(name))
+    return text if len(text) <= _NAME_LIMIT else f"{text[: _NAME_LIMIT - 1]}…"
+
+
+def markdown_safe(text: str) -> str:
+    """Escape text for Markdown: nothing in it can become a link, an image, HTML, math, an icon or a colour."""
+    escaped = _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
+    # Directives (:red[…]) and icons (:material/…:) are looked for after escapes are resolved: part the colon.
+    return escaped.replace(":", ":\u2060")
+
+
+def plotly_safe(text: str) -> str:
+    """Escape text for Plotly, which reads a little HTML and %{…} in labels."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("%{", "%\u2060{").replace("$", "&#36;")
+
+
+def dollars_in_markdown(text: str) -> str:
+    """Escape dollar signs of our own text, which Markdown would read as the start of a formula."""
+    return text.replace("$", r"\$")

@@ -1,0 +1,112 @@
+"""What a key figure is made of: its metric, its form, its parts and its sparkline; pure, without Streamlit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from core.metrics.catalog import METRICS
+from dashboard import charts
+from dashboard import format as fmt
+from dashboard.i18n import Language, translate
+
+Kind = Literal["money", "ratio", "ms", "tokens", "count", "times"]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kpi:
+    """One key figure. `name` is the metric; `part` picks from a nested figure such as {"p50", "p95", "p99"};
+    `over` names what it counts, where the metric has no numerator and denominator of its own."""
+
+    name: str
+    kind: Kind
+    part: str | None = None
+    spark: str | None = None
+    over: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A key figure ready to be shown."""
+
+    label: str
+    value: str | None
+    delta: str | int | None
+    better: str | None
+    parts: str
+    help: str
+    spark: list[float] | None
+
+
+def pick(total: Row, kpi: Kpi) -> Any:
+    """Return the figure's value in a row of totals, or None while it is unknown."""
+    value = total.get(kpi.name)
+    return value.get(kpi.part) if kpi.part and isinstance(value, Mapping) else value
+
+
+def card(kpi: Kpi, total: Row, before: Row | None, series: Sequence[Row], lang: Language) -> Card:
+    """Lay out one key figure."""
+    now = pick(total, kpi)
+    value = None if now is None else shown(now, kpi.kind, lang)
+    label = translate(lang, f"metric.{kpi.name}.label")
+    return Card(
+        label=f"{label} {kpi.part}" if kpi.part else label,
+        value=value,
+        delta=delta(now, pick(before, kpi) if before else None, kpi.kind, lang),
+        better=METRICS[kpi.name].better if kpi.name in METRICS else None,
+        parts=parts(kpi, total, lang),
+        help=formula_help(kpi.name, lang),
+        spark=charts.spark(series, kpi.spark) if kpi.spark and now is not None else None,
+    )
+
+
+def shown(value: Any, kind: Kind, lang: Language) -> str:
+    """Return a value in the form of its kind."""
+    if kind == "money":
+        return fmt.money(value)
+    if kind == "ratio":
+        return fmt.percent(value)
+    if kind == "ms":
+        return fmt.duration_ms(value, lang)
+    if kind == "tokens":
+        return fmt.tokens(value, lang)
+    return fmt.times(value) if kind == "times" else fmt.count(value)
+
+
+def delta(now: Any, before: Any, kind: Kind, lang: Language) -> str | int | None:
+    """Return the change against the period before: points for a ratio, percent otherwise; 0 is shown grey."""
+    text = fmt.points(now, before, lang) if kind == "ratio" else fmt.change(now, before)
+    if text is None:
+        return None
+    digits = [ch for ch in text if ch.isdigit()]
+    return 0 if set(digits) == {"0"} else text
+
+
+def parts(kpi: Kpi, total: Row, lang: Language) -> str:
+    """Return what the figure was made of: numerator / denominator, or how many it counts."""
+    metric = METRICS.get(kpi.name)
+    if metric and metric.numerator and metric.denominator:
+        top, bottom = (_amount(name, total, lang) for name in (metric.numerator, metric.denominator))
+        return translate(lang, f"of.{metric.denominator}", top=top, bottom=bottom)
+    if kpi.over:
+        return translate(lang, f"over.{kpi.over}", n=_amount(kpi.over, total, lang))
+    return ""
+
+
+def _amount(name: str, total: Row, lang: Language) -> str:
+    money = name in METRICS and METRICS[name].unit == "usd"
+    return fmt.money(total.get(name)) if money else fmt.compact(total.get(name), lang)
+
+
+def formula_help(name: str, lang: Language) -> str:
+    """Return a metric's meaning, formula and name, as Markdown for a tooltip."""
+    metric = METRICS.get(name)
+    lines = [translate(lang, f"metric.{name}.meaning")]
+    if metric:
+        lines.append(f"{translate(lang, 'help.formula')} `{metric.formula}`")
+        if metric.cache:
+            lines.append(translate(lang, f"help.{metric.cache}"))
+    lines.append(f"{translate(lang, 'help.metric')} `{name}`")
+    return "\n\n".join(lines)

@@ -1,0 +1,76 @@
+"""The ASGI door that `cachewise run` starts: warm imports, compression, a readiness check, no traceback on screen."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import streamlit as st
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from core.errors import CachewiseError
+
+log = logging.getLogger("cachewise.dashboard")
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
+    """Import what pages need before the first visitor comes, then spare it from every garbage collection.
+
+    Streamlit collects all generations after each run; with pandas and Plotly loaded that is most of a run's time.
+    """
+    await anyio.to_thread.run_sync(_warm)
+    gc.collect()
+    gc.freeze()
+    yield {}
+
+
+def _warm() -> None:
+    import pandas  # noqa: F401
+    import plotly.graph_objects  # noqa: F401
+    import streamlit.elements.plotly_chart  # noqa: F401
+
+    from dashboard import charts, components  # noqa: F401
+
+
+async def ready(request: Request) -> JSONResponse:
+    """Answer 200 when settings and tables can really be read, 503 with code and mend when not."""
+    try:
+        tables = await anyio.to_thread.run_sync(_check)
+    except CachewiseError as error:
+        body = {"status": "failed", "code": error.code, "message": error.message, "mend": error.mend}
+        return JSONResponse(body, status_code=503)
+    return JSONResponse({"status": "ok", "tables": tables})
+
+
+def _check() -> dict[str, int | None]:
+    from dashboard import data
+
+    return data.check()
+
+
+def on_script_error(error: Exception) -> bool:
+    """Show one clear line instead of a traceback; the traceback goes to the log."""
+    from dashboard.i18n import t
+
+    log.error("a page failed", exc_info=error)
+    st.error(t("crash.body"), title=f"{t('crash.title')} · DSH-500", icon=":material/bug_report:")
+    return True
+
+
+app = st.App(
+    Path(__file__).parent / "app.py",
+    lifespan=lifespan,
+    routes=[Route("/readyz", ready)],
+    middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)],
+    on_script_error=on_script_error,
+)
