@@ -125,6 +125,17 @@ class CacheModel:
                 self._write(path[mark], at_ms, at_ms if begins is None else begins, TTL_MS[blocks[mark].ttl or "5m"])
         return outcome
 
+    def response_began(self, at_ms: int, *, blocks: Sequence[Block], workspace: str = "", model: str = "") -> None:
+        """Make readable from `at_ms` on what a request wrote, where its start could not tell when it would answer.
+
+        Such a request is fed with a `response_begins_ms` that never comes (sys.maxsize).
+        """
+        path = self._path((workspace, model), blocks)
+        for mark in _breakpoints(blocks):
+            entry = self._entries.get(path[mark])
+            if entry is not None:
+                entry.readable_ms = min(entry.readable_ms, at_ms)
+
     def forget(self, before_ms: int) -> int:
         """Drop the entries last used before `before_ms`, so that a long run stays small; say how many.
 

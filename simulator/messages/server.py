@@ -1,0 +1,130 @@
+"""Start the simulator: in a thread for tests and other programs, or for good from the command line."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+
+from core.pricing import PriceBook, default_book
+from simulator.messages.app import build_app
+from simulator.messages.catalog import Catalog
+from simulator.messages.clock import SimulatedClock
+from simulator.messages.faults import Fault, FaultPlan
+from simulator.messages.latency import INSTANT, Latency
+from simulator.messages.service import KEY_PREFIX, CallSeen, Service
+
+API_KEY = f"{KEY_PREFIX}-0000"
+_START_WAIT_S = 10.0
+_POLL_S = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Simulator:
+    """A running simulator: where it is, and the hands that move it."""
+
+    url: str
+    service: Service
+    api_key: str = API_KEY
+
+    @property
+    def clock(self) -> SimulatedClock:
+        """The simulator's clock."""
+        return self.service.clock
+
+    @property
+    def faults(self) -> FaultPlan:
+        """The faults still to come."""
+        return self.service.faults
+
+    @property
+    def calls(self) -> list[CallSeen]:
+        """The requests seen so far, oldest first."""
+        return list(self.service.calls)
+
+    @contextmanager
+    def holding_answers(self) -> Iterator[None]:
+        """Keep every answer from beginning while the block runs."""
+        self.service.held = True
+        try:
+            yield
+        finally:
+            self.service.held = False
+
+    def wait_for_held(self, count: int, *, limit_s: float = 5.0) -> None:
+        """Wait until `count` requests are being held."""
+        end = time.monotonic() + limit_s
+        while self.service.waiting < count:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self.service.waiting} of {count} requests arrived in {limit_s} s")
+            time.sleep(_POLL_S)
+
+
+def new_service(
+    *,
+    clock: SimulatedClock | None = None,
+    latency: Latency = INSTANT,
+    faults: Iterable[Fault] = (),
+    api_keys: Collection[str] | None = None,
+    minimum_tokens: int | None = None,
+    output_tokens: int | None = None,
+    book: PriceBook | None = None,
+) -> Service:
+    """Put a service together. `minimum_tokens` replaces each model's own; `output_tokens` fixes the answers' length."""
+    return Service(
+        catalog=Catalog(book or default_book(), minimum_tokens=minimum_tokens),
+        clock=clock or SimulatedClock(),
+        latency=latency,
+        faults=FaultPlan(faults),
+        api_keys=api_keys,
+        output_tokens=output_tokens,
+    )
+
+
+@contextmanager
+def running_simulator(service: Service | None = None, *, port: int = 0) -> Iterator[Simulator]:
+    """Serve on 127.0.0.1 in a thread while the block runs; without a `service`, one with instant answers."""
+    service = service or new_service()
+    listener = socket.create_server(("127.0.0.1", port))
+    server = uvicorn.Server(_config(service))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True, name="simulator")
+    thread.start()
+    try:
+        _wait_until_started(server)
+        yield Simulator(f"http://127.0.0.1:{listener.getsockname()[1]}", service)
+    finally:
+        service.held = False
+        server.should_exit = True
+        thread.join(_START_WAIT_S)
+        listener.close()
+
+
+def serve(service: Service, listener: socket.socket) -> None:
+    """Serve in this thread until the process is told to stop."""
+    uvicorn.Server(_config(service)).run(sockets=[listener])
+
+
+def _config(service: Service) -> uvicorn.Config:
+    # no access log and no tracebacks: a cut stream is an ordered fault, and logs must not hold requests
+    return uvicorn.Config(
+        build_app(service),
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=2,
+    )
+
+
+def _wait_until_started(server: uvicorn.Server) -> None:
+    end = time.monotonic() + _START_WAIT_S
+    while not server.started:
+        if time.monotonic() > end:
+            raise TimeoutError("the simulator did not start")
+        time.sleep(_POLL_S)
