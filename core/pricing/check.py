@@ -41,8 +41,13 @@ def explain_reported(
         return None
 
     def cost(name: str, ttl: str) -> Decimal | None:
-        writes = {f"cache_write_{ttl}_tokens": cache_write}
-        usage = Usage(input_tokens=input_tokens, cache_read_tokens=cache_read, output_tokens=output_tokens, **writes)
+        usage = Usage(
+            input_tokens=input_tokens,
+            cache_read_tokens=cache_read,
+            cache_write_5m_tokens=cache_write if ttl == "5m" else 0,
+            cache_write_1h_tokens=cache_write if ttl == "1h" else 0,
+            output_tokens=output_tokens,
+        )
         return price_usage(book, usage, provider=provider, model=name, at=at).cost_usd
 
     default = cost(model, cache_ttl or "5m") if model else None
@@ -65,13 +70,14 @@ def _shows(exact: Decimal, reported: Decimal) -> bool:
 
 
 def _candidates(book: PriceBook, model: str | None, provider: str | None, at: datetime) -> Iterator[tuple[str, str]]:
-    """Yield (model id, id to request it by) of the models current at that time, on the same price list."""
+    """Yield (model id, id to request it by): the assumed model, then those current then on the same price list."""
     ref = book.resolve(model, provider) if model else None
-    scope: Scope = (
-        ref.scope if isinstance(ref, ModelRef) else "bedrock-regional" if provider == "bedrock" else "anthropic"
-    )
-    for known in book.models.values():
-        if _is_current(book, known, scope, at):
+    if isinstance(ref, ModelRef):
+        scope, assumed = ref.scope, ref.model_id
+    else:
+        scope, assumed = "bedrock-regional" if provider == "bedrock" else "anthropic", ""
+    for known in sorted(book.models.values(), key=lambda known: known.id != assumed):
+        if known.id == assumed or _is_current(book, known, scope, at):
             yield known.id, f"{_PROFILES[scope]}{known.id}"
 
 
