@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,8 @@ SourceKind = Literal["cloudwatch", "files"]
 SOURCE_KINDS: tuple[str, ...] = ("cloudwatch", "files")
 PROVIDERS = ("anthropic", "bedrock")
 CACHE_TTLS = ("5m", "1h")
+ClearMethod = Literal["epoch", "variable"]
+CLEAR_METHODS: tuple[str, ...] = ("epoch", "variable")
 DEFAULT_FILE = "cachewise.toml"
 
 
@@ -27,6 +30,21 @@ class LineDefaults:
     cache_ttl: str | None = None  # None: the split of writes between 5m and 1h is unknown
     caching_enabled: bool | None = None
     function_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClearSettings:
+    """How the prompt store of a source's service is cleared; the rights for it are not those of the collector."""
+
+    method: ClearMethod = "epoch"
+    prompt_table: str | None = None
+    key_name: str = "engine"
+    epoch_seconds: float = 30.0  # the service's PROMPT_EPOCH_SECONDS: how old its view of the epoch may be
+    function_name: str | None = None
+    alias: str | None = None  # None: traffic goes to $LATEST
+    variable: str = "PROMPT_CACHE_EPOCH"
+    role_arn: str | None = None  # assumed for the action only
+    region: str | None = None  # None: the source's
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +61,7 @@ class SourceSettings:
     since_days: float = 7.0
     endpoint_url: str | None = None
     defaults: LineDefaults = field(default_factory=LineDefaults)
+    clear: ClearSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +189,11 @@ _SOURCE_KEYS = {
     "since_days",
     "endpoint_url",
     "defaults",
+    "clear",
 }
+_CLEAR_KEYS = {item.name for item in fields(ClearSettings)}
+_VARIABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+")
 _DEFAULT_KEYS = {"provider", "model", "cache_ttl", "caching_enabled", "function_name"}
 
 
@@ -206,7 +229,41 @@ def _source(item: Mapping[str, Any], index: int, path: Path | None) -> SourceSet
         since_days=float(_positive(item.get("since_days", 7), f"{where}since_days", path)),
         endpoint_url=item.get("endpoint_url"),
         defaults=line_defaults(item.get("defaults", {}), where=where, path=path),
+        clear=_clear(item["clear"], f"{where}clear", item.get("region"), path) if "clear" in item else None,
     )
+
+
+def _clear(table: object, where: str, region: str | None, path: Path | None) -> ClearSettings:
+    """Check and build how a source is cleared; what the chosen method needs must be there."""
+    if not isinstance(table, dict):
+        raise FixSettings(f"{path}: {where} must be a table.", code="CFG-004", mend="Write [sources.clear] below it.")
+    _only_known(f"{where}.", table, _CLEAR_KEYS, path)
+    method = table.get("method", "epoch")
+    if method not in CLEAR_METHODS:
+        raise FixSettings(
+            f"{path}: {where}.method = {method!r}.", code="CFG-014", mend=f"Accepted: {', '.join(CLEAR_METHODS)}."
+        )
+    for key, value in table.items():
+        if key != "epoch_seconds" and not (isinstance(value, str) and value.strip()):
+            raise FixSettings(f"{path}: {where}.{key} = {value!r}.", code="CFG-014", mend="Accepted: a text.")
+    needed = "prompt_table" if method == "epoch" else "function_name"
+    if needed not in table:
+        raise FixSettings(
+            f'{path}: {where} has method = "{method}" and no {needed}.', code="CFG-014", mend=f'Add {needed} = "…".'
+        )
+    _matching(table, "variable", _VARIABLE_NAME, "a variable name such as PROMPT_CACHE_EPOCH", where, path)
+    _matching(table, "role_arn", _ROLE_ARN, "arn:aws:iam::<account>:role/<name>", where, path)
+    seconds = table.get("epoch_seconds", 30)
+    if seconds != 0 or isinstance(seconds, bool):  # 0: the service looks before every request
+        seconds = _positive(seconds, f"{where}.epoch_seconds", path)
+    return ClearSettings(**{"region": region, **table, "epoch_seconds": float(seconds)})
+
+
+def _matching(
+    table: Mapping[str, Any], key: str, form: re.Pattern[str], accepted: str, where: str, path: Path | None
+) -> None:
+    if key in table and not form.fullmatch(table[key]):
+        raise FixSettings(f"{path}: {where}.{key} = {table[key]!r}.", code="CFG-014", mend=f"Accepted: {accepted}.")
 
 
 def line_defaults(table: Mapping[str, Any], *, where: str = "", path: Path | None = None) -> LineDefaults:
