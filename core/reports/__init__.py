@@ -1,0 +1,1 @@
+"""Exports of what the pages show, exact to the last digit."""
