@@ -40,6 +40,16 @@ def explained(path: str | Path, doing: str) -> Iterator[None]:
         raise _of_text(path, doing, error) from error
 
 
+def make_folder(path: Path) -> None:
+    """Create the data folder, or say why it cannot be one."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in _FULL_ERRNO:
+            raise _full(path, "creating it") from error
+        raise _unusable(path, "creating it", error.strerror or _line(error)) from error
+
+
 def not_ours(path: str | Path, *, missing: list[str], extra: list[str], other: list[str]) -> FixSettings:
     """Return the error of a table whose columns are not this version's."""
     parts = [

@@ -27,7 +27,7 @@ from deltalake import (
 from core.errors import FixSettings
 from core.store import care, locks
 from core.store.commit import DATE, KEY, RANK, CommitResult, Sorted, conform, in_order, keys_of, sort_out
-from core.store.faults import explained, not_ours
+from core.store.faults import explained, make_folder, not_ours
 from core.store.schema import KEYS, TABLES
 
 WRITER = WriterProperties(compression="ZSTD", compression_level=3)
@@ -163,8 +163,8 @@ class Lake:
     @contextmanager
     def writer_lock(self, *, wait_s: float = 10.0) -> Iterator[None]:
         """Hold the folder for one collector; a second one waits, then gets TryAgain naming the first's process."""
+        make_folder(self.path)
         with explained(self.path, "taking its lock"):
-            self.path.mkdir(parents=True, exist_ok=True)
             lock = locks.hold(self.path / ".collector.lock", wait_s=wait_s, what="The data folder")
             lock.__enter__()
         try:
@@ -200,11 +200,10 @@ class Lake:
     @contextmanager
     def _writing(self, table: str) -> Iterator[None]:
         """Let one writer at a time into a table: de-duplication reads before it writes."""
-        folder = self.path / table
-        with explained(folder, "writing"):
-            self.path.mkdir(parents=True, exist_ok=True)
-            with locks.hold(self.path / f".{table}.lock", wait_s=_TABLE_WAIT_S, what=f"The table {table} of"):
-                yield
+        make_folder(self.path)
+        lock = locks.hold(self.path / f".{table}.lock", wait_s=_TABLE_WAIT_S, what=f"The table {table} of")
+        with explained(self.path / table, "writing"), lock:
+            yield
 
     def _delta(self, table: str) -> DeltaTable | None:
         """Return the table at its newest version; the caller holds the guard."""
