@@ -1,0 +1,380 @@
+"""Whose line is it? One state machine per log stream turns facts into calls, invocations and prompt-store events.
+
+An environment serves one request at a time: START opens an invocation, lines with a request id of their own use it,
+lines without inherit, REPORT closes it. Managed Instances interleave requests; there only explicit ids count.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from collector.event import LogEvent, Origin
+from collector.parsers.facts import CallRecord, CostLine, Fact, LogsDropped, Report, Start, StoreLine, TimedOut
+
+HOLD_MS = 16 * 60 * 1000  # Lambda ends an invocation after 15 minutes; one minute for its lines to arrive
+SETTLE_MS = 15_000  # lines outside any START..REPORT wait this long for their twins
+_PAIR_MS = 5_000  # outside an invocation, record and text line of one call are this near to each other
+_IDLE_MS = 60 * 60 * 1000
+_FETCH_LIMIT_MS = 60_000
+_REMEMBERED = 64  # closed invocations and recent lines kept per stream, for what comes late
+_GAP_LIMIT = 2_000
+
+
+@dataclass(slots=True)
+class CallDraft:
+    """A call as told: by its record, by its text line, or by both."""
+
+    event: LogEvent
+    fact: CallRecord | CostLine
+    invocation_id: str | None
+    attribution: str
+    engine: str | None
+    redelivery: bool
+    part: int = 0
+    twin: CostLine | None = None  # the text line that tells the same call as this record
+
+
+@dataclass(slots=True)
+class StoreDraft:
+    """A prompt-store event as told."""
+
+    event: LogEvent
+    fact: StoreLine
+    invocation_id: str | None
+    attribution: str
+    redelivery: bool
+    part: int = 0
+    fetch_ms: float | None = None
+
+
+@dataclass(slots=True)
+class Invocation:
+    """One Lambda request being put together; without a request id, the lines between two invocations."""
+
+    origin: Origin
+    request_id: str | None
+    start_ms: int
+    first: LogEvent
+    started: bool = False  # START was seen
+    version: str | None = None
+    last_ms: int = 0
+    engine: str | None = None  # of its latest prompt-store line
+    calls: list[CallDraft] = field(default_factory=list)
+    stores: list[StoreDraft] = field(default_factory=list)
+    report: Report | None = None
+    timed_out: bool = False
+    closed: bool = False
+
+    @property
+    def engines(self) -> set[str]:
+        """Return every engine its lines name."""
+        return {draft.engine for draft in self.calls if draft.engine} | {draft.fact.engine for draft in self.stores}
+
+    def pair(self) -> None:
+        """Join each text line with the record of the same call: equal tokens, and near it when outside a request."""
+        records = [draft for draft in self.calls if isinstance(draft.fact, CallRecord) and draft.twin is None]
+        if not records or len(records) == len(self.calls):
+            return
+        left: list[CallDraft] = []
+        for draft in self.calls:
+            twin = self._record_of(draft, records)
+            if twin is None:
+                left.append(draft)
+            else:
+                assert isinstance(draft.fact, CostLine)
+                twin.twin = draft.fact
+                twin.engine = twin.engine or draft.engine
+                records.remove(twin)
+        self.calls = left
+
+    def _record_of(self, draft: CallDraft, records: list[CallDraft]) -> CallDraft | None:
+        line = draft.fact
+        if not isinstance(line, CostLine):
+            return None
+        for record in records:
+            near = self.request_id is not None or abs(record.event.ts_ms - draft.event.ts_ms) <= _PAIR_MS
+            assert isinstance(record.fact, CallRecord)
+            if near and _same_tokens(line, record.fact):
+                return record
+        return None
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What is known of one environment."""
+
+    current: Invocation | None = None
+    gap: Invocation | None = None
+    between: bool = False  # a REPORT was seen and no START since: what comes belongs to nobody
+    managed: bool = False
+    others: dict[str, Invocation] = field(default_factory=dict)  # open beside the current one
+    closed: deque[tuple[int, int, str]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    recent: dict[tuple[int, int], LogEvent] = field(default_factory=dict)
+    misses: dict[str, tuple[int, StoreDraft]] = field(default_factory=dict)
+    engine: str | None = None
+    last_ms: int = 0
+
+
+class Correlator:
+    """Feed it events with their facts in order; take from it what is settled."""
+
+    def __init__(self) -> None:
+        self._streams: dict[Origin, _Stream] = {}
+        self._settled: list[Invocation] = []
+        self.newest_ms = 0
+        self.dropped = 0
+
+    def feed(self, event: LogEvent, facts: tuple[Fact, ...]) -> None:
+        """Take in one event."""
+        stream = self._streams.get(event.origin)
+        if stream is None:
+            stream = self._streams[event.origin] = _Stream()
+        ts_ms = event.ts_ms
+        stream.last_ms = max(stream.last_ms, ts_ms)
+        self.newest_ms = ts_ms
+        for part, fact in enumerate(facts):
+            kind = type(fact)
+            if kind is StoreLine:
+                self._store(stream, event, fact, part)  # type: ignore[arg-type]  # told by `kind`
+            elif kind is CostLine or kind is CallRecord:
+                self._call(stream, event, fact, part)  # type: ignore[arg-type]  # told by `kind`
+            elif kind is Start:
+                self._start(stream, event, fact)  # type: ignore[arg-type]  # told by `kind`
+            elif kind is Report:
+                self._report(stream, event, fact)  # type: ignore[arg-type]  # told by `kind`
+            elif isinstance(fact, TimedOut):
+                self._timed_out(stream, event, fact)
+            elif isinstance(fact, LogsDropped):
+                self.dropped += fact.records
+
+    def take_settled(self) -> list[Invocation]:
+        """Return what is complete, or will never be; forget it, and forget streams long idle."""
+        for origin, stream in list(self._streams.items()):
+            for open_one in _open_in(stream):
+                if open_one.start_ms < self.newest_ms - HOLD_MS:
+                    self._close(stream, open_one)
+            if stream.gap and (stream.gap.last_ms < self.newest_ms - SETTLE_MS or len(stream.gap.calls) > _GAP_LIMIT):
+                self._close_gap(stream)
+            if stream.last_ms < self.newest_ms - _IDLE_MS and not _open_in(stream) and not stream.gap:
+                del self._streams[origin]
+        settled, self._settled = self._settled, []
+        return settled
+
+    def finish(self, now_ms: int, *, final: bool) -> tuple[list[Invocation], list[Invocation]]:
+        """End a pass: return (settled, open). What is open is either held back and read again, or told as it stands.
+
+        With `final`, gaps and invocations without START need not wait for twins.
+        """
+        settled = self.take_settled()
+        waiting: list[Invocation] = []
+        for stream in self._streams.values():
+            for open_one in _open_in(stream):
+                limit = HOLD_MS if open_one.started else (0 if final else SETTLE_MS)
+                if (open_one.start_ms if open_one.started else open_one.last_ms) <= now_ms - limit:
+                    self._close(stream, open_one)
+                else:
+                    waiting.append(open_one)
+            if stream.gap:
+                if final or stream.gap.last_ms <= now_ms - SETTLE_MS:
+                    self._close_gap(stream)
+                else:
+                    waiting.append(stream.gap)
+            stream.current, stream.gap = None, None
+            stream.others.clear()
+            stream.between = False  # what comes next is read from an invocation's start, or out of context
+        settled.extend(self._settled)
+        self._settled = []
+        for one in waiting:
+            one.pair()
+        return settled, waiting
+
+    def open_events(self) -> Iterator[LogEvent]:
+        """Yield the first event of everything that is not settled: the cursor must not pass them."""
+        for stream in self._streams.values():
+            for open_one in _open_in(stream):
+                yield open_one.first
+            if stream.gap:
+                yield stream.gap.first
+
+    # one fact each
+
+    def _start(self, stream: _Stream, event: LogEvent, fact: Start) -> None:
+        current = stream.current
+        if current and current.request_id == fact.request_id:
+            current.started, current.version = True, fact.version or current.version
+            current.start_ms, current.first = event.ts_ms, event
+            return
+        if current and current.started and fact.json:
+            stream.managed = True
+        if current and stream.managed:
+            assert current.request_id is not None
+            stream.others[current.request_id] = current
+        elif current:
+            self._close(stream, current)
+        self._close_gap(stream)
+        stream.between = False
+        stream.current = Invocation(
+            event.origin, fact.request_id, event.ts_ms, event, started=True, version=fact.version, last_ms=event.ts_ms
+        )
+
+    def _report(self, stream: _Stream, event: LogEvent, fact: Report) -> None:
+        if fact.json and fact.billed_duration_ms is None:
+            stream.managed = True
+        found = self._named(stream, fact.request_id)
+        if found is None:
+            found = self._unstarted(stream, event, fact)
+        found.report = fact
+        found.last_ms = event.ts_ms
+        self._close(stream, found)
+        stream.between = not stream.managed
+
+    def _unstarted(self, stream: _Stream, event: LogEvent, fact: Report) -> Invocation:
+        """Make the invocation of a REPORT whose START we did not see; lines just before it were its own."""
+        start_ms = event.ts_ms - round(fact.duration_ms or 0)
+        made = Invocation(event.origin, fact.request_id, start_ms, event)
+        gap = stream.gap
+        if gap and not stream.between and not stream.managed and gap.first.ts_ms >= start_ms - 1_000:
+            made.calls, made.stores, made.engine = gap.calls, gap.stores, gap.engine
+            drafts: list[CallDraft | StoreDraft] = [*made.calls, *made.stores]
+            for draft in drafts:
+                draft.invocation_id, draft.attribution = fact.request_id, "positional"
+            stream.gap = None
+        return made
+
+    def _timed_out(self, stream: _Stream, event: LogEvent, fact: TimedOut) -> None:
+        """Take the old timeout line: it comes beside a REPORT that may not say so, before it or after."""
+        found = self._named(stream, fact.request_id)
+        if found is None:
+            found = next((one for one in reversed(self._settled) if one.request_id == fact.request_id), None)
+        if found is None:
+            found = stream.others[fact.request_id] = Invocation(
+                event.origin, fact.request_id, event.ts_ms, event, last_ms=event.ts_ms
+            )
+        found.timed_out = True
+
+    def _store(self, stream: _Stream, event: LogEvent, fact: StoreLine, part: int) -> None:
+        owner, attribution = self._owner(stream, event, fact.request_id)
+        draft = StoreDraft(
+            event,
+            fact,
+            owner.request_id or self._late(stream, event, fact.request_id),
+            attribution,
+            self._redelivered(stream, event),
+            part,
+        )
+        if draft.invocation_id and attribution == "none":
+            draft.attribution = "positional"
+        owner.stores.append(draft)
+        owner.last_ms = event.ts_ms
+        owner.engine = stream.engine = fact.engine
+        at_ms = fact.stamp_ms or event.ts_ms
+        if fact.kind == "miss":
+            stream.misses[fact.engine] = at_ms, draft
+        elif fact.kind == "stored":
+            missed = stream.misses.pop(fact.engine, None)
+            if missed and 0 <= at_ms - missed[0] <= _FETCH_LIMIT_MS:
+                missed[1].fetch_ms = float(at_ms - missed[0])
+
+    def _call(self, stream: _Stream, event: LogEvent, fact: CallRecord | CostLine, part: int) -> None:
+        owner, attribution = self._owner(stream, event, fact.request_id)
+        invocation_id = owner.request_id or self._late(stream, event, fact.request_id)
+        if invocation_id and attribution == "none":
+            attribution = "positional"
+        engine = fact.engine if isinstance(fact, CallRecord) else None
+        engine = engine or owner.engine or (None if stream.managed else stream.engine)
+        draft = CallDraft(event, fact, invocation_id, attribution, engine, self._redelivered(stream, event), part)
+        owner.calls.append(draft)
+        owner.last_ms = event.ts_ms
+
+    # whose
+
+    def _owner(self, stream: _Stream, event: LogEvent, request_id: str | None) -> tuple[Invocation, str]:
+        """Return the invocation a line belongs to, or the gap it falls into, and how that is known."""
+        current = stream.current
+        if request_id is not None:
+            found = self._named(stream, request_id)
+            if found is None:
+                found = self._unannounced(stream, event, request_id)
+            return found, "explicit"
+        if current and current.started and not stream.managed and event.ts_ms >= current.start_ms:
+            return current, "positional"
+        if stream.gap is None:
+            stream.gap = Invocation(event.origin, None, event.ts_ms, event)
+        return stream.gap, "none"
+
+    def _unannounced(self, stream: _Stream, event: LogEvent, request_id: str) -> Invocation:
+        """Open an invocation known by its lines alone: the platform's lines are switched off, or came earlier."""
+        made = Invocation(event.origin, request_id, event.ts_ms, event, last_ms=event.ts_ms)
+        current = stream.current
+        if current and not current.started and not stream.managed:
+            self._close(stream, current)
+        if stream.current is None:
+            stream.current = made
+        else:
+            stream.others[request_id] = made
+        return made
+
+    def _named(self, stream: _Stream, request_id: str) -> Invocation | None:
+        current = stream.current
+        if current and current.request_id == request_id:
+            return current
+        return stream.others.get(request_id)
+
+    def _late(self, stream: _Stream, event: LogEvent, request_id: str | None) -> str | None:
+        """Return the closed invocation in whose time a line falls that came after its end."""
+        if request_id is not None or stream.managed:
+            return request_id
+        for start_ms, end_ms, name in reversed(stream.closed):
+            if start_ms <= event.ts_ms < end_ms:
+                return name
+        return None
+
+    def _close(self, stream: _Stream, one: Invocation) -> None:
+        one.closed = True
+        if stream.current is one:
+            stream.current = None
+        elif one.request_id is not None:
+            stream.others.pop(one.request_id, None)
+        if one.report and one.started and one.request_id is not None:
+            stream.closed.append((one.start_ms, one.last_ms, one.request_id))
+        one.pair()
+        self._settled.append(one)
+
+    def _close_gap(self, stream: _Stream) -> None:
+        if stream.gap:
+            stream.gap.closed = True
+            stream.gap.pair()
+            self._settled.append(stream.gap)
+            stream.gap = None
+
+    def _redelivered(self, stream: _Stream, event: LogEvent) -> bool:
+        """Say whether the same text was logged in the same millisecond under an id of another delivery."""
+        if event.event_id is None:
+            return False
+        key = (event.ts_ms, hash(event.message))
+        before = stream.recent.get(key)
+        if before is None or before.event_id == event.event_id:
+            if before is None:
+                if len(stream.recent) >= _REMEMBERED:
+                    del stream.recent[next(iter(stream.recent))]
+                stream.recent[key] = event
+            return False
+        # ids of one delivery differ in their last 16 bits only: the position in the batch
+        return before.order >> 16 != event.order >> 16 or event.order < 1 << 80
+
+
+def _open_in(stream: _Stream) -> list[Invocation]:
+    return [*([stream.current] if stream.current else []), *stream.others.values()]
+
+
+def _same_tokens(line: CostLine, record: CallRecord) -> bool:
+    usage = record.usage
+    return (
+        usage is not None
+        and usage.input_tokens == line.input_tokens
+        and usage.output_tokens == line.output_tokens
+        and usage.cache_read_tokens == line.cache_read
+        and usage.cache_write_tokens == line.cache_write
+    )

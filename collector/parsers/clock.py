@@ -1,0 +1,32 @@
+"""Times as log lines write them, to Unix milliseconds."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?")
+EARLIEST_MS = 1_420_070_400_000  # 2015: before Lambda logged anything; anything older is not a time
+_AHEAD_MS = 2 * 86_400_000
+
+
+def iso_ms(text: str) -> int | None:
+    """Read an ISO 8601 time; a time without a zone is UTC, as Lambda writes it. None when it is none."""
+    try:
+        moment = datetime.fromisoformat(text.replace(",", "."))
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)
+
+
+def find_iso_ms(text: str) -> int | None:
+    """Return the first time written in a text."""
+    found = ISO_TIME.search(text)
+    return iso_ms(found.group()) if found else None
+
+
+def plausible(ms: object, *, now_ms: int) -> bool:
+    """Say whether a number can be the Unix milliseconds of a log event: not before 2015, not in the far future."""
+    return isinstance(ms, int) and not isinstance(ms, bool) and EARLIEST_MS <= ms <= now_ms + _AHEAD_MS

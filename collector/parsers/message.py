@@ -1,0 +1,90 @@
+"""The one door to the parsers: a message in, one outcome and its facts out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from collector.parsers.call_record import LOOKS_LIKE_RECORD, is_call_record, parse_call_record
+from collector.parsers.facts import NOT_OURS, Parsed, skipped
+from collector.parsers.lambda_json import parse_platform_record
+from collector.parsers.lambda_text import parse_platform_text
+from collector.parsers.prefilter import may_be_ours
+from collector.parsers.service_lines import UUID, parse_text
+
+_MAX_DEPTH = 3  # JSON logging around a JSON string around a record
+_PLATFORM_FIRST = "SERI0123456789"  # START END REPORT INIT_REPORT, and the time in front of a timeout
+
+
+def parse_message(message: str) -> Parsed:
+    """Say what a message tells. Pure; never raises; keeps no text of the message."""
+    if not may_be_ours(message):
+        return NOT_OURS
+    first = message[0]
+    if first == "{":
+        return _parse_json(message, None, 0)
+    if first in _PLATFORM_FIRST:
+        parsed = parse_platform_text(message)
+        if parsed is not NOT_OURS:
+            return parsed
+    if first.isspace() or first == "\ufeff":
+        return parse_message(message.lstrip(" \t\r\n\ufeff") or "-")
+    if "llm_usage" in message and "{" in message:
+        return _parse_dressed_record(message)
+    parsed = parse_text(message)
+    if parsed is NOT_OURS and "Task timed out" in message:
+        return parse_platform_text(message)
+    return parsed
+
+
+def _parse_json(text: str, request_id: str | None, depth: int) -> Parsed:
+    try:
+        body = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return _broken(text)
+    if not isinstance(body, dict):
+        return NOT_OURS
+    return _parse_body(body, request_id, depth)
+
+
+def _parse_body(body: Mapping[str, Any], request_id: str | None, depth: int) -> Parsed:
+    kind = body.get("type")
+    if isinstance(kind, str) and kind.startswith("platform."):
+        return parse_platform_record(body)
+    if is_call_record(body):
+        return parse_call_record(body, request_id=_request_id(body) or request_id)
+    inner = body.get("message", body.get("msg"))
+    rid = _request_id(body) or request_id
+    if isinstance(inner, Mapping) and depth < _MAX_DEPTH:
+        return _parse_body(inner, rid, depth + 1)
+    if not isinstance(inner, str) or not may_be_ours(inner):
+        return NOT_OURS
+    if inner.lstrip()[:1] == "{" and depth < _MAX_DEPTH:
+        return _parse_json(inner, rid, depth + 1)
+    return parse_text(inner, request_id=rid)
+
+
+def _parse_dressed_record(message: str) -> Parsed:
+    """Read a record that the text format put behind a level, a time and a request id."""
+    start = message.index("{")
+    found = UUID.search(message, 0, start)
+    return _parse_json(message[start:].rstrip(), found[0] if found else None, 0)
+
+
+def _broken(text: str) -> Parsed:
+    """Tell a damaged line of ours from text that merely begins with a brace."""
+    head = text[:400]
+    if LOOKS_LIKE_RECORD.search(text) or '"platform.' in head:
+        return skipped("broken_json")
+    parsed = parse_text(text)
+    return skipped("broken_json") if parsed is not NOT_OURS else NOT_OURS
+
+
+def _request_id(body: Mapping[str, Any]) -> str | None:
+    for key in ("requestId", "request_id", "function_request_id", "aws_request_id"):
+        value = body.get(key)
+        if isinstance(value, str) and value:
+            return value
+    return None

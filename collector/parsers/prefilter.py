@@ -1,0 +1,36 @@
+"""A cheap look at a line: can it be ours at all? Most lines of a log end here, undecoded."""
+
+from __future__ import annotations
+
+_WORDS = ("RequestId", "Cache ", "Cost", "llm_usage", "Permanently", "platform.", "timed out", "INIT_REPORT")
+_BYTES = tuple(word.encode() for word in _WORDS)
+_REQUEST, _CACHE, _COST, _RECORD, _STORED, _PLATFORM, _TIMEOUT, _INIT = _WORDS
+_B_REQUEST, _B_CACHE, _B_COST, _B_RECORD, _B_STORED, _B_PLATFORM, _B_TIMEOUT, _B_INIT = _BYTES
+
+
+def may_be_ours(message: str) -> bool:
+    """Say whether a message holds one of the words that every line of ours has."""
+    return (
+        _REQUEST in message
+        or _CACHE in message
+        or _COST in message
+        or _RECORD in message
+        or _STORED in message
+        or _PLATFORM in message
+        or _TIMEOUT in message
+        or _INIT in message
+    )
+
+
+def bytes_may_be_ours(line: bytes) -> bool:
+    """Say the same of a line that has not been decoded yet."""
+    return (
+        _B_REQUEST in line
+        or _B_CACHE in line
+        or _B_COST in line
+        or _B_RECORD in line
+        or _B_STORED in line
+        or _B_PLATFORM in line
+        or _B_TIMEOUT in line
+        or _B_INIT in line
+    )

@@ -1,0 +1,243 @@
+"""source → parse → correlate → price → commit: one pass over one source, and what it counted.
+
+Rows are committed before the cursor that passes them. A crash between the two reads lines again, which changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from collector.correlate import CallDraft, Correlator, Invocation, StoreDraft
+from collector.event import LogEvent
+from collector.parsers import parse_message
+from collector.result import PassResult
+from collector.rows import Teller, calls_table, invocations_table, stores_table
+from collector.sources.base import Batch, Cursor, Source
+from collector.told import Told
+from core.errors import BadInput, CachewiseError, OurBug
+from core.pricing import PriceBook
+from core.settings import LineDefaults
+from core.store.lake import Lake
+
+QUIET_S = 60.0
+"""A pass that read nothing new is written down this often, so that its freshness is known."""
+_LOCK_WAIT_S = 60.0
+
+
+class Collector:
+    """Reads one source into the tables, pass by pass. Keep it between passes: it remembers where it is."""
+
+    def __init__(
+        self,
+        source: Source,
+        lake: Lake,
+        book: PriceBook,
+        *,
+        defaults: LineDefaults | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        remembers: bool = True,
+    ) -> None:
+        self._source = source
+        self._lake = lake
+        self._teller = Teller(source.name, defaults or LineDefaults(), book)
+        self._clock = clock
+        self._remembers = remembers  # False for stdin: there is no place in it to come back to
+        self._cursor: Cursor | None = None
+        self._loaded = False
+        self._told = Told()
+        self._pass_no = 0
+        self._unwritten: PassResult | None = None  # quiet passes, to be written with the next one that is not
+        self._written_at = float("-inf")
+        self._last_status: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the source."""
+        return self._source.name
+
+    def run_pass(
+        self,
+        *,
+        final: bool = True,
+        stop: Callable[[], bool] = lambda: False,
+        progress: Callable[[PassResult], None] = lambda result: None,
+    ) -> PassResult:
+        """Read everything new. `final`: also tell what is still open. Errors are in the result, never raised.
+
+        `stop` is asked between batches: what was committed stays, the rest is read by the next pass.
+        """
+        total = PassResult(self._source.name, self._source.kind, self._clock())
+        try:
+            for step in self._steps(total.began, final=final):
+                total.add(step)
+                progress(total)
+                if stop():
+                    total.stopped = True
+                    break
+        except CachewiseError as error:
+            self._fail(total, error)
+        return total
+
+    def _steps(self, now: datetime, *, final: bool) -> Iterator[PassResult]:
+        """Yield the counters of every committed batch."""
+        self._load_cursor()
+        correlator = Correlator()
+        batches = self._source.read(self._cursor, now)
+        batch = next(batches)
+        while True:
+            following = next(batches, None)
+            began = self._clock()
+            yield self._one_batch(batch, correlator, began, now, last=following is None, final=final)
+            if following is None:
+                return
+            batch = following
+
+    def _one_batch(
+        self, batch: Batch, correlator: Correlator, began: datetime, now: datetime, *, last: bool, final: bool
+    ) -> PassResult:
+        step = PassResult(self._source.name, self._source.kind, began)
+        step.add_batch(batch)
+        fresh = _parse(batch, correlator, step)
+        held = list(correlator.open_events()) if not last else []
+        if last:
+            now_ms = round(now.timestamp() * 1000)
+            settled, waiting = correlator.finish(now_ms, final=final)
+            held = [one.first for one in waiting]
+            told = [(one, False) for one in settled]
+            if final:
+                told += [(one, True) for one in waiting]
+        else:
+            told = [(one, False) for one in correlator.take_settled()]
+            held = list(correlator.open_events())
+        if correlator.dropped:
+            step.problems.append(_dropped(correlator.dropped))
+            correlator.dropped = 0
+        cursor = self._source.hold(batch.cursor, held)
+        self._commit(step, told, cursor, batch.context_before_ms, changed=fresh or not last)
+        return step
+
+    def _commit(
+        self,
+        step: PassResult,
+        told: list[tuple[Invocation, bool]],
+        cursor: Cursor,
+        context_before_ms: int | None,
+        *,
+        changed: bool,
+    ) -> None:
+        """Write rows, then the step with its cursor; a quiet step is kept for later."""
+        calls, stores = _drafts(told, context_before_ms)
+        kept = [(one, p) for one, p in told if context_before_ms is None or one.last_ms >= context_before_ms]
+        tables = {
+            "calls": self._told.new("calls", calls_table(calls, self._teller)),
+            "invocations": self._told.new("invocations", invocations_table(kept, self._teller)),
+            "prompt_store_events": self._told.new("prompt_store_events", stores_table(stores, self._teller)),
+        }
+        step.duplicates += self._told.take_duplicates()
+        if changed or any(table.num_rows for table in tables.values()) or self._is_due(step):
+            with self._lake.writer_lock(wait_s=_LOCK_WAIT_S):
+                pass_no = self._next_pass_no()
+                for name, rows in tables.items():
+                    done = self._lake.commit(name, rows, source=self._source.name, pass_no=pass_no)
+                    self._told.committed(name, rows)
+                    field = f"new_{name}"
+                    setattr(step, field, getattr(step, field) + done.added)
+                    step.duplicates += done.duplicates
+                    step.replaced += done.replaced
+                self._write_pass(step, cursor, pass_no)
+        elif self._unwritten is None:
+            self._unwritten = step
+        else:
+            self._unwritten.add(step)
+        self._cursor = cursor
+
+    def _write_pass(self, step: PassResult, cursor: Cursor | None, pass_no: int) -> None:
+        written = step
+        if self._unwritten is not None:
+            written = PassResult(step.source, step.kind, step.began)
+            written.add(self._unwritten)
+            written.add(step)
+            self._unwritten = None
+        row = written.row(pass_no=pass_no, cursor=cursor if self._remembers else None, finished=self._clock())
+        self._lake.commit("ingest_passes", row, source=self._source.name, pass_no=pass_no)
+        self._written_at, self._last_status = time.monotonic(), step.status
+
+    def _fail(self, total: PassResult, error: CachewiseError) -> None:
+        """Write the failure down, with the cursor unchanged; where even that fails, the result still says it."""
+        total.problems.append(error)
+        step = PassResult(total.source, total.kind, self._clock(), problems=[error])
+        if not self._is_due(step):
+            return
+        try:
+            with self._lake.writer_lock(wait_s=_LOCK_WAIT_S):
+                self._write_pass(step, None, self._next_pass_no())
+        except CachewiseError as second:
+            if second.code != error.code:
+                total.problems.append(second)
+
+    def _is_due(self, step: PassResult) -> bool:
+        return step.status != self._last_status or time.monotonic() - self._written_at >= QUIET_S
+
+    def _load_cursor(self) -> None:
+        if self._loaded:
+            return
+        last = self._lake.last_pass(self._source.name)
+        if last and last.get("cursor_json") and self._remembers:
+            try:
+                self._cursor = json.loads(last["cursor_json"])
+            except ValueError:
+                raise OurBug(f"The cursor of {self._source.name} is not JSON.", code="COL-901") from None
+        self._loaded = True
+
+    def _next_pass_no(self) -> int:
+        """Return a number above every earlier one: the clock's milliseconds, so that no state is needed."""
+        self._pass_no = max(self._pass_no + 1, round(self._clock().timestamp() * 1000))
+        return self._pass_no
+
+
+def _parse(batch: Batch, correlator: Correlator, step: PassResult) -> bool:
+    """Parse and correlate a batch; return whether it held anything not read before."""
+    recognised = step.recognised
+    fresh = bool(batch.ignored or batch.skipped)
+    for event in batch.events:
+        parsed = parse_message(event.message)
+        if parsed.facts:
+            correlator.feed(event, parsed.facts)
+        elif event.partial:
+            continue  # the beginning of a line: it will be read again when it is whole
+        if not event.again:
+            fresh = True
+            if parsed.outcome == "recognised":
+                recognised[parsed.kind] += 1
+            elif parsed.outcome == "ignored":
+                step.ignored[parsed.kind] += 1
+            else:
+                step.skipped[parsed.kind] += 1
+    return fresh
+
+
+def _drafts(
+    told: list[tuple[Invocation, bool]], context_before_ms: int | None
+) -> tuple[list[tuple[CallDraft, Invocation, bool]], list[tuple[StoreDraft, Invocation, bool]]]:
+    """Flatten invocations into drafts, without those that were told for context, or whose record may still come."""
+    calls: list[tuple[CallDraft, Invocation, bool]] = []
+    stores: list[tuple[StoreDraft, Invocation, bool]] = []
+
+    def stored_already(event: LogEvent) -> bool:
+        return context_before_ms is not None and event.ts_ms < context_before_ms
+
+    for one, provisional in told:
+        calls.extend((draft, one, provisional) for draft in one.calls if not stored_already(draft.event))
+        stores.extend((draft, one, provisional) for draft in one.stores if not stored_already(draft.event))
+    return calls, stores
+
+
+def _dropped(count: int) -> CachewiseError:
+    return BadInput(
+        f"Lambda itself dropped {count} log records before they reached the log: these calls cannot be counted.",
+        code="COL-305",
+        mend="Lower the function's log volume.",
+    )

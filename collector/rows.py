@@ -1,0 +1,267 @@
+"""Drafts to Arrow tables: what was told, laid out as the columns of core.store.schema, then priced."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.correlate import CallDraft, Invocation, StoreDraft
+from collector.event import LogEvent, Origin
+from collector.parsers.facts import CallRecord, CostLine
+from core.caching.cacheable import is_cacheable
+from core.pricing import PriceBook
+from core.pricing.bulk import price_table
+from core.pricing.check import explain_reported
+from core.settings import LineDefaults
+from core.store.schema import CALLS, INVOCATIONS, PROMPT_STORE_EVENTS
+from core.usage import Usage
+
+TTL_UNKNOWN = "cache_ttl unknown: set defaults.cache_ttl"
+MODEL_UNKNOWN = "model unknown: set defaults.model"
+_HALF_MICRODOLLAR = Decimal("0.0000005")
+_STREAM = re.compile(r"\d{4}/\d\d/\d\d/([^\[\]]*)\[([^\]]+)\]")
+_GROUP = "/aws/lambda/"
+_MAX_EXPLAINED = (
+    2_000  # figures looked into per batch: asking every model about every line would cost more than all else
+)
+_PRICED = (
+    "model_id", "price_status", "price_reason", "price_row", "price_book", "cost_usd", "input_cost_usd",
+    "cache_read_cost_usd", "cache_write_5m_cost_usd", "cache_write_1h_cost_usd", "output_cost_usd", "tools_cost_usd",
+    "no_cache_cost_usd", "gross_savings_usd", "write_premium_usd", "net_savings_usd",
+)  # fmt: skip
+_LATER = {"date", "price_check", *_PRICED}
+_TOLD = [name for name in CALLS.names if name not in _LATER]
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Whose lines these are: the source's name and what its text lines do not say."""
+
+    source: str
+    defaults: LineDefaults
+    book: PriceBook
+
+
+def calls_table(drafts: Sequence[tuple[CallDraft, Invocation, bool]], teller: Teller) -> pa.Table:
+    """Return priced rows of the calls table. Each draft comes with its invocation and whether it is provisional."""
+    minimum = lru_cache(maxsize=None)(teller.book.cache_minimum_tokens)
+    rows = [_call(draft, owner, provisional, teller, minimum) for draft, owner, provisional in drafts]
+    told = _table(rows, _TOLD, CALLS)
+    return _priced(told, teller)
+
+
+def invocations_table(told: Iterable[tuple[Invocation, bool]], teller: Teller) -> pa.Table:
+    """Return rows of the invocations table; what has no request id is none."""
+    rows = [_invocation(one, provisional, teller) for one, provisional in told if one.request_id is not None]
+    return _table(rows, [name for name in INVOCATIONS.names if name != "date"], INVOCATIONS)
+
+
+def stores_table(drafts: Sequence[tuple[StoreDraft, Invocation, bool]], teller: Teller) -> pa.Table:
+    """Return rows of the prompt_store_events table."""
+    rows = [_store(draft, owner, provisional, teller) for draft, owner, provisional in drafts]
+    return _table(rows, [name for name in PROMPT_STORE_EVENTS.names if name != "date"], PROMPT_STORE_EVENTS)
+
+
+def part_key(event: LogEvent, part: int) -> str:
+    """Return the identity of one fact of an event: of several in one message, each has its own."""
+    return event.event_key if part == 0 else blake2b(f"{event.event_key}#{part}".encode(), digest_size=16).hexdigest()
+
+
+def _table(rows: list[tuple[Any, ...]], names: Sequence[str], schema: pa.Schema) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else ([] for _ in names)
+    arrays = [pa.array(column, schema.field(name).type) for name, column in zip(names, columns, strict=True)]
+    return pa.table(arrays, names=list(names))
+
+
+@lru_cache(maxsize=20_000)
+def _function(origin: Origin, named: str | None) -> tuple[str | None, str | None]:
+    """Return (function name, version) as the settings, the log group and the stream's name tell them."""
+    stream = _STREAM.match(origin.log_stream or "")
+    group = origin.log_group or ""
+    from_group = group[len(_GROUP) :] if group.startswith(_GROUP) else None
+    name = named or from_group or (stream[1] if stream and stream[1] else None)
+    return name, stream[2] if stream else None
+
+
+def _where(event: LogEvent, source: str) -> tuple[str | None, ...]:
+    origin = event.origin
+    return source, origin.account, origin.region, origin.log_group, origin.log_stream, event.shown_id
+
+
+def _call(
+    draft: CallDraft, owner: Invocation, provisional: bool, teller: Teller, minimum: Any
+) -> tuple[Any, ...]:  # in the order of _TOLD
+    fact, event, defaults = draft.fact, draft.event, teller.defaults
+    reported: Decimal | None
+    write_5m: int | None
+    write_1h: int | None
+    name, version = _function(event.origin, defaults.function_name)
+    if type(fact) is CostLine:
+        usage = Usage(fact.input_tokens, fact.cache_read, output_tokens=fact.output_tokens)
+        record = _AS_TEXT
+        write_5m, write_1h = _split(fact.cache_write, defaults.cache_ttl)
+        written, reported, rank = fact.cache_write, fact.reported_cost_usd, 2 if draft.invocation_id else 1
+        call_id, id_kind, told_by = part_key(event, draft.part), "event", "text"
+    else:
+        assert isinstance(fact, CallRecord)
+        record = fact
+        usage = fact.usage or Usage()
+        ttl = fact.cache_ttl or defaults.cache_ttl
+        usage = usage.with_write_ttl(ttl) if ttl in ("5m", "1h") else usage  # type: ignore[arg-type]  # just checked
+        write_5m, write_1h = usage.cache_write_5m_tokens, usage.cache_write_1h_tokens
+        if not usage.ttl_split_known and usage.cache_write_tokens:
+            write_5m = write_1h = None
+        written = usage.cache_write_tokens
+        reported = draft.twin.reported_cost_usd if draft.twin else fact.reported_cost_usd
+        rank, told_by = 3, "record"
+        call_id = fact.call_id or part_key(event, draft.part)
+        id_kind = _id_kind(fact)
+    provider = record.provider or defaults.provider
+    model = record.model or defaults.model
+    enabled = record.caching_enabled if record.caching_enabled is not None else defaults.caching_enabled
+    prompt = usage.input_tokens + usage.cache_read_tokens + written
+    cacheable = is_cacheable(
+        caching_enabled=enabled,
+        cached_tokens=usage.cache_read_tokens + written,
+        prompt_tokens=prompt,
+        prefix_tokens=record.prefix_tokens,
+        minimum_tokens=minimum(model, provider) if model else None,
+    )
+    started = record.started_ms
+    return (
+        call_id, id_kind, (started if started is not None else event.ts_ms) * 1000,
+        "start" if started is not None else event.ts_kind,
+        *_where(event, teller.source),
+        told_by, draft.invocation_id, draft.attribution, draft.redelivery, name, owner.version or version,
+        draft.engine, provider, model, _known_by(record.model, model), record.status, record.error_type,
+        record.complete and usage.complete, record.stop_reason, usage.service_tier, usage.speed, usage.inference_geo,
+        enabled, record.cache_ttl or defaults.cache_ttl, _known_by(record.cache_ttl, defaults.cache_ttl),
+        cacheable, record.prefix_tokens, record.prefix_fingerprint,
+        usage.input_tokens, usage.cache_read_tokens, write_5m, write_1h, usage.output_tokens, usage.thinking_tokens,
+        prompt, usage.web_search_requests, record.latency_ms, record.ttft_ms, reported,
+        max(0, rank - provisional - event.partial),
+    )  # fmt: skip
+
+
+_AS_TEXT = CallRecord(None, None, None, None, None, None)
+
+
+def _id_kind(fact: CallRecord) -> str:
+    if fact.call_id is None:
+        return "event"
+    return "request" if fact.provider == "bedrock" and not fact.call_id.startswith("msg_") else "message"
+
+
+def _known_by(told: str | None, value: str | None) -> str | None:
+    if told is not None:
+        return "record"
+    return "defaults" if value is not None else None
+
+
+def _split(written: int, ttl: str | None) -> tuple[int | None, int | None]:
+    """Book the writes of a text line under the TTL in force; None: nobody says which."""
+    if not written:
+        return 0, 0
+    return {"5m": (written, 0), "1h": (0, written)}.get(ttl or "", (None, None))
+
+
+def _invocation(one: Invocation, provisional: bool, teller: Teller) -> tuple[Any, ...]:
+    report, event = one.report, one.first
+    name, version = _function(one.origin, teller.defaults.function_name)
+    engines = one.engines
+    init, restore, response, status = None, None, None, "open"
+    if report:
+        init, restore = report.init_ms, report.restore_ms
+        status = report.status
+        if report.duration_ms is not None:
+            response = report.duration_ms + (init or 0) + (restore or 0)
+    if one.timed_out:
+        status = "timeout"
+    return (
+        one.request_id, one.start_ms * 1000, *_where(event, teller.source), name, one.version or version,
+        next(iter(engines)) if len(engines) == 1 else None, status, report.error_type if report else None,
+        report.duration_ms if report else None, report.billed_duration_ms if report else None, init, restore,
+        (init is not None or restore is not None) if report else None, response,
+        report.memory_mb if report else None, report.max_memory_mb if report else None, len(one.calls),
+        1 if report and not provisional else 0,
+    )  # fmt: skip
+
+
+def _store(draft: StoreDraft, owner: Invocation, provisional: bool, teller: Teller) -> tuple[Any, ...]:
+    event, fact = draft.event, draft.fact
+    name, version = _function(event.origin, teller.defaults.function_name)
+    return (
+        part_key(event, draft.part), (fact.stamp_ms or event.ts_ms) * 1000, *_where(event, teller.source),
+        draft.invocation_id, draft.attribution, draft.redelivery, name, owner.version or version, fact.engine,
+        fact.kind, draft.fetch_ms, max(0, (2 if draft.invocation_id else 1) - provisional - event.partial),
+    )  # fmt: skip
+
+
+def _priced(told: pa.Table, teller: Teller) -> pa.Table:
+    """Add the price columns, the reasons we know better than the book, and the check against the line's figure."""
+    priced = price_table(teller.book, told)
+    for name in _PRICED:
+        told = told.append_column(name, priced[name])
+    split_unknown = pc.is_null(told["cache_write_5m_tokens"])
+    model_unknown = pc.is_null(told["model"])
+    reason = pc.if_else(split_unknown, TTL_UNKNOWN, told["price_reason"])
+    reason = pc.if_else(model_unknown, MODEL_UNKNOWN, reason)
+    told = told.set_column(told.column_names.index("price_reason"), "price_reason", reason.cast(pa.string()))
+    told = told.append_column("price_check", _checks(told, teller.book))
+    return told.select([name for name in CALLS.names if name != "date"])
+
+
+def _checks(told: pa.Table, book: PriceBook) -> pa.Array:
+    """Hold the figure of every text line against its price: in bulk where it agrees, one by one where not."""
+    reported, cost = told["reported_cost_usd"], told["cost_usd"]
+    off = pc.abs(pc.subtract(reported, cost))
+    agrees = pc.fill_null(pc.less_equal(off, pa.scalar(_HALF_MICRODOLLAR, pa.decimal128(18, 12))), False)
+    checks: list[str | None] = pc.if_else(agrees, "agrees", pa.scalar(None, pa.string())).to_pylist()
+    asked = pc.and_(pc.is_valid(reported), pc.invert(agrees))
+    rows = pc.indices_nonzero(asked).to_pylist()[:_MAX_EXPLAINED]
+    if rows:
+        columns = ["ts", "provider", "model", "cache_ttl", "input_tokens", "output_tokens", "cache_read_tokens",
+                   "prompt_tokens", "reported_cost_usd"]  # fmt: skip
+        explain = _explainer(book)
+        for row, values in zip(rows, told.select(columns).take(pa.array(rows)).to_pylist(), strict=True):
+            checks[row] = explain(*_question(values))
+    return pa.array(checks, pa.string())
+
+
+def _question(values: dict[str, Any]) -> tuple[Any, ...]:
+    day = values["ts"].astimezone(UTC).date().toordinal()
+    written = values["prompt_tokens"] - values["input_tokens"] - values["cache_read_tokens"]
+    counts = values["input_tokens"], values["output_tokens"], values["cache_read_tokens"], written
+    return day, values["reported_cost_usd"], values["provider"], values["model"], values["cache_ttl"], *counts
+
+
+_EXPLAINERS: dict[str, Any] = {}
+
+
+def _explainer(book: PriceBook) -> Any:
+    """Return explain_reported over one book, remembering its answers: services repeat themselves."""
+    if book.version not in _EXPLAINERS:
+
+        @lru_cache(maxsize=50_000)
+        def explain(
+            day: int, reported: Decimal, provider: str, model: str | None, ttl: str | None,
+            given: int, output: int, read: int, written: int,
+        ) -> str | None:  # fmt: skip
+            return explain_reported(
+                book, reported=reported, at=datetime.fromordinal(day).replace(hour=12, tzinfo=UTC), provider=provider,
+                model=model, cache_ttl=ttl, input_tokens=given, output_tokens=output, cache_read=read,
+                cache_write=written,
+            )  # fmt: skip
+
+        _EXPLAINERS.clear()
+        _EXPLAINERS[book.version] = explain
+    return _EXPLAINERS[book.version]

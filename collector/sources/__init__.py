@@ -1,0 +1,1 @@
+"""Where log lines come from: files and CloudWatch Logs, behind one protocol."""

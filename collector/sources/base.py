@@ -1,0 +1,62 @@
+"""What a source is: a name, and a way to read on from a cursor, batch by batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from collector.event import LogEvent
+from core.errors import CachewiseError
+
+Cursor = dict[str, Any]
+"""Where a source reads on. A JSON object; only the source that wrote it knows what it means."""
+
+BATCH_EVENTS = 30_000
+BATCH_BYTES = 32 * 1024 * 1024
+MAX_LINE = 1024 * 1024
+"""A longer line is skipped as `too_long`: CloudWatch itself takes no event above 1 MB."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Some events, what the source counted itself, and where to read on once all of it is stored."""
+
+    events: list[LogEvent] = field(default_factory=list)
+    cursor: Cursor = field(default_factory=dict)
+    ignored: Counter[str] = field(default_factory=Counter)  # lines that cannot be ours, by kind
+    skipped: Counter[str] = field(default_factory=Counter)  # lines that could not be read, by reason
+    problems: list[CachewiseError] = field(default_factory=list)
+    bytes_read: int = 0
+    requests: int = 0
+    retries: int = 0
+    late_events: int = 0  # told after a pass had gone by their time
+    max_lateness_ms: int = 0
+    window_start_ms: int | None = None
+    window_end_ms: int | None = None
+    complete_until_ms: int | None = None  # set by the last batch of a complete pass
+    context_before_ms: int | None = None  # events before it are told for context only; their rows are stored already
+
+
+class Source(Protocol):
+    """Where log lines come from. Reading never changes the outside world, and may be repeated."""
+
+    @property
+    def name(self) -> str:
+        """The configured name: cursor and rows are kept under it."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """The kind as settings call it."""
+        ...
+
+    def read(self, cursor: Cursor | None, now: datetime) -> Iterator[Batch]:
+        """Read on from a cursor (None: from the beginning). Raises TryAgain or FixSettings; yields at least once."""
+        ...
+
+    def hold(self, cursor: Cursor, events: Sequence[LogEvent]) -> Cursor:
+        """Return the cursor moved back so that these events will be read again."""
+        ...

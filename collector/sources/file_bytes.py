@@ -1,0 +1,143 @@
+"""Bytes of a log file, plain or gzip, in chunks; and the files that paths, folders and globs stand for."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from core.errors import BadInput, CachewiseError, FixSettings
+
+CHUNK = 1024 * 1024
+_GZIP = b"\x1f\x8b"
+_UNFINISHED = (".tmp", ".part", ".partial", ".swp")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file to read, with what the file system said of it. `stream`: a pipe or device, read once to its end."""
+
+    path: str
+    size: int = 0
+    mtime_ns: int = 0
+    stream: bool = False
+
+
+def list_files(paths: Sequence[str]) -> tuple[list[Found], list[CachewiseError]]:
+    """Return every file behind the paths, each once and in order of name, and what could not be looked at."""
+    found: list[Found] = []
+    problems: list[CachewiseError] = []
+    seen: set[tuple[int, int]] = set()
+    for path in paths:
+        before = len(found), len(problems)
+        for name in _expand(path):
+            _look(name, seen, found, problems)
+        if (len(found), len(problems)) == before and not _exists(path):
+            problems.append(
+                FixSettings(f"There is no file at {path}.", code="COL-301", mend="Check the path or the pattern.")
+            )
+    return found, problems
+
+
+def chunks(handle: BinaryIO, *, at: int = 0) -> Iterator[bytes]:
+    """Yield the uncompressed bytes from offset `at` on.
+
+    gzip is known by its first bytes, not by the name; members may follow each other. Raises BadInput at the end of
+    a truncated or damaged file, after everything readable was yielded.
+    """
+    first = handle.read(CHUNK)
+    if not first.startswith(_GZIP):
+        yield from _plain(handle, first, at)
+        return
+    passed = 0
+    for piece in _gunzip(handle, first):
+        if passed + len(piece) > at:
+            yield piece[max(0, at - passed) :]
+        passed += len(piece)
+
+
+def is_gzip(path: str) -> bool:
+    """Say whether the file's first bytes are gzip's."""
+    with Path(path).open("rb") as handle:
+        return handle.read(2) == _GZIP
+
+
+def _plain(handle: BinaryIO, first: bytes, at: int) -> Iterator[bytes]:
+    if at and handle.seekable():
+        handle.seek(at)
+        first = handle.read(CHUNK)
+    while first:
+        yield first
+        first = handle.read(CHUNK)
+
+
+def _gunzip(handle: BinaryIO, raw: bytes) -> Iterator[bytes]:
+    member = zlib.decompressobj(31)
+    while raw:
+        try:
+            piece = member.decompress(raw, CHUNK)
+        except zlib.error:
+            raise BadInput("the gzip data is damaged", code="COL-303", mend="Fetch the file again.") from None
+        if piece:
+            yield piece
+        if member.eof:
+            raw = member.unused_data.lstrip(b"\0") or handle.read(CHUNK).lstrip(b"\0")
+            if raw:
+                member = zlib.decompressobj(31)
+        else:
+            raw = member.unconsumed_tail or handle.read(CHUNK)
+    if not member.eof:
+        raise BadInput("the gzip data ends too early", code="COL-303", mend="Fetch the file again, or let it finish.")
+
+
+def _expand(path: str) -> Iterator[str]:
+    if glob.has_magic(path) and not _exists(path):
+        yield from sorted(glob.glob(path, recursive=True))  # noqa: PTH207  # patterns may be absolute
+    else:
+        yield path
+
+
+def _exists(path: str) -> bool:
+    return os.path.lexists(path)
+
+
+def _look(name: str, seen: set[tuple[int, int]], found: list[Found], problems: list[CachewiseError]) -> None:
+    try:
+        info = Path(name).stat()
+        if (info.st_dev, info.st_ino) in seen:
+            return
+        if stat.S_ISDIR(info.st_mode):
+            seen.add((info.st_dev, info.st_ino))
+            children = sorted(os.scandir(name), key=lambda entry: entry.name)
+        else:
+            if stat.S_ISREG(info.st_mode):
+                seen.add((info.st_dev, info.st_ino))
+            found.append(Found(name, info.st_size, info.st_mtime_ns, stream=not stat.S_ISREG(info.st_mode)))
+            return
+    except FileNotFoundError:
+        if Path(name).is_symlink():
+            problems.append(_unreadable(name, "the link leads nowhere"))
+        return  # gone between listing and looking, or never there: the caller tells the latter
+    except OSError as error:
+        problems.append(_unreadable(name, error.strerror or type(error).__name__))
+        return
+    for child in children:
+        if not child.name.startswith(".") and not child.name.endswith(_UNFINISHED) and _wanted(child):
+            _look(child.path, seen, found, problems)
+
+
+def _wanted(entry: os.DirEntry[str]) -> bool:
+    """Leave pipes, sockets and devices inside a folder alone: reading one may never end."""
+    try:
+        return entry.is_dir() or entry.is_file() or entry.is_symlink()
+    except OSError:
+        return True  # a link loop: looked at, and told as a problem
+
+
+def _unreadable(name: str, why: str) -> CachewiseError:
+    return BadInput(f"{name} cannot be read: {why}.", code="COL-302", mend="Check its permissions; the rest goes on.")
