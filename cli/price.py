@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import click
 import orjson
@@ -17,6 +17,7 @@ from core import settings as settings_module
 from core.errors import BadInput, FixSettings
 from core.pricing import PriceBook, PricedCall, load_book, price_usage
 from core.usage import from_any
+from core.usage.counts import shown
 
 _MILLISECONDS_FROM = 100_000_000_000  # as seconds this is the year 5138, so larger numbers are milliseconds
 _TIME_MEND = "Accepted: ISO 8601 such as 2026-11-20T09:30:00Z, or Unix seconds or milliseconds."
@@ -105,7 +106,7 @@ def _text(item: Mapping[str, Any], key: str, *, required: bool = False) -> str |
         return None
     if not isinstance(value, str) or (required and not value.strip()):
         raise BadInput(
-            f"{key} is missing." if value is None else f"{key} = {value!r} is not usable.",
+            f"{key} is missing." if value is None else f"{key} = {shown(value)} is not usable.",
             code="PRC-012",
             mend="Accepted: a non-empty string.",
         )
@@ -122,7 +123,7 @@ def _time(value: object) -> datetime:
             return datetime.fromtimestamp(value / 1000 if abs(value) >= _MILLISECONDS_FROM else value, UTC)
     except (ValueError, OverflowError, OSError):
         pass
-    said = "at is missing." if value is None else f"at = {value!r} is not a time."
+    said = "at is missing." if value is None else f"at = {shown(value)} is not a time."
     raise BadInput(said, code="PRC-012", mend=_TIME_MEND)
 
 
@@ -160,21 +161,25 @@ def _print_table(priced: Iterable[dict[str, Any]]) -> None:
     table = Table("id", "status", box=None, pad_edge=False)
     for title in ("cost USD", "no-cache USD", "net savings USD"):
         table.add_column(title, justify="right")
-    table.add_column("price row, or why there is none")
+    table.add_column("price row, or why there is none", overflow="fold")
     for item in priced:
-        amounts = (item[key] or "–" for key in ("cost_usd", "no_cache_usd", "net_savings_usd"))
+        amounts = (_short(item[key]) for key in ("cost_usd", "no_cache_usd", "net_savings_usd"))
         notes = [text for text in (item["price_row"], item["reason"]) if text]
         table.add_row(str(item["id"]), item["status"], *amounts, "; ".join(notes))
     Console().print(table)
 
 
+def _short(dollars: str | None) -> str:
+    return "–" if dollars is None else dollars.rstrip("0").rstrip(".")
+
+
 @contextmanager
-def _opened(file: str) -> Iterator[BinaryIO]:
+def _opened(file: str) -> Iterator[IO[bytes]]:
     if file == "-":
         yield click.get_binary_stream("stdin")
         return
     try:
-        handle = Path(file).open("rb")
+        handle = Path(file).open("rb")  # noqa: SIM115 # closed below, once it could be opened
     except OSError as error:
         raise FixSettings(
             f"{file} cannot be read: {error.strerror}.",
