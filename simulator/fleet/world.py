@@ -6,7 +6,6 @@ import heapq
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -239,19 +238,8 @@ class World:
         engine = invocation.engine
         provider, model = self._claude.door(engine, at_ms)
         logged = engine.function.tells_records
-        invocation.truths.append(
-            {
-                "call_id": None,
-                "request_id": invocation.request_id,
-                "ts": at_ms,
-                "source": engine.function.source,
-                "engine": engine.name,
-                "provider": provider,
-                "model": model,
-                "cause": "error",
-                "logged": logged,
-            }
-        )
+        whose = _whose(invocation, at_ms, call_id=None, provider=provider, model=model)
+        invocation.truths.append({**whose, "cause": "error", "logged": logged})
         if not logged:
             invocation.say("Claude API error: overloaded_error (529)", failed_ms)
             return
@@ -300,19 +288,25 @@ class World:
         self._pools[function.name].give_back(environment, end_ms + 1, killed=invocation.fate != "success")
 
 
-def _truth(
-    invocation: Invocation, at_ms: int, answer: Answer, call_id: str, *, complete: bool, logged: bool
-) -> dict[str, Any]:
-    outcome = answer.outcome
+def _whose(invocation: Invocation, at_ms: int, *, call_id: str | None, provider: str, model: str) -> dict[str, Any]:
     return {
         "call_id": call_id,
         "request_id": invocation.request_id,
         "ts": at_ms,
         "source": invocation.function.source,
         "engine": invocation.engine.name,
-        "provider": answer.provider,
-        "model": answer.model,
+        "provider": provider,
+        "model": model,
         "function_version": str(invocation.environment.version.number),
+    }
+
+
+def _truth(
+    invocation: Invocation, at_ms: int, answer: Answer, call_id: str, *, complete: bool, logged: bool
+) -> dict[str, Any]:
+    outcome = answer.outcome
+    return {
+        **_whose(invocation, at_ms, call_id=call_id, provider=answer.provider, model=answer.model),
         "cause": answer.cause,
         "missed": answer.missed,
         "prefix_tokens": answer.prefix_tokens,
@@ -321,14 +315,10 @@ def _truth(
         "cache_write_5m_tokens": outcome.write_5m,
         "cache_write_1h_tokens": outcome.write_1h,
         "output_tokens": answer.output_tokens,
-        "cost_usd": _plain(answer.cost_usd),
+        "cost_usd": f"{answer.cost_usd:f}",
         "complete": complete,
         "logged": logged,
     }
-
-
-def _plain(amount: Decimal) -> str:
-    return f"{amount:f}"
 
 
 def _bare(engine: Engine, line: str) -> str:
