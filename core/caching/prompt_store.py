@@ -114,10 +114,6 @@ class PromptStore:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Say where prompts and epochs come from; what is already kept stays."""
-        if epoch_seconds < 0:
-            raise FixSettings(
-                f"PROMPT_EPOCH_SECONDS is {epoch_seconds:g}.", code="SVC-401", mend="Accepted: 0 or more seconds."
-            )
         self._fetch, self._read_epochs, self._epoch_seconds = fetch, read_epochs, epoch_seconds
         self._say, self._clock = say, clock
 
@@ -297,6 +293,20 @@ def _check_engine(engine: str) -> None:
 
 def _iso(moment: float | None) -> str | None:
     return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+
+
+def epoch_seconds_from(environ: Mapping[str, str]) -> float:
+    """Read PROMPT_EPOCH_SECONDS: how old the known epoch may get; 0 reads it for every request."""
+    value = environ.get("PROMPT_EPOCH_SECONDS", "").strip()
+    try:
+        seconds = float(value) if value else DEFAULT_EPOCH_SECONDS
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise FixSettings(
+            f"PROMPT_EPOCH_SECONDS = {value!r} is no time.", code="SVC-401", mend="Accepted: 0 or more seconds."
+        )
+    return seconds
 
 
 _STORE = PromptStore()

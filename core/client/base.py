@@ -52,9 +52,9 @@ class ClientBase:
         return self._desk.last
 
     def warm(self) -> None:
-        """Do at start what the first call would wait for: import the SDK, read the key and the price book."""
+        """Do at start what the first call would wait for: import the SDK and read the price book. No network."""
         self._desk.price_book()
-        self._open(self._doors[0])
+        sdk.load()
 
     def _open(self, door: sdk.Door) -> Any:
         with self._lock:

@@ -39,6 +39,11 @@ def doors(settings: ClientSettings) -> tuple[Door, ...]:
     return (direct, bedrock) if bedrock and settings.fallback_to_bedrock else (direct,)
 
 
+def load() -> None:
+    """Import the SDK now: one to two seconds that a cold start pays at full CPU."""
+    import anthropic  # noqa: F401
+
+
 def open_client(
     door: Door, settings: ClientSettings, *, api_key: str | None, http_client: Any, asynchronous: bool
 ) -> Any:
