@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -79,18 +81,8 @@ class Reader:
 
     def sql(self, sql: str) -> pa.Table:
         """Run one statement of DuckDB's SQL, as benchmarks do; everything else asks through expressions."""
-        with explained(self.lake.path, "querying"):
-            try:
-                with self._duck.cursor() as cursor:
-                    return cursor.sql(sql).to_arrow_table()
-            except duckdb.IOException as error:
-                raise OSError(str(error)) from error
-            except duckdb.OutOfMemoryException as error:
-                raise FixSettings(
-                    f"The query needs more memory than it may use: {str(error).splitlines()[0]}",
-                    code="STO-009",
-                    mend="Choose a shorter time range.",
-                ) from error
+        with self._faults("querying"), self._duck.cursor() as cursor:
+            return cursor.sql(sql).to_arrow_table()
 
     def rows(self, expression: ir.Table) -> list[dict[str, Any]]:
         """Run the expression and return its rows as dicts."""
@@ -106,6 +98,21 @@ class Reader:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @contextmanager
+    def _faults(self, doing: str) -> Iterator[None]:
+        """Tell a lost or damaged file and a lack of memory as errors of ours; other SQL errors are our bugs."""
+        with explained(self.lake.path, doing):
+            try:
+                yield
+            except (duckdb.IOException, duckdb.InvalidInputException) as error:
+                raise OSError(str(error).split("\n", 1)[0]) from error
+            except duckdb.OutOfMemoryException as error:
+                raise FixSettings(
+                    f"The query needs more memory than it may use: {str(error).splitlines()[0]}",
+                    code="STO-009",
+                    mend="Choose a shorter time range.",
+                ) from error
+
     def _view(self, table: str, files: tuple[str, ...]) -> str:
         """Return the view over these files: they never change, so neither does it."""
         key = (table, *files)
@@ -115,11 +122,8 @@ class Reader:
                 return self._views[key]
             self._count += 1
             name = f"{table}_{self._count}"
-            with self._duck.cursor() as cursor, explained(self.lake.path, "opening its files"):
-                try:
-                    cursor.execute(f'CREATE VIEW "{name}" AS {_select(table, files)}')
-                except duckdb.IOException as error:
-                    raise OSError(str(error)) from error
+            with self._faults("opening its files"), self._duck.cursor() as cursor:
+                cursor.execute(f'CREATE VIEW "{name}" AS {_select(table, files)}')
                 while len(self._views) >= _VIEWS_KEPT:
                     cursor.execute(f'DROP VIEW "{self._views.popitem(last=False)[1]}"')
             self._views[key] = name
