@@ -1,0 +1,53 @@
+"""From settings to collectors: the one place that knows which kinds of source there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import BinaryIO
+
+from collector.pipeline import Collector
+from collector.sources.base import Source
+from collector.sources.cloudwatch import CloudWatchSource
+from collector.sources.files import STDIN, FilesSource
+from core.errors import FixSettings
+from core.pricing import PriceBook
+from core.settings import SourceSettings
+from core.store.lake import Lake
+
+
+def make_collector(
+    settings: SourceSettings, lake: Lake, book: PriceBook, *, follow: bool = False, stdin: BinaryIO | None = None
+) -> Collector:
+    """Return the collector of one configured source."""
+    source: Source
+    if settings.kind == "cloudwatch":
+        source = CloudWatchSource(settings, follow=follow)
+    elif settings.kind == "files":
+        source = FilesSource(settings, final=not follow, stdin=stdin)
+    else:
+        raise FixSettings(
+            f'Source "{settings.name}" has kind = "{settings.kind}".',
+            code="COL-202",
+            mend="Accepted: cloudwatch, files.",
+        )
+    return Collector(source, lake, book, defaults=settings.defaults, remembers=STDIN not in settings.paths)
+
+
+def paths_as_sources(
+    paths: Sequence[str], configured: Sequence[SourceSettings], *, like: SourceSettings | None
+) -> list[SourceSettings]:
+    """Return sources for paths given by hand; a lone configured source, or `like`, lends its defaults.
+
+    stdin is a source of its own: there is no place in it to come back to.
+    """
+    model = like or (configured[0] if len(configured) == 1 else None)
+    prefix = f"{like.name}/" if like else ""
+    lent = model or SourceSettings(name="", kind="files")
+    files = tuple(path for path in paths if path != STDIN)
+    made = []
+    if files:
+        made.append(replace(lent, name=f"{prefix}files", kind="files", paths=files, endpoint_url=None))
+    if STDIN in paths:
+        made.append(replace(lent, name=f"{prefix}stdin", kind="files", paths=(STDIN,), endpoint_url=None))
+    return made
