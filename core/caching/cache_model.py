@@ -99,12 +99,13 @@ class CacheModel:
         blocks: Sequence[Block],
         workspace: str = "",
         model: str = "",
-        response_begins_ms: int | Callable[[Outcome], int] | None = None,
+        response_begins_ms: int | None = None,
     ) -> Outcome:
         """Answer what the request starting at `at_ms` reads and writes, and remember it.
 
-        `response_begins_ms` is when the first byte of the answer comes (a function of the outcome where the latency
-        depends on it; None = at once). Raises BadInput for breakpoints that the API would refuse.
+        `response_begins_ms` is when the first byte of the answer comes; None = at once. Where that depends on the
+        outcome, give `sys.maxsize` and call `response_began` later. Raises BadInput for breakpoints that the API
+        would refuse.
         """
         marks = _breakpoints(blocks)
         total = sum(block.tokens for block in blocks)
@@ -118,11 +119,11 @@ class CacheModel:
         path = self._path((workspace, model), blocks[: valid[-1] + 1])
         hit = self._longest(path, valid, at_ms)
         outcome = self._bill(path, hit, valid, blocks, ends, at_ms)
-        begins = response_begins_ms(outcome) if callable(response_begins_ms) else response_begins_ms
+        begins = at_ms if response_begins_ms is None else response_begins_ms
         self._refresh(path, hit, at_ms)
         for mark in valid:
             if mark > hit:
-                self._write(path[mark], at_ms, at_ms if begins is None else begins, TTL_MS[blocks[mark].ttl or "5m"])
+                self._write(path[mark], at_ms, begins, TTL_MS[blocks[mark].ttl or "5m"])
         return outcome
 
     def response_began(self, at_ms: int, *, blocks: Sequence[Block], workspace: str = "", model: str = "") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -19,12 +20,12 @@ DAY_MS = 86_400_000
 _KEEP_MS = 7 * DAY_MS
 _TIMESTAMP_TOKENS = 14  # what "current time: …" adds to a system prompt
 BEDROCK_MODELS = {"claude-opus-4-5": "apac.anthropic.claude-opus-4-5-20251101-v1:0"}
-_COUNTS = (
-    "input_tokens",
-    "cache_read_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "output_tokens",
+_ONE_TOKEN = (  # of each kind, in the order of Claude._cost
+    Usage(input_tokens=1),
+    Usage(cache_read_tokens=1),
+    Usage(cache_write_5m_tokens=1),
+    Usage(cache_write_1h_tokens=1),
+    Usage(output_tokens=1),
 )
 
 
@@ -94,28 +95,16 @@ class Claude:
         content = f"{engine.name}/r{revision}" + (f"/{at_ms // 1000}" if timestamped else "")
         ttl = engine.ttl if version.caching_enabled else None
 
-        def first_byte(outcome: Outcome) -> int:
-            nonlocal ttft
-            ttft = ttft_ms(model, outcome, provider, rng)
-            return at_ms + int(ttft)
-
-        ttft = 0.0
-        message = Block("message", message_tokens)
+        blocks = (Block(content, prefix_tokens, ttl), Block("message", message_tokens))
         outcome = self._cache.request(
-            at_ms,
-            blocks=(Block(content, prefix_tokens, ttl), message),
-            workspace=provider,
-            model=model,
-            response_begins_ms=first_byte,
+            at_ms, blocks=blocks, workspace=provider, model=model, response_begins_ms=sys.maxsize
         )
-        if not ttft:  # nothing was cached, so the cache did not ask
-            ttft = ttft_ms(model, outcome, provider, rng)
+        ttft = ttft_ms(model, outcome, provider, rng)
+        begins_ms = at_ms + int(ttft)
+        self._cache.response_began(begins_ms, blocks=blocks, workspace=provider, model=model)
+        unchanged = (Block(engine.name, prefix_tokens, ttl), blocks[1])
         shadow = self._shadow.request(
-            at_ms,
-            blocks=(Block(engine.name, prefix_tokens, ttl), message),
-            workspace=provider,
-            model=model,
-            response_begins_ms=at_ms + int(ttft),
+            at_ms, blocks=unchanged, workspace=provider, model=model, response_begins_ms=begins_ms
         )
         cause = self._cause(engine, at_ms, outcome, shadow, timestamped=timestamped)
         told = 0 if aborted else output_tokens
@@ -169,12 +158,12 @@ class Claude:
         key = (provider, model, at_ms // DAY_MS)
         rates = self._rates.get(key)
         if rates is None:
-            rates = self._rates[key] = tuple(self._rate(count, provider, model, at_ms) for count in _COUNTS)
+            rates = self._rates[key] = tuple(self._rate(usage, provider, model, at_ms) for usage in _ONE_TOKEN)
         counts = (outcome.uncached, outcome.read, outcome.write_5m, outcome.write_1h, output_tokens)
         return sum((rate * count for rate, count in zip(rates, counts, strict=True)), Decimal(0))
 
-    def _rate(self, count: str, provider: str, model: str, at_ms: int) -> Decimal:
-        priced = price_usage(self._book, Usage(**{count: 1}), provider=provider, model=model, at=from_ms(at_ms))
+    def _rate(self, usage: Usage, provider: str, model: str, at_ms: int) -> Decimal:
+        priced = price_usage(self._book, usage, provider=provider, model=model, at=from_ms(at_ms))
         if priced.cost_usd is None:
             raise LookupError(f"The price book does not know the demo's model {model}: {priced.reason}")
         return priced.cost_usd
