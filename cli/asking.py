@@ -12,7 +12,7 @@ import click
 from core.metrics.aggregate import GROUPS
 from core.metrics.scope import Scope
 
-_RELATIVE = re.compile(r"^(\d{1,6})([mhdw])$")
+_RELATIVE = re.compile(r"^([0-9]{1,6})([mhdw])$")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _TIMES = "Accepted: 2026-11-20, 2026-11-20T09:00, 2026-11-20T09:00+09:00 (no zone means UTC), or 7d, 24h, 30m, now."
 

@@ -29,7 +29,7 @@ from tests.support.rows import (
     make_unpriced_call,
 )
 
-DESIGN_KEYS = [
+DESIGN_KEYS = {
     "from",
     "to",
     "calls",
@@ -53,7 +53,7 @@ DESIGN_KEYS = [
     "write_amortization",
     "price_coverage",
     "response_time_ms",
-]
+}
 
 
 def summarise(path: Path, scope: Scope | None = None, **tables: Any) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def test_every_metric_by_hand(tmp_path: Path) -> None:
 
     found = summarise(tmp_path, calls=calls, invocations=[make_invocation(calls=2), make_invocation(calls=2)])
 
-    assert set(DESIGN_KEYS) <= set(found)
+    assert set(found) >= DESIGN_KEYS
     expected = {
         "calls": 4,
         "invocations": 2,

@@ -1,0 +1,79 @@
+"""`cachewise report`: what it writes where, and misuse in one line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from tests.support.lakes import fill
+from tests.support.rows import make_call
+
+
+@pytest.fixture(autouse=True)
+def _tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("CACHEWISE_CONFIG", "CACHEWISE_DEMO"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path / "data"))
+    fill(tmp_path / "data" / "tables", calls=[make_call(engine="a"), make_call(engine="b", output_tokens=7)])
+
+
+def run(*args: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(list(args))
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_the_report_totals_are_those_of_metrics(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """To the last digit, over the same range."""
+    span = ["--from", "2026-11-01", "--to", "2026-12-01"]
+    assert run("report", "--format", "csv", *span, "--by", "day,engine", "--out", "november.csv") == 0
+    assert run("metrics", "--json", *span) == 0
+    out = capsys.readouterr().out
+    metrics = json.loads(out[out.index("{") :])
+
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "november.csv").read_text(encoding="utf-8-sig"))))
+
+    assert [row["engine"] for row in rows] == ["a", "b", ""]
+    assert rows[-1]["day"] == "TOTAL"
+    assert rows[-1]["cost_usd [USD]"] == metrics["cost_usd"]
+    assert sum(Decimal(row["cost_usd [USD]"]) for row in rows[:-1]) == Decimal(metrics["cost_usd"])
+
+
+def test_standard_output_and_json(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """A dash writes the bytes out; --json tells what a file holds."""
+    assert run("report", "--by", "engine") == 0
+    assert capfdbinary.readouterr().out.startswith(b"engine,calls [count],")
+    assert run("report", "--by", "engine", "--format", "parquet", "--out", "x.parquet", "--json") == 0
+    assert json.loads(capfdbinary.readouterr().out) == {
+        "file": "x.parquet",
+        "format": "parquet",
+        "rows": 2,
+        "from": None,
+        "to": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["--format", "pdf"], 2, "REP-001"),
+        (["--json"], 2, "REP-003"),
+        (["--by", "colour"], 2, "MET-004"),
+        (["--out", "absent/x.csv"], 1, "REP-002"),
+        (["--zone", "Mars"], 1, "MET-002"),
+    ],
+)
+def test_faults_are_one_line(capsys: pytest.CaptureFixture[str], args: list[str], code: int, says: str) -> None:
+    """With the code of the error and the exit code of its kind."""
+    assert run("report", *args) == code
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert says in err

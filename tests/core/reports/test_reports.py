@@ -1,0 +1,137 @@
+"""Exports: exact, safe to open, readable in Korean, and equal to the metrics."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from core.errors import FixSettings
+from core.metrics import summary
+from core.metrics.scope import Scope
+from core.reports import csv as report_csv
+from core.reports import files, table
+from core.store.query import Reader
+from tests.support.lakes import fill
+from tests.support.rows import make_call, make_invocation, make_unpriced_call
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    calls = [
+        make_call(engine="=HYPERLINK(evil)", output_tokens=1),
+        make_call(engine="튜터", cache_write_1h_tokens=10_000),
+        make_call(engine=None, cache_read_tokens=3),
+        make_unpriced_call(engine="새 엔진"),
+    ]
+    with Reader(fill(tmp_path / "lake", calls=calls, invocations=[make_invocation(engine="튜터")])) as opened:
+        yield opened
+
+
+def read(text: str) -> list[dict[str, str]]:
+    rows = csv.reader(io.StringIO(text))
+    names = [name.split(" [")[0] for name in next(rows)]
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def test_the_total_row_equals_the_metrics_to_the_last_digit(reader: Reader) -> None:
+    """And the groups add up to it."""
+    total = summary(reader, Scope())
+
+    *groups, last = read(report_csv.render(table.build(reader, Scope(), ["engine"])))
+
+    assert last["engine"] == "TOTAL"
+    for name in ("cost_usd", "no_cache_cost_usd", "net_savings_usd"):
+        assert Decimal(last[name]) == total[name] == sum(Decimal(row[name]) for row in groups if row[name])
+    assert int(last["calls"]) == total["calls"] == sum(int(row["calls"]) for row in groups)
+    assert float(last["token_hit_rate"]) == total["token_hit_rate"]
+
+
+def test_cells_are_exact_and_unknown_is_empty(reader: Reader) -> None:
+    """Twelve places without exponent; a loss has its sign; no price is no figure."""
+    rows = {row["engine"]: row for row in read(report_csv.render(table.build(reader, Scope(), ["engine"])))}
+
+    assert rows["튜터"]["net_savings_usd"] == "-0.050000000000"
+    assert rows["튜터"]["gross_savings_usd"] == "0.000000000000"
+    assert rows["새 엔진"]["cost_usd"] == ""
+    assert rows["(unknown)"]["calls"] == "1"
+
+
+def test_headings_carry_units(reader: Reader) -> None:
+    """A reader of the file alone knows what each figure is."""
+    heading = report_csv.render(table.build(reader, Scope(), ["day", "engine"])).splitlines()[0]
+
+    assert heading.startswith("day,engine,calls [count],")
+    for name in (
+        "cost_usd [USD]",
+        "token_hit_rate [ratio]",
+        "response_time_p95_ms [ms]",
+        "write_amortization [tokens/token]",
+    ):
+        assert name in heading
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "＝"])
+def test_text_cannot_become_a_formula(start: str) -> None:
+    """A spreadsheet shows it as text; numbers keep their sign."""
+    assert report_csv.cell(f"{start}cmd|' /C calc'!A0") == f"'{start}cmd|' /C calc'!A0"
+    assert report_csv.cell(Decimal("-0.5")) == "-0.5"
+
+
+def test_other_cells(reader: Reader) -> None:
+    """Days and moments are ISO, moments in UTC."""
+    assert report_csv.cell(date(2026, 11, 20)) == "2026-11-20"
+    assert report_csv.cell(datetime(2026, 11, 20, 1, tzinfo=UTC)) == "2026-11-20T01:00:00Z"
+    assert report_csv.cell(None) == ""
+
+
+def test_a_file_opens_right_in_korean_excel(reader: Reader, tmp_path: Path) -> None:
+    """It begins with the UTF-8 mark; standard output does not; nothing half-written stays behind."""
+    report, path = table.build(reader, Scope(), ["engine"]), tmp_path / "보고서.csv"
+
+    files.write(report, "csv", path)
+
+    assert path.read_bytes().startswith(b"\xef\xbb\xbfengine,")
+    assert "튜터" in path.read_text(encoding="utf-8-sig")
+    assert files.encode(report, "csv", for_file=False).startswith(b"engine,")
+    assert [p.name for p in tmp_path.iterdir() if p.name != "lake"] == ["보고서.csv"]
+
+
+def test_parquet_holds_the_groups_with_exact_dollars(reader: Reader, tmp_path: Path) -> None:
+    """No TOTAL row there: whoever reads Parquet adds up alone, and gets the metrics."""
+    path = tmp_path / "report.parquet"
+    files.write(table.build(reader, Scope(), ["day", "engine"]), "parquet", path)
+
+    rows: list[dict[str, Any]] = pq.ParquetFile(path).read().to_pylist()
+
+    assert len(rows) == 4
+    assert {row["day"] for row in rows} == {date(2026, 11, 20)}
+    assert sum(row["cost_usd"] for row in rows if row["cost_usd"] is not None) == summary(reader, Scope())["cost_usd"]
+
+
+def test_a_report_without_groups_is_the_total(reader: Reader) -> None:
+    """One row."""
+    rows = read(report_csv.render(table.build(reader, Scope(), [])))
+
+    assert [(row["group"], row["calls"]) for row in rows] == [("TOTAL", "4")]
+
+
+@pytest.mark.parametrize(("name", "says"), [("pdf", "arrives later"), ("docx", "is not a report format")])
+def test_other_formats_name_what_is_accepted(name: str, says: str) -> None:
+    """One line."""
+    with pytest.raises(FixSettings, match=f"REP-001.*{says}.*Accepted: csv, parquet"):
+        files.check_format(name)
+
+
+def test_an_unwritable_place_is_said_so(reader: Reader, tmp_path: Path) -> None:
+    """With the path."""
+    for path in (tmp_path / "absent" / "x.csv", tmp_path):
+        with pytest.raises(FixSettings, match="REP-002"):
+            files.write(table.build(reader, Scope(), []), "csv", path)
