@@ -1,0 +1,65 @@
+"""The door to AWS for a clear: a client with the rights of the clear role, which is assumed for the action only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core import aws
+from core.errors import CachewiseError, FixSettings
+from core.settings import ClearSettings
+
+_TIMEOUT_S = 10.0
+_ATTEMPTS = 3
+_ROLE_SECONDS = 900  # the shortest that STS grants, and longer than any clear
+_BAD_ARGUMENT = frozenset({"ValidationException", "InvalidParameterValueException"})
+
+
+def open_client(service: str, clear: ClearSettings) -> Any:
+    """Return a boto3 client for one action, under `role_arn` where one is set."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if clear.role_arn is None:
+        return aws.client(service, timeout_s=_TIMEOUT_S, attempts=_ATTEMPTS, region=clear.region)
+    try:
+        return _under_role(service, clear.role_arn, clear.region)
+    except (ClientError, BotoCoreError) as error:
+        raise aws.explain(
+            error, doing=f"assuming {clear.role_arn}", code="FLT-403", permission="sts:AssumeRole on that role"
+        ) from error
+
+
+def aws_code(error: Exception) -> str:
+    """Return AWS's own code of an error, or the name of its type."""
+    response = getattr(error, "response", None)
+    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+    return str(code or type(error).__name__)
+
+
+def explained(error: Exception, *, doing: str, code: str, permission: str, check: str) -> CachewiseError:
+    """Return the error an operator can act on; an argument that AWS refuses is a setting, named by `check`."""
+    if aws_code(error) in _BAD_ARGUMENT:
+        # The message is left out: for Lambda it may quote the environment it was given.
+        return FixSettings(f"AWS refused the arguments of {doing} ({aws_code(error)}).", code=code, mend=check)
+    if aws_code(error).startswith("KMS"):
+        return FixSettings(f"The key of {doing} refused ({aws_code(error)}).", code=code, mend=f"Allow {permission}.")
+    return aws.explain(error, doing=doing, code=code, permission=permission)
+
+
+def _under_role(service: str, role_arn: str, region: str | None) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    sts = aws.client("sts", timeout_s=_TIMEOUT_S, attempts=_ATTEMPTS, region=region)
+    lent = sts.assume_role(RoleArn=role_arn, RoleSessionName="cachewise-clear", DurationSeconds=_ROLE_SECONDS)
+    limits = Config(
+        connect_timeout=_TIMEOUT_S,
+        read_timeout=_TIMEOUT_S,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+    )
+    session: Any = boto3.session.Session(
+        aws_access_key_id=lent["Credentials"]["AccessKeyId"],
+        aws_secret_access_key=lent["Credentials"]["SecretAccessKey"],
+        aws_session_token=lent["Credentials"]["SessionToken"],
+        region_name=region,
+    )
+    return session.client(service, config=limits)
