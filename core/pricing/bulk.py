@@ -300,14 +300,11 @@ def _codes(calls: pa.Table, name: str) -> tuple[Ints, list[str | None]]:
 
     if name not in calls.column_names:
         return np.zeros(calls.num_rows, dtype=np.int64), [None]
-    column = calls.column(name)
-    if pa.types.is_null(column.type):
-        return np.zeros(calls.num_rows, dtype=np.int64), [None]
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode(null_encoding="encode")
-    encoded = column.unify_dictionaries().combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], encoded.type)
+    column = calls.column(name).cast(pa.string())
+    encoded = (
+        pa.concat_arrays(column.chunks).dictionary_encode()
+        if column.num_chunks
+        else pa.DictionaryArray.from_arrays([], [])
+    )
     values = encoded.dictionary.to_pylist()
-    codes = encoded.indices.fill_null(len(values)).to_numpy().astype(np.int64)
-    return codes, [*values, None]
+    return encoded.indices.fill_null(len(values)).to_numpy().astype(np.int64), [*values, None]
