@@ -27,6 +27,8 @@ from simulator.fleet.lines import app_line, end_lines, init_line, start_line, tr
 from simulator.fleet.plan import Plan
 
 TIMEOUT_MS = 60_000
+_LAST_CALL_MS = TIMEOUT_MS - 100  # an answer that ends later is cut off by the timeout
+_SECOND_CALL_MS = TIMEOUT_MS - 10_000  # too little time is left to ask again
 _TIMEOUT_SHARE = 0.0012
 _CRASH_SHARE = 0.0003
 _ABORT_SHARE = 0.004
@@ -183,15 +185,15 @@ class World:
             aborted=aborted,
         )
         call_id = _message_id(answer.provider, rng)
+        end_ms = at_ms + int(answer.latency_ms)
+        if invocation.fate == "success" and end_ms > invocation.start_ms + _LAST_CALL_MS:
+            invocation.fate = "timeout"  # Lambda stops it in mid-answer: Claude bills the call, the log never tells
         logged = invocation.fate == "success" and (engine.function.tells_records or not aborted)
         invocation.truths.append(_truth(invocation, at_ms, answer, call_id, complete=not aborted, logged=logged))
-        if invocation.fate != "success":
-            self._close(invocation, at_ms, rng)
-            return None
-        end_ms = at_ms + int(answer.latency_ms)
-        self._tell_call(invocation, at_ms, end_ms, answer, call_id, complete=not aborted)
-        if invocation.calls_left > 0:
-            return end_ms + rng.randint(15, 90)
+        if invocation.fate == "success":
+            self._tell_call(invocation, at_ms, end_ms, answer, call_id, complete=not aborted)
+            if invocation.calls_left > 0 and end_ms < invocation.start_ms + _SECOND_CALL_MS:
+                return end_ms + rng.randint(15, 90)
         self._close(invocation, end_ms, rng)
         return None
 
@@ -267,7 +269,7 @@ class World:
             case "timeout":
                 duration_ms = float(TIMEOUT_MS)
             case "error":
-                duration_ms = at_ms - invocation.start_ms + rng.uniform(300, 2_500)
+                duration_ms = min(at_ms - invocation.start_ms + rng.uniform(0, 500), TIMEOUT_MS - 1.0)
             case _:
                 duration_ms = at_ms - invocation.start_ms + rng.uniform(4, 38)
         end_ms = invocation.start_ms + int(duration_ms)

@@ -99,6 +99,14 @@ def test_faults_occur() -> None:
     assert 20 < text.count('"complete":false,"stop_reason"') + text.count('"complete":false,"latency_ms"') < 400
 
 
+def test_nothing_outlives_the_functions_timeout() -> None:
+    """No event comes later than 60 s after START; what would have is a timeout."""
+    for invocation in week():
+        assert invocation.events[-1][0] - invocation.start_ms <= 60_000
+        if invocation.events[-1][0] - invocation.start_ms == 60_000:
+            assert "Status: timeout" in invocation.events[-1][1]
+
+
 def test_billed_duration_includes_init() -> None:
     """On a cold start the bill is duration + init, rounded up."""
     cold = [i for i in week() if i.cold and i.fate == "success"]
