@@ -1,0 +1,143 @@
+"""bodo in real warm Lambda processes: what a new environment, a warm one, an epoch and a variable do to its store."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.caching.prompt_table import epoch_update
+from simulator.messages.server import Simulator, running_simulator
+from tests.support import bodo
+from tests.support.bodo import User
+from tests.support.ministack import ROLE, Ministack, function_code, running_ministack
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+
+
+@dataclass(slots=True)
+class Fleet:
+    """The deployed function and the hands that use it."""
+
+    function: str
+    lambdas: Any
+    dynamodb: Any
+    user: User
+    claude: Simulator
+
+    def ask(self, qualifier: str = "$LATEST") -> list[str]:
+        """Send one message; return the lines of its invocation."""
+        answer = self.lambdas.invoke(
+            FunctionName=self.function,
+            Qualifier=qualifier,
+            LogType="Tail",
+            Payload=json.dumps(bodo.event(engine="sales", text="Which one?")),
+        )
+        payload = answer["Payload"].read().decode()
+        log = base64.b64decode(answer.get("LogResult", "")).decode()
+        assert "FunctionError" not in answer, f"{payload}\n{log}"
+        return log.splitlines()
+
+    def store_line(self, qualifier: str = "$LATEST") -> str:
+        """Say what the prompt store did for one message: HIT or MISS."""
+        (told,) = [line.split()[2] for line in self.ask(qualifier) if " for [sales] - " in line]
+        return told
+
+    def store_lines(self, environments: int) -> list[str]:
+        """Ask as many environments at once: Claude's answers are held back until all of them are busy."""
+        with ThreadPoolExecutor(environments) as pool, self.claude.holding_answers():
+            jobs = [pool.submit(self.store_line) for _ in range(environments)]
+            self.claude.wait_for_held(environments, limit_s=90)
+            self.claude.service.held = False
+            return [job.result() for job in jobs]
+
+    def raise_epoch(self, epoch_ms: int) -> None:
+        """Clear the prompt store of every environment."""
+        self.dynamodb.update_item(**epoch_update(bodo.TABLE, epoch_ms=epoch_ms))
+
+
+@pytest.fixture(scope="module")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
+    with running_ministack(tmp_path_factory.mktemp("ministack")) as running:
+        if running is None:
+            pytest.skip("ministack does not start here")
+        yield running
+
+
+@pytest.fixture
+def fleet(ministack: Ministack, request: pytest.FixtureRequest) -> Iterator[Fleet]:
+    """bodo with a table, a key, a simulated Claude and a listening user; each test has its own function."""
+    with running_simulator() as claude, bodo.listening_user() as user:
+        dynamodb, secrets = ministack.client("dynamodb"), ministack.client("secretsmanager")
+        bodo.put_prompts(dynamodb, "sales")
+        secrets.create_secret(Name="bodo-v1", SecretString=claude.api_key)
+        lambdas = ministack.client("lambda")
+        name = f"bodo-{abs(hash(request.node.name)) % 10**8}"
+        variables = {
+            "PROMPT_TABLE": bodo.TABLE,
+            "PROMPT_EPOCH_SECONDS": "0",
+            "ANTHROPIC_BASE_URL": claude.url,
+            "CALLBACK_URL": user.url,
+            "PYTHONUTF8": "1",
+        }
+        lambdas.create_function(
+            FunctionName=name,
+            Runtime="python3.11",
+            Role=ROLE,
+            Handler="handler.handler",
+            Timeout=60,
+            Code={"ZipFile": function_code(Path(bodo.FOLDER) / "handler.py")},
+            Environment={"Variables": variables},
+        )
+        lambdas.get_waiter("function_active_v2").wait(FunctionName=name)
+        yield Fleet(name, lambdas, dynamodb, user, claude)
+        lambdas.delete_function(FunctionName=name)
+        secrets.delete_secret(SecretId="bodo-v1", ForceDeleteWithoutRecovery=True)
+        dynamodb.delete_table(TableName=bodo.TABLE)
+
+
+def test_new_environment_misses_warm_one_hits(fleet: Fleet) -> None:
+    """The prompt is read once per environment; the warm call's record counts what Claude counted."""
+    first, second = fleet.ask(), fleet.ask()
+
+    assert "❌ Cache MISS for [sales] - fetching from DB" in first
+    assert "💾 Permanently cached prompt for [sales]" in first
+    assert "✅ Cache HIT for [sales] - DB query skipped (permanent cache)" in second
+    (record,) = [json.loads(line) for line in second if line.startswith('{"event"')]
+    told = fleet.claude.calls[-1].usage
+    assert told is not None
+    assert {name: record["usage"][name] for name in COUNTS} == {name: told[name] for name in COUNTS}
+    assert record["usage"]["cache_read_input_tokens"] > 4096
+    assert fleet.user.messages[-1] == {"type": "done"}
+
+
+def test_raised_epoch_clears_every_warm_environment(fleet: Fleet) -> None:
+    """Three environments at once: after one UpdateItem each answers with a MISS, then hits again."""
+    assert fleet.store_lines(3) == ["MISS", "MISS", "MISS"]
+    assert fleet.store_lines(3) == ["HIT", "HIT", "HIT"]
+
+    fleet.raise_epoch(1_795_000_000_000)
+
+    assert fleet.store_lines(3) == ["MISS", "MISS", "MISS"]
+    assert fleet.store_line() == "HIT"
+
+
+def test_wrong_ttl_stops_the_function_at_start(fleet: Fleet) -> None:
+    """CACHE_TTL=30m: the environment does not start, and its error names 5m and 1h."""
+    variables = fleet.lambdas.get_function_configuration(FunctionName=fleet.function)["Environment"]["Variables"]
+    fleet.lambdas.update_function_configuration(
+        FunctionName=fleet.function, Environment={"Variables": {**variables, "CACHE_TTL": "30m"}}
+    )
+    fleet.lambdas.get_waiter("function_updated_v2").wait(FunctionName=fleet.function)
+
+    answer = fleet.lambdas.invoke(FunctionName=fleet.function, Payload=json.dumps(bodo.event("$connect")))
+
+    assert "FunctionError" in answer
+    assert "Accepted: 5m or 1h" in answer["Payload"].read().decode()
