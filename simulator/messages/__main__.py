@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 
 import click
 
 from simulator.messages.faults import Fault
 from simulator.messages.latency import Latency
-from simulator.messages.server import API_KEY, new_service, serve
+from simulator.messages.server import API_KEY, new_service, open_door, serve
 
 
 @click.command()
@@ -22,7 +21,7 @@ def main(port: int, latency_scale: float, faults: Path | None, output_tokens: in
     """Imitate the Claude Messages API with true prompt-cache semantics. Everything it says is made up."""
     plan = [Fault.from_json(entry) for entry in json.loads(faults.read_text())] if faults else []
     service = new_service(latency=Latency(scale=latency_scale), faults=plan, output_tokens=output_tokens)
-    listener = socket.create_server(("127.0.0.1", port))
+    listener = open_door(port)
     click.echo(f"ANTHROPIC_BASE_URL=http://127.0.0.1:{listener.getsockname()[1]}")
     click.echo(f"ANTHROPIC_API_KEY={API_KEY}  # simulated: any key that starts like this is accepted")
     serve(service, listener)

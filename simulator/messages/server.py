@@ -90,7 +90,7 @@ def new_service(
 def running_simulator(service: Service | None = None, *, port: int = 0) -> Iterator[Simulator]:
     """Serve on 127.0.0.1 in a thread while the block runs; without a `service`, one with instant answers."""
     service = service or new_service()
-    listener = socket.create_server(("127.0.0.1", port))
+    listener = open_door(port)
     server = uvicorn.Server(_config(service))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True, name="simulator")
     thread.start()
@@ -102,6 +102,15 @@ def running_simulator(service: Service | None = None, *, port: int = 0) -> Itera
         server.should_exit = True
         thread.join(_START_WAIT_S)
         listener.close()
+
+
+def open_door(port: int = 0) -> socket.socket:
+    """Listen on 127.0.0.1. The protocol is named because asyncio turns Nagle's algorithm off only where it is."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen()
+    return listener
 
 
 def serve(service: Service, listener: socket.socket) -> None:

@@ -11,7 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.caching.cache_model import Block, CacheModel, Outcome
@@ -25,6 +25,7 @@ from simulator.messages.request import Prompt, Reader
 from simulator.messages.wire import Answer
 
 KEY_PREFIX = "sk-ant-sim"  # real keys start otherwise: one sent here by mistake is refused
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_YET = sys.maxsize
 _CALLS_KEPT = 50_000
 _TIDY_EVERY = 1000
@@ -80,7 +81,7 @@ class Service:
         self.waiting = 0
         self._started = 0
         self.reader = Reader()
-        self._api_keys = frozenset(api_keys) if api_keys is not None else None
+        self._workspaces = None if api_keys is None else frozenset(map(self._workspace, api_keys))
         self._minimums: dict[str, int] = {}
         self._cache = CacheModel(minimum_tokens=self._minimums.__getitem__)
         self._diagnoses = Diagnoses()
@@ -89,9 +90,13 @@ class Service:
         """Return the workspace a key belongs to: each key has its own. Refuse a key that is missing or unknown."""
         if not key:
             raise authentication("x-api-key header is required")
-        accepted = key.startswith(KEY_PREFIX) if self._api_keys is None else key in self._api_keys
+        workspace = self._workspace(key)
+        accepted = key.startswith(KEY_PREFIX) if self._workspaces is None else workspace in self._workspaces
         if not accepted:
             raise authentication("invalid x-api-key")
+        return workspace
+
+    def _workspace(self, key: str) -> str:
         return f"wrkspc_sim_{self.reader.fingerprint('workspace', key)[:12]}"
 
     def next_fault(self) -> Fault | None:
@@ -180,4 +185,4 @@ def _typical_length(prompt: Prompt) -> int:
 
 
 def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
+    return (at - _EPOCH) // timedelta(milliseconds=1)
