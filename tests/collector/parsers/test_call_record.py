@@ -1,0 +1,119 @@
+"""The structured record of one call."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from collector.parsers import parse_message
+from collector.parsers.facts import CallRecord
+from tests.support.log_lines import T0, as_json_log, dressed, record, rid
+
+NAME = rid(2)
+
+
+def read(message: str) -> CallRecord:
+    parsed = parse_message(message)
+    assert (parsed.outcome, parsed.kind) == ("recognised", "record")
+    (fact,) = parsed.facts
+    assert isinstance(fact, CallRecord)
+    return fact
+
+
+def test_a_record_tells_everything_it_holds() -> None:
+    """Ids, times, policy, prefix and counts; the request id is the record's own."""
+    fact = read(
+        record(
+            "msg_7", request_id=NAME, latency_ms=812.4, ttft_ms=300.0, stop_reason="end_turn", prefix_tokens=3000,
+            prefix_fingerprint="f1", cost_usd=Decimal("0.0123"), caching_enabled=False, cache_ttl="5m",
+        )
+    )  # fmt: skip
+
+    assert (fact.call_id, fact.request_id, fact.started_ms) == ("msg_7", NAME, T0)
+    assert (fact.provider, fact.model, fact.engine) == ("anthropic", "claude-opus-4-5", "sales")
+    assert (fact.caching_enabled, fact.cache_ttl, fact.prefix_tokens, fact.prefix_fingerprint) == (
+        False,
+        "5m",
+        3000,
+        "f1",
+    )
+    assert (fact.latency_ms, fact.ttft_ms, fact.stop_reason) == (812.4, 300.0, "end_turn")
+    assert fact.usage is not None
+    assert (fact.usage.input_tokens, fact.usage.output_tokens, fact.usage.cache_read_tokens) == (10, 200, 3000)
+    assert fact.reported_cost_usd == Decimal("0.0123")
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda line: line,
+        lambda line: json.dumps(json.loads(line), indent=2),
+        lambda line: dressed(line, T0, NAME),
+        lambda line: as_json_log(line, T0, NAME),
+        lambda line: as_json_log(as_json_log(line, T0, NAME), T0, NAME),
+        lambda line: json.dumps(
+            {"timestamp": "2026-11-20T00:00:00Z", "message": "usage", "requestId": NAME, **json.loads(line)}
+        ),
+        lambda line: json.dumps({"message": json.loads(line), "requestId": NAME}),
+    ],
+    ids=["printed", "pretty", "text log", "json log", "json in json", "spread", "inside"],
+)
+def test_a_record_is_read_in_every_dress(wrap: Any) -> None:
+    """Printed, logged as text, logged as JSON, escaped inside JSON, or spread over the JSON log line itself."""
+    fact = read(wrap(record("msg_9")))
+
+    assert fact.call_id == "msg_9"
+    assert fact.usage is not None and fact.usage.cache_read_tokens == 3000
+    assert fact.request_id in (NAME, None)
+
+
+def test_values_in_one_element_lists_are_taken_out() -> None:
+    """Metric libraries put values into lists; a list of one is that value."""
+    body = json.loads(record("msg_3", latency_ms=8.5))
+    body |= {"latency_ms": [8.5], "engine": ["sales"], "_aws": {"Timestamp": T0, "CloudWatchMetrics": []}}
+    body["usage"] = {key: [float(value)] for key, value in body["usage"].items()}
+
+    fact = read(json.dumps(body))
+
+    assert (fact.latency_ms, fact.engine) == (8.5, "sales")
+    assert fact.usage is not None and fact.usage.cache_read_tokens == 3000
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"usage": {"input_tokens": -1}}, "bad_count"),
+        ({"usage": {"input_tokens": 1.5}}, "bad_count"),
+        ({"usage": {"input_tokens": "many"}}, "bad_count"),
+        ({"usage": {"input_tokens": [1, 2]}}, "bad_count"),
+        ({"usage": {"input_tokens": 10**15}}, "bad_count"),
+        ({"usage": 3}, "bad_count"),
+        ({"usage": None}, "no_usage"),
+        ({"v": 2}, "unknown_version"),
+        ({"ts": "yesterday"}, "bad_time"),
+        ({"ts": True}, "bad_time"),
+    ],
+)
+def test_a_record_that_cannot_be_used_says_why(change: dict[str, Any], reason: str) -> None:
+    """Counts that are none, an unknown version, a time that is none: skipped, each with its reason."""
+    parsed = parse_message(json.dumps(json.loads(record()) | change))
+
+    assert (parsed.outcome, parsed.kind) == ("skipped", reason)
+
+
+@pytest.mark.parametrize("cut", [3, 20, 90])
+def test_a_cut_record_is_broken_json(cut: int) -> None:
+    """A record that lost its end looks like ours and is counted as such, bare or escaped."""
+    for line in (record(), as_json_log(record(), T0, NAME)):
+        parsed = parse_message(line[:-cut])
+        assert (parsed.outcome, parsed.kind) == ("skipped", "broken_json")
+
+
+def test_a_failed_call_needs_no_usage() -> None:
+    """A request that Claude refused or could not serve is a call that failed."""
+    fact = read(record("msg_4", usage=None, status="error", error_type="overloaded_error"))
+
+    assert (fact.status, fact.error_type, fact.usage) == ("error", "overloaded_error", None)
