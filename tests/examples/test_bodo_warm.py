@@ -16,7 +16,7 @@ from core.caching.prompt_table import epoch_update
 from simulator.messages.server import Simulator, running_simulator
 from tests.support import bodo
 from tests.support.bodo import User
-from tests.support.ministack import ROLE, Ministack, function_code, running_ministack
+from tests.support.ministack import ROLE, Ministack, function_code
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
@@ -63,14 +63,6 @@ class Fleet:
         self.dynamodb.update_item(**epoch_update(bodo.TABLE, epoch_ms=epoch_ms))
 
 
-@pytest.fixture(scope="module")
-def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
-    with running_ministack(tmp_path_factory.mktemp("ministack")) as running:
-        if running is None:
-            pytest.skip("ministack does not start here")
-        yield running
-
-
 @pytest.fixture
 def fleet(ministack: Ministack, request: pytest.FixtureRequest) -> Iterator[Fleet]:
     """bodo with a table, a key, a simulated Claude and a listening user; each test has its own function."""
@@ -81,6 +73,7 @@ def fleet(ministack: Ministack, request: pytest.FixtureRequest) -> Iterator[Flee
         lambdas = ministack.client("lambda")
         name = f"bodo-{abs(hash(request.node.name)) % 10**8}"
         variables = {
+            **ministack.environment(),
             "PROMPT_TABLE": bodo.TABLE,
             "PROMPT_EPOCH_SECONDS": "0",
             "ANTHROPIC_BASE_URL": claude.url,

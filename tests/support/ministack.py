@@ -32,11 +32,19 @@ ROLE = "arn:aws:iam::000000000000:role/bodo"
 _LAMBDA_PART = ("__init__.py", "errors.py", "aws.py", "telemetry.py", "usage", "pricing", "caching", "client")
 
 
+class NotStarted(Exception):
+    """It did not start on this machine; its log says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ministack:
     """A running one: its address, and boto3 clients for it."""
 
     url: str
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which a function finds this AWS, and no other."""
+        return {"AWS_ENDPOINT_URL": self.url, "AWS_DEFAULT_REGION": REGION}
 
     def client(self, service: str) -> Any:
         """Open a boto3 client."""
@@ -46,8 +54,8 @@ class Ministack:
 
 
 @contextmanager
-def running_ministack(folder: Path) -> Iterator[Ministack | None]:
-    """Run one while the block lasts; None when it does not start here."""
+def running(folder: Path) -> Iterator[Ministack]:
+    """Run one while the block lasts; raise NotStarted when it does not start here."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_", "ANTHROPIC_"))}
@@ -66,7 +74,9 @@ def running_ministack(folder: Path) -> Iterator[Ministack | None]:
     )
     try:
         url = f"http://127.0.0.1:{port}"
-        yield Ministack(url) if _answers(url, process) else None
+        if not _answers(url, process):
+            raise NotStarted(f"ministack does not start here, see {log.name}")
+        yield Ministack(url)
     finally:
         _end(process)
         log.close()
