@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
 
-from core.pricing.cost import price_usage
-from core.pricing.model import Model, ModelRef, Scope
-from core.usage import Usage
+from core.pricing.model import Model, ModelRef, Rates, Scope, Unpriced
+from core.pricing.quote import Question
 
 if TYPE_CHECKING:
     from core.pricing.book import PriceBook
 
-_HALF_OF_LAST_DIGIT = Decimal("0.0000005")
+_PICODOLLARS = 10**12
+_HALF_OF_LAST_DIGIT = 500_000  # picodollars: half a microdollar, for lines show six decimals
 TTLS = ("5m", "1h")
-_PROFILES: dict[Scope, str] = {"anthropic": "", "bedrock-global": "global.anthropic.", "bedrock-regional": "anthropic."}
 
 
 def explain_reported(
@@ -39,49 +39,54 @@ def explain_reported(
     """
     if reported is None:
         return None
+    claimed = reported * _PICODOLLARS
 
-    def cost(name: str, ttl: str) -> Decimal | None:
-        usage = Usage(
-            input_tokens=input_tokens,
-            cache_read_tokens=cache_read,
-            cache_write_5m_tokens=cache_write if ttl == "5m" else 0,
-            cache_write_1h_tokens=cache_write if ttl == "1h" else 0,
-            output_tokens=output_tokens,
-        )
-        return price_usage(book, usage, provider=provider, model=name, at=at).cost_usd
+    def shows(rates: Rates | None, ttl: str) -> bool | None:
+        """Say whether these rates give the figure, whichever way a tie was rounded; None: they give none."""
+        write = None if rates is None else rates.cache_write_5m if ttl == "5m" else rates.cache_write_1h
+        if rates is None or (write is None and cache_write):
+            return None
+        cost = input_tokens * rates.input + cache_read * rates.cache_read + output_tokens * rates.output
+        return abs(cost + cache_write * (write or 0) - claimed) <= _HALF_OF_LAST_DIGIT
 
-    default = cost(model, cache_ttl or "5m") if model else None
-    if default is not None and _shows(default, reported):
+    ttl = cache_ttl or "5m"
+    day, size = at.astimezone(UTC).date(), book.size_step(input_tokens + cache_read + cache_write)
+    ref = book.resolve(model, provider) if model else None
+    assumed = _rates(book, ref, day, size) if isinstance(ref, ModelRef) else None
+    agrees = shows(assumed, ttl)
+    if agrees:
         return "agrees"
+    if not isinstance(ref, ModelRef):
+        ref = ModelRef("", "bedrock-regional" if provider == "bedrock" else "anthropic", "anthropic")
     others = [
-        f"{name}/{ttl}"
-        for name, requested in _candidates(book, model, provider, at)
-        for ttl in (TTLS if cache_write else (cache_ttl or "5m",))
-        if (other := cost(requested, ttl)) is not None and _shows(other, reported)
+        f"{name}/{lifetime}"
+        for name, rates in _candidates(book, ref.model_id, ref.scope, day, size)
+        for lifetime in (TTLS if cache_write else (ttl,))
+        if shows(rates, lifetime)
     ]
     if others:
         return f"other:{','.join(others)}"
-    return None if default is None else "differs"
+    return None if agrees is None else "differs"
 
 
-def _shows(exact: Decimal, reported: Decimal) -> bool:
-    """Say whether a cost is shown as these six decimals, whichever way a tie was rounded."""
-    return abs(exact - reported) <= _HALF_OF_LAST_DIGIT
+def _rates(book: PriceBook, ref: ModelRef, day: date, size: int) -> Rates | None:
+    found = book.rates(Question(ref, book.segment(day), size))
+    return None if isinstance(found, Unpriced) else found
 
 
-def _candidates(book: PriceBook, model: str | None, provider: str | None, at: datetime) -> Iterator[tuple[str, str]]:
-    """Yield (model id, id to request it by): the assumed model, then those current then on the same price list."""
-    ref = book.resolve(model, provider) if model else None
-    if isinstance(ref, ModelRef):
-        scope, assumed = ref.scope, ref.model_id
-    else:
-        scope, assumed = "bedrock-regional" if provider == "bedrock" else "anthropic", ""
-    for known in sorted(book.models.values(), key=lambda known: known.id != assumed):
-        if known.id == assumed or _is_current(book, known, scope, at):
-            yield known.id, f"{_PROFILES[scope]}{known.id}"
+@lru_cache(maxsize=4096)
+def _candidates(book: PriceBook, assumed: str, scope: Scope, day: date, size: int) -> Sequence[tuple[str, Rates]]:
+    """List the assumed model and then those current on that day, with their rates on the same price list."""
+    names = sorted(book.models, key=lambda name: name != assumed)
+    current = [name for name in names if name == assumed or _is_served(book.models[name], scope, day)]
+    found = ((name, _rates(book, ModelRef(name, scope, _seller(scope)), day, size)) for name in current)
+    return [(name, rates) for name, rates in found if rates is not None]
 
 
-def _is_current(book: PriceBook, known: Model, scope: Scope, at: datetime) -> bool:
-    day = at.astimezone(UTC).date()
-    served = scope != "anthropic" or known.retires is None or day < known.retires
-    return served and book.row_at(known.id, scope, day=day) is not None
+def _seller(scope: Scope) -> Literal["anthropic", "bedrock"]:
+    return "anthropic" if scope == "anthropic" else "bedrock"
+
+
+def _is_served(known: Model, scope: Scope, day: date) -> bool:
+    """Say whether a model could have been called; on Bedrock its price row alone decides."""
+    return not known.unpriced and (scope != "anthropic" or known.retires is None or day < known.retires)

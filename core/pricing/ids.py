@@ -75,10 +75,12 @@ def parse_id(model: str) -> ParsedId | Unpriced:
         rest, on_bedrock = arn["rest"], True
     elif rest.startswith("arn:"):
         return Unpriced("ARN is not one of a Bedrock model or inference profile")
-    gov = bool(arn and "gov" in arn["partition"])
+    gov = "us-gov" in written.removesuffix(rest) or bool(arn and "gov" in arn["partition"])
     profile = _PROFILE.match(rest)
     if profile is None:
-        return ParsedId(_VERSION.sub("", rest), "bedrock" if on_bedrock else None, gov=gov)
+        name = _VERSION.sub("", rest)
+        on_bedrock = on_bedrock or name != rest  # only Bedrock puts -v1:0 behind a name
+        return ParsedId(name, "bedrock" if on_bedrock else None, gov=gov)
     prefix = profile["prefix"]
     if prefix is not None and prefix != "global" and prefix not in _REGIONAL:
         return Unpriced(f"Bedrock profile prefix {prefix}. is not in the price book")

@@ -12,18 +12,19 @@ MAX_COUNT = 2**53 - 1
 
 
 def plain(value: Any) -> Any:
-    """Turn SDK objects into mappings and lists, all the way down; leave everything else as it is.
+    """Turn an SDK object into a mapping of its fields, one level deep; leave everything else as it is.
 
-    Unknown fields that the SDK keeps beside its typed ones come along.
+    Unknown fields that the SDK keeps beside its typed ones come along. Nested objects are turned when they are read,
+    so that the depth of hostile input does not matter.
     """
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+    if isinstance(value, Mapping | list):
+        return value
+    if isinstance(value, tuple):
+        return list(value)
     if hasattr(value, "model_fields_set"):  # pydantic: iterating gives fields, then extras
-        return {key: plain(item) for key, item in value}
+        return dict(value)
     if hasattr(value, "__dict__") and not isinstance(value, type):
-        return {key: plain(item) for key, item in vars(value).items() if not key.startswith("_")}
+        return {key: item for key, item in vars(value).items() if not key.startswith("_")}
     return value
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import BadInput
-from core.usage.counts import mapping, plain, text
+from core.usage.counts import mapping, text
 from core.usage.model import Usage
 from core.usage.shapes import INVOCATION_METRICS, from_converse, from_invocation_metrics, from_messages, messages_usage
 
@@ -116,7 +116,7 @@ class UsageStream:
     def _overwrite(self, told: Any, *, final: bool = False) -> None:
         """Lay the newest totals over the older ones; a field that is absent or null keeps its value."""
         fields = {key: value for key, value in mapping(told, "usage").items() if value is not None}
-        self._usage.update(plain(fields))
+        self._usage.update(fields)
         self._output_told = self._output_told or (final and "output_tokens" in fields)
 
 

@@ -50,6 +50,7 @@ def test_known_ids(requested: str, provider: str | None, model: str, scope: str)
         ("gpt-4o", "anthropic", "unknown model gpt-4o"),
         ("claude-opus-9", "anthropic", "unknown model claude-opus-9"),
         ("", "anthropic", "unknown model"),
+        ("claude-opus-4-5-20251101-v1:0", None, "a global and a regional price"),
         ("claude-opus-5", "vertex", "provider vertex is not in the price book"),
         ("claude-opus-5", "bedrock", "a global and a regional price"),
         ("sa.anthropic.claude-opus-5", "bedrock", "prefix sa."),
@@ -72,6 +73,7 @@ def test_unknown_ids_have_a_reason(requested: str, provider: str, reason: str):
     "requested",
     [
         "us-gov.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "bedrock/us-gov-west-1/anthropic.claude-sonnet-4-5-20250929-v1:0",
         "arn:aws-us-gov:bedrock:us-gov-west-1:1:inference-profile/us-gov.anthropic.claude-sonnet-4-5-20250929-v1:0",
     ],
 )

@@ -15,6 +15,11 @@ PUBLISHED = {  # file: (rows published by 2026-11-22, digest of exactly those); 
     "anthropic.json": (34, "6e98377ef5c6886f"),
     "bedrock.json": (55, "b9e5a279a7577c87"),
 }
+PUBLISHED_RULES = {
+    "inference_geo": (1, "95f05a5ae80bda69"),
+    "fast": (10, "ff993dc613498595"),
+    "refusals": (2, "6e8c45071b455dcf"),
+}
 LEGACY = (
     "claude-opus-4-1",
     "claude-opus-4",
@@ -34,6 +39,15 @@ def test_published_rows_are_never_changed(file: str):
     """Prices are appended, never overwritten: history would be priced anew."""
     number, digest = PUBLISHED[file]
     told = json.dumps(rows(file)[:number], sort_keys=True, ensure_ascii=False).encode()
+    assert hashlib.sha256(told).hexdigest()[:16] == digest
+
+
+@pytest.mark.parametrize("rule", PUBLISHED_RULES)
+def test_published_rules_are_never_changed(rule: str):
+    """Dated rules are appended like prices."""
+    number, digest = PUBLISHED_RULES[rule]
+    windows = json.loads((DATA / "rules.json").read_text(encoding="utf-8"))[rule]
+    told = json.dumps(windows[:number], sort_keys=True, ensure_ascii=False).encode()
     assert hashlib.sha256(told).hexdigest()[:16] == digest
 
 

@@ -123,3 +123,11 @@ def test_our_own_column_names_are_read():
     """Counts that carry the names of the calls table are taken as they are."""
     usage = from_any({"input_tokens": 1, "cache_read_tokens": 2, "cache_write_1h_tokens": 3, "output_tokens": 4})
     assert usage == Usage(input_tokens=1, cache_read_tokens=2, cache_write_1h_tokens=3, output_tokens=4)
+
+
+def test_depth_of_hostile_input_does_not_matter():
+    """Fields that nobody reads may be nested as deep as they like."""
+    deep: object = 1
+    for _ in range(5_000):
+        deep = [{"x": deep}]
+    assert from_any({"input_tokens": 1, "output_tokens": 2, "novelty": deep}).output_tokens == 2
