@@ -63,6 +63,14 @@ def text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def word(table: Mapping[str, Any], field: str) -> str | None:
+    """Return a switch that decides the price (tier, speed, geography). Raises BadInput when it is not a string."""
+    value = table.get(field)
+    if value is not None and not isinstance(value, str):
+        raise BadInput(f"{field} = {shown(value)} is not a string.", code="USG-005", mend="Accepted: a string or null.")
+    return value or None
+
+
 def split_writes(total: int | None, split_5m: int | None, split_1h: int | None) -> tuple[int, int, bool]:
     """Return (5m writes, 1h writes, split known).
 

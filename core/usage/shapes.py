@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import BadInput
-from core.usage.counts import count, first_count, mapping, plain, shown, split_writes, text
+from core.usage.counts import count, first_count, mapping, plain, shown, split_writes, word
 from core.usage.iterations import read_iterations, summed_split
 from core.usage.model import Iteration, Usage
 
@@ -102,9 +102,9 @@ def messages_usage(usage: Mapping[str, Any], *, complete: bool) -> Usage:
         output_tokens=count(usage, "output_tokens") or 0,
         thinking_tokens=count(details, "thinking_tokens", within="output_tokens_details."),
         web_search_requests=count(tools, "web_search_requests", within="server_tool_use.") or 0,
-        service_tier=text(usage.get("service_tier")),
-        speed=text(usage.get("speed")),
-        inference_geo=text(usage.get("inference_geo")),
+        service_tier=word(usage, "service_tier"),
+        speed=word(usage, "speed"),
+        inference_geo=word(usage, "inference_geo"),
         iterations=iterations,
         complete=complete,
         ttl_split_known=known or bool(write_1h),
@@ -178,7 +178,7 @@ def from_otel(attributes: Any) -> Usage:
         cache_write_1h_tokens=write_1h,
         output_tokens=out or 0,
         thinking_tokens=count(table, f"{_OTEL}reasoning.output_tokens"),
-        service_tier=text(table.get("anthropic.response.service_tier")),
+        service_tier=word(table, "anthropic.response.service_tier"),
         iterations=(),
         complete=out is not None,
         ttl_split_known=known,
@@ -196,9 +196,9 @@ def from_counts(table: Mapping[str, Any]) -> Usage:
         output_tokens=count(table, "output_tokens") or 0,
         thinking_tokens=count(table, "thinking_tokens"),
         web_search_requests=count(table, "web_search_requests") or 0,
-        service_tier=text(table.get("service_tier")),
-        speed=text(table.get("speed")),
-        inference_geo=text(table.get("inference_geo")),
+        service_tier=word(table, "service_tier"),
+        speed=word(table, "speed"),
+        inference_geo=word(table, "inference_geo"),
         complete=table.get("complete") is not False,
     )
 
@@ -231,7 +231,7 @@ def _converse_split(usage: Mapping[str, Any]) -> tuple[int | None, int | None]:
 
 
 def _tier(value: Any) -> str | None:
-    return text(value.get("type")) if isinstance(value, Mapping) else text(value)
+    return word(value, "type") if isinstance(value, Mapping) else word({"serviceTier": value}, "serviceTier")
 
 
 def _otel_attributes(table: Mapping[str, Any]) -> Mapping[str, Any]:

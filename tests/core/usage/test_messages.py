@@ -131,3 +131,10 @@ def test_depth_of_hostile_input_does_not_matter():
     for _ in range(5_000):
         deep = [{"x": deep}]
     assert from_any({"input_tokens": 1, "output_tokens": 2, "novelty": deep}).output_tokens == 2
+
+
+@pytest.mark.parametrize("field", ["service_tier", "speed", "inference_geo"])
+def test_a_switch_that_is_not_a_string_is_refused(field: str):
+    """What decides the price is never dropped in silence."""
+    with pytest.raises(BadInput, match=rf"USG-005: {field} = \['fast'\]"):
+        from_any({"input_tokens": 1, "output_tokens": 2, field: ["fast"]})
