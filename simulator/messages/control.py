@@ -43,7 +43,7 @@ def _post(service: Service, handler: Handler) -> Callable[[Request], Any]:
         try:
             body = await request.json()
             return JSONResponse({"simulated": True, **handler(service, body)})
-        except (ValueError, TypeError, KeyError) as wrong:
+        except (ValueError, TypeError, KeyError, OverflowError) as wrong:
             return JSONResponse({"simulated": True, "error": str(wrong)}, status_code=400)
 
     return endpoint

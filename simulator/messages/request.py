@@ -83,7 +83,7 @@ class Reader:
             model=model,
             max_tokens=max_tokens,
             stream=body.get("stream") is True,
-            speed=body.get("speed") or "standard",
+            speed=_speed(body),
             parts=parts,
             options_fingerprint=self._options(body),
             diagnose=diagnose,
@@ -101,7 +101,7 @@ class Reader:
         """Yield the blocks in the order the cache sees them, each hashed with what invalidates its section."""
         salts = {
             "tools": "",
-            "system": self.fingerprint(body.get("speed") or "standard", _has_citations(messages)),
+            "system": self.fingerprint(_speed(body), _has_citations(messages)),
             "messages": self.fingerprint(self._options(body), _has_images(messages)),
         }
         for section, path, role, extra, block in _walk(body, messages):
@@ -247,6 +247,13 @@ def _diagnostics(body: Mapping[str, Any]) -> tuple[bool, str | None]:
     if previous is not None and not isinstance(previous, str):
         raise invalid_request("diagnostics.previous_message_id: Input should be a valid string")
     return True, previous
+
+
+def _speed(body: Mapping[str, Any]) -> str:
+    speed = body.get("speed")
+    if speed not in (None, "standard", "fast"):
+        raise invalid_request("speed: Input should be 'standard' or 'fast'")
+    return speed or "standard"
 
 
 def _max_tokens(body: Mapping[str, Any]) -> int:
