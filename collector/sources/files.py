@@ -29,6 +29,7 @@ _TAIL_LINE = re.compile(  # `aws logs tail`: time, stream (unless --format short
     r"(?:(\d{4}/\d\d/\d\d/\S*\[[^\]\s]+\][0-9a-f]+) +)?(?=\S)"
 )
 _STAMP_SPAN = 240
+_CONTROL = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
 
 
 @dataclass(slots=True)
@@ -482,7 +483,8 @@ def _head(path: str) -> bytes:
 def _refused(head: bytes) -> tuple[str, str] | None:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "undecodable", "is UTF-16 text"
-    if b"\0" in head:
+    strange = len(head) - len(head.translate(None, _CONTROL))
+    if strange * 20 > len(head):  # one NUL in a line of the application makes no binary file
         return "binary", "is not text"
     return None
 

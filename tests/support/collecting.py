@@ -19,7 +19,8 @@ DEFAULTS = LineDefaults(model="claude-opus-4-5", cache_ttl="1h", caching_enabled
 
 def files_source(*paths: Path | str, final: bool = True, **more: Any) -> FilesSource:
     """Return a source over paths."""
-    settings = SourceSettings(name="logs", kind="files", paths=tuple(str(path) for path in paths), **more)
+    values = {"name": "logs", "kind": "files", "paths": tuple(str(path) for path in paths), **more}
+    settings = SourceSettings(**values)
     return FilesSource(settings, final=final)
 
 

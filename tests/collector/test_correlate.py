@@ -1,0 +1,201 @@
+"""Whose line it is: the state machine of one environment."""
+
+from __future__ import annotations
+
+import json
+
+from collector.correlate import Correlator, Invocation
+from collector.event import LogEvent, Origin
+from collector.parsers import parse_message
+from core.telemetry import prompt_store_hit_line, prompt_store_miss_line, prompt_stored_line
+from tests.support.log_lines import GROUP, STREAM, T0, cost, dressed, event_id, record, report, rid, start
+
+NOW_MS = T0 + 3_600_000
+
+
+def fed(*lines: tuple[int, str], stream: str = STREAM) -> Correlator:
+    """Return a correlator that was fed (milliseconds after T0, line)."""
+    correlator = Correlator()
+    for place, (after, line) in enumerate(lines):
+        told = event_id(T0 + after, place)
+        event = LogEvent(Origin("1", "r", GROUP, stream), told, T0 + after, "logged", line, int(told))
+        correlator.feed(event, parse_message(line).facts)
+    return correlator
+
+
+def settled(*lines: tuple[int, str], now_ms: int = NOW_MS) -> list[Invocation]:
+    return fed(*lines).finish(now_ms, final=True)[0]
+
+
+def shape(one: Invocation) -> tuple[str | None, list[str], list[str | None]]:
+    """Return (request id, attribution of its lines, engines of its calls)."""
+    return one.request_id, [d.attribution for d in (*one.stores, *one.calls)], [call.engine for call in one.calls]
+
+
+def test_bare_lines_inherit_the_request_they_stand_in() -> None:
+    """START opens, REPORT closes; the call's engine is that of the prompt-store line before it."""
+    (one,) = settled(
+        (0, start(rid(1))),
+        (1, prompt_store_hit_line("sales")),
+        (2, cost()),
+        (3, report(rid(1), extra="Init Duration: 90.5 ms\t")),
+    )
+
+    assert shape(one) == (rid(1), ["positional", "positional"], ["sales"])
+    assert one.report is not None and one.report.init_ms == 90.5
+    assert (one.version, one.started, one.closed) == ("12", True, True)
+
+
+def test_a_request_id_in_the_line_wins() -> None:
+    """A line that names its request belongs to it, wherever it stands."""
+    first, second = settled(
+        (0, start(rid(1))), (1, dressed(cost(), T0, rid(2))), (2, report(rid(1))), (3, report(rid(2)))
+    )
+
+    assert (first.request_id, shape(second)) == (rid(1), (rid(2), ["explicit"], [None])) or (
+        shape(first) == (rid(2), ["explicit"], [None])
+    )
+
+
+def test_lines_between_two_requests_belong_to_none() -> None:
+    """What a frozen environment says after its REPORT is flagged, not guessed."""
+    found = settled(
+        (0, start(rid(1))), (1, report(rid(1))), (2_000, cost()), (4_000, start(rid(2))), (4_010, report(rid(2)))
+    )
+
+    gap = next(one for one in found if one.request_id is None)
+    assert shape(gap) == (None, ["none"], [None])
+    assert gap.calls[0].invocation_id is None
+
+
+def test_lines_before_a_report_whose_start_was_not_seen_are_its_own() -> None:
+    """Reading began in the middle of a request: its duration says when it began."""
+    (one,) = settled((500, prompt_store_hit_line("faq")), (700, cost()), (812, report(rid(1), ms=812.0)))
+
+    assert shape(one) == (rid(1), ["positional", "positional"], ["faq"])
+    assert one.start_ms == T0
+
+
+def test_a_start_without_report_is_open_until_it_can_no_longer_end() -> None:
+    """Sixteen minutes after its START a request is over, whatever its log says."""
+    correlator = fed((0, start(rid(1))), (1, cost()))
+    closed, waiting = correlator.finish(T0 + 60_000, final=False)
+    assert (closed, [one.request_id for one in waiting]) == ([], [rid(1)])
+
+    correlator = fed((0, start(rid(1))), (1, cost()))
+    closed, waiting = correlator.finish(T0 + 16 * 60_000 + 1, final=False)
+    assert ([one.request_id for one in closed], waiting) == ([rid(1)], [])
+    assert closed[0].report is None
+
+
+def test_a_new_start_ends_the_request_before_it() -> None:
+    """An environment serves one request at a time: a lost REPORT does not swallow the next request's lines."""
+    first, second = settled(
+        (0, start(rid(1))), (1, cost()), (900, start(rid(2))), (901, cost(given=11)), (950, report(rid(2)))
+    )
+
+    assert (first.request_id, first.report, len(first.calls)) == (rid(1), None, 1)
+    assert (second.request_id, len(second.calls)) == (rid(2), 1)
+
+
+def test_managed_instances_interleave_so_that_only_ids_count() -> None:
+    """A JSON START while another request is open: bare lines belong to nobody from then on."""
+
+    def platform(kind: str, name: str, **more: object) -> str:
+        return json.dumps({"type": f"platform.{kind}", "record": {"requestId": name, "version": "3", **more}})
+
+    found = settled(
+        (0, platform("start", rid(1))), (1, platform("start", rid(2))), (2, cost()),
+        (3, dressed(cost(given=7), T0, rid(1))), (9, platform("report", rid(1), metrics={"durationMs": 9.0})),
+        (9, platform("report", rid(2), metrics={"durationMs": 8.0})),
+    )  # fmt: skip
+
+    calls = {one.request_id: [(d.attribution, d.fact.input_tokens) for d in one.calls] for one in found}  # type: ignore[union-attr]
+    assert calls == {rid(1): [("explicit", 7)], rid(2): [], None: [("none", 10)]}
+
+
+def test_record_and_text_line_of_one_call_are_one() -> None:
+    """Equal tokens in the same request: the record stays, the line's dollars go with it."""
+    (one,) = settled(
+        (0, start(rid(1))), (1, record("msg_1", engine=None)), (2, cost(dollars="0.004200")),
+        (3, cost(given=99)), (9, report(rid(1))),
+    )  # fmt: skip
+
+    paired, alone = one.calls
+    assert paired.twin is not None
+    assert (str(paired.twin.reported_cost_usd), paired.fact.call_id) == ("0.004200", "msg_1")  # type: ignore[union-attr]
+    assert alone.twin is None
+
+
+def test_two_equal_calls_are_two() -> None:
+    """Each text line is the twin of one record only."""
+    (one,) = settled(
+        (0, start(rid(1))), *[(n, record(f"msg_{n}")) for n in (1, 2)], (3, cost()), (4, cost()), (9, report(rid(1)))
+    )
+
+    assert [draft.twin is not None for draft in one.calls] == [True, True]
+
+
+def test_outside_a_request_twins_are_near_each_other() -> None:
+    """Without START and REPORT, record and line pair up within five seconds only."""
+    (near,) = settled((0, record("msg_1")), (40, cost()))
+    assert len(near.calls) == 1
+
+    (far,) = settled((0, record("msg_1")), (6_000, cost()))
+    assert len(far.calls) == 2
+
+
+def test_fetch_time_is_from_miss_to_stored() -> None:
+    """The finer time inside the lines is used where they have one."""
+    (one,) = settled(
+        (0, start(rid(1))), (3, dressed(prompt_store_miss_line("a"), T0 + 1, rid(1))),
+        (140, dressed(prompt_stored_line("a"), T0 + 138, rid(1))), (200, prompt_store_miss_line("b")),
+        (900, report(rid(1))),
+    )  # fmt: skip
+
+    assert [(d.fact.kind, d.fact.engine, d.fetch_ms) for d in one.stores] == [
+        ("miss", "a", 137.0), ("stored", "a", None), ("miss", "b", None)
+    ]  # fmt: skip
+
+
+def test_a_late_line_finds_the_request_of_its_time() -> None:
+    """An event that became visible after the REPORT falls into the request that ran then."""
+    correlator = fed((0, start(rid(1))), (900, report(rid(1))), (2_000, start(rid(2))), (2_900, report(rid(2))))
+    late = LogEvent(Origin("1", "r", GROUP, STREAM), event_id(T0 + 400), T0 + 400, "logged", cost(), 0)
+    correlator.feed(late, parse_message(late.message).facts)
+
+    found = correlator.finish(NOW_MS, final=True)[0]
+
+    draft = next(draft for one in found for draft in one.calls)
+    assert (draft.invocation_id, draft.attribution) == (rid(1), "positional")
+
+
+def test_a_suspected_redelivery_is_flagged_and_kept() -> None:
+    """Same stream, time and text under an id of another delivery; two lines of one delivery are genuine."""
+    correlator = Correlator()
+    for put, place in ((7, 0), (7, 1), (8, 0)):
+        told = event_id(T0, place, put)
+        event = LogEvent(Origin("1", "r", GROUP, STREAM), told, T0, "logged", cost(), int(told))
+        correlator.feed(event, parse_message(event.message).facts)
+
+    (gap,) = correlator.finish(NOW_MS, final=True)[0]
+
+    assert [draft.redelivery for draft in gap.calls] == [False, False, True]
+
+
+def test_the_older_timeout_line_marks_its_request() -> None:
+    """It comes after the REPORT, which did not say so."""
+    (one,) = settled(
+        (0, start(rid(1))),
+        (3_000, report(rid(1))),
+        (3_001, f"2026-11-20T00:00:03.001Z {rid(1)} Task timed out after 3.00 seconds"),
+    )
+
+    assert one.timed_out
+
+
+def test_open_requests_hold_their_first_event() -> None:
+    """The cursor must not pass the START of what is not settled."""
+    correlator = fed((0, start(rid(1))), (5, report(rid(1))), (10, start(rid(2))), (11, cost()))
+
+    assert [event.ts_ms for event in correlator.open_events()] == [T0 + 10]
