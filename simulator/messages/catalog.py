@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -66,11 +67,11 @@ class Catalog:
         return retires is not None and day >= retires
 
     def _describe(self, model_id: str, day: date) -> dict[str, Any]:
-        words = model_id.removeprefix("claude-").replace("-", " ").title()
+        words = re.sub(r"(\d)-(\d)", r"\1.\2", model_id).replace("-", " ").title()
         return {
             "type": "model",
             "id": model_id,
-            "display_name": f"Claude {words} (simulated)",
+            "display_name": f"{words} (simulated)",
             "created_at": _EPOCH,
             "lifecycle": "retired" if self._retired(model_id, day) else "active",
         }

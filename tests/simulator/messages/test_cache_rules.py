@@ -114,6 +114,30 @@ def test_other_options_break_the_messages_but_not_the_system(client: Client, cha
     assert counts(ask(client, **parts, **change))[1:3] == (1200, 1303)
 
 
+@pytest.mark.parametrize(
+    ("added", "read"),
+    [
+        ({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "eA=="}}, 1100),
+        (
+            {
+                "type": "document",
+                "source": {"type": "text", "media_type": "text/plain", "data": "word"},
+                "citations": {"enabled": True},
+            },
+            0,
+        ),
+    ],
+    ids=["image", "citations"],
+)
+def test_images_break_the_messages_and_citations_the_system_too(client: Client, added: Any, read: int) -> None:
+    """The first image anywhere re-writes the messages; citations, once on, re-write the system as well."""
+    system = [block(1100, cached="5m")]
+    ask(client, system=system, messages=[{"role": "user", "content": [block(1200, cached="5m"), block(9)]}])
+
+    with_it = [{"role": "user", "content": [block(1200, cached="5m"), added]}]
+    assert counts(ask(client, system=system, messages=with_it))[1] == read
+
+
 def test_an_explicit_default_effort_is_the_same_prompt(client: Client) -> None:
     """Saying `effort: high` changes nothing against leaving it out."""
     messages = [{"role": "user", "content": [block(1300, cached="5m")]}]

@@ -147,7 +147,10 @@ def test_the_models_are_listed_as_simulated(client: Client) -> None:
 
     assert "claude-opus-4-5" in [model.id for model in models]
     assert all(model.display_name.endswith("(simulated)") for model in models)
-    assert client.models.retrieve("claude-opus-4-5-20251101").id == "claude-opus-4-5"
+    one = client.models.retrieve("claude-opus-4-5-20251101")
+    assert (one.id, one.display_name, one.lifecycle) == ("claude-opus-4-5", "Claude Opus 4.5 (simulated)", "active")
+    with pytest.raises(anthropic.NotFoundError):
+        client.models.retrieve("claude-nope-1")
 
 
 def test_every_response_carries_the_label_and_an_id(simulator: Simulator) -> None:
