@@ -18,7 +18,7 @@ from core.errors import FixSettings
 
 Bucket = Literal["5m", "hour", "day"]
 BUCKETS: tuple[str, ...] = get_args(Bucket)
-_SECONDS = {"5m": 300, "hour": 3600, "day": 86400}
+_SIZE_US = {"5m": 300_000_000, "hour": 3_600_000_000, "day": 86_400_000_000}
 _EPOCH_DAY = date(1970, 1, 1)
 
 
@@ -38,24 +38,29 @@ def check_bucket(bucket: str) -> None:
         raise FixSettings(f'"{bucket}" is not a bucket.', code="MET-003", mend=f"Accepted: {', '.join(BUCKETS)}.")
 
 
+@ibis.udf.scalar.builtin(signature=(("timestamp('UTC', 6)",), "int64"))  # type: ignore[untyped-decorator]
+def epoch_us(ts: ir.TimestampColumn) -> ir.IntegerColumn:
+    """Return microseconds since 1970: DuckDB's own, as the portable spelling converts zones row by row."""
+
+
 def key(rows: ir.Table, bucket: str, zone: ZoneInfo, span: tuple[datetime, datetime]) -> ir.IntegerColumn:
-    """Return each row's bucket as a whole number: the local day's number, else the start in UTC seconds.
+    """Return each row's bucket as a whole number: the local day's number, else the start in UTC microseconds.
 
     `span` bounds the rows in time; only the zone's changes inside it matter.
     """
-    size = _SECONDS[bucket]
-    seconds = rows.ts.epoch_seconds().floor().cast("int64")
-    local = seconds + _offset(seconds, _changes(zone, *span))
+    size = _SIZE_US[bucket]
+    moment = epoch_us(rows.ts)
+    local = moment + _offset(moment, _changes(zone, *span))
     if bucket == "day":
         return ((local - local % size) / size).cast("int64")
-    return seconds - local % size
+    return moment - local % size
 
 
 def start_of(number: int, bucket: str, zone: ZoneInfo) -> datetime:
     """Return the start of a bucket in UTC."""
     if bucket == "day":
         return datetime.combine(day_of(number), datetime.min.time(), tzinfo=zone).astimezone(UTC)
-    return datetime.fromtimestamp(number, UTC)
+    return datetime.fromtimestamp(number // 1_000_000, UTC)
 
 
 def day_of(number: int) -> date:
@@ -63,11 +68,12 @@ def day_of(number: int) -> date:
     return _EPOCH_DAY + timedelta(days=number)
 
 
-def _offset(seconds: ir.IntegerColumn, changes: list[tuple[int, int]]) -> ir.IntegerValue:
-    """Return each moment's offset from UTC in seconds."""
-    offset: ir.IntegerValue = ibis.literal(changes[-1][1], type="int64")
+def _offset(moment: ir.IntegerColumn, changes: list[tuple[int, int]]) -> ir.IntegerValue:
+    """Return each moment's offset from UTC in microseconds."""
+    offset: ir.IntegerValue = ibis.literal(changes[-1][1] * 1_000_000, type="int64")
     branches = [
-        (seconds < until, ibis.literal(earlier, type="int64")) for (_, earlier), (until, _) in pairwise(changes)
+        (moment < until * 1_000_000, ibis.literal(earlier * 1_000_000, type="int64"))
+        for (_, earlier), (until, _) in pairwise(changes)
     ]
     return ibis.cases(*branches, else_=offset) if branches else offset
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ibis.expr.types as ir
 
-from core.metrics.measure import Sums, derived, measure, ratio
+from core.metrics.measure import Sums, derived, measure, number, ratio
 
 
 @measure("calls", "count")
 def priced_calls(rows: ir.Table) -> ir.Scalar:
     """Calls with a price."""
-    return rows.count(where=rows.priced)
+    return number(rows.priced)
 
 
 @derived("count", better="down")
@@ -28,22 +28,22 @@ def price_coverage(sums: Sums) -> float | None:
 @measure("calls", "count")
 def price_check_agrees(rows: ir.Table) -> ir.Scalar:
     """Calls whose own logged dollar figure equals ours to its last digit."""
-    return rows.count(where=rows.price_check == "agrees")
+    return number(rows.price_check == "agrees")
 
 
 @measure("calls", "count", better="down")
 def price_check_other(rows: ir.Table) -> ir.Scalar:
     """Calls whose logged dollar figure is that of another model or TTL than the configured one."""
-    return rows.count(where=rows.price_check.startswith("other:"))
+    return number(rows.price_check.startswith("other:"))
 
 
 @measure("calls", "count", better="down")
 def price_check_differs(rows: ir.Table) -> ir.Scalar:
     """Calls whose logged dollar figure no current model and TTL gives."""
-    return rows.count(where=rows.price_check == "differs")
+    return number(rows.price_check == "differs")
 
 
 @measure("calls", "count")
 def suspected_redeliveries(rows: ir.Table) -> ir.Scalar:
     """Calls that look delivered twice but carry no identity to prove it; counted, never dropped."""
-    return rows.count(where=rows.suspected_redelivery)
+    return number(rows.suspected_redelivery)

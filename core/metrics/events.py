@@ -43,8 +43,9 @@ def _clears(reader: Reader, scope: Scope) -> list[dict[str, Any]]:
     """Return one marker for each minute, source and engine: every warm environment logs its own clear."""
     rows = rows_of(reader, "prompt_store_events", scope)
     rows = rows.filter(rows.kind == "clear")
-    minute = rows.ts.epoch_seconds().floor().cast("int64") / 60
-    found = rows.group_by(minute=minute.floor(), source=rows.source, engine=rows.engine).aggregate(ts=rows.ts.min())
+    found = rows.group_by(minute=rows.ts.truncate("m"), source=rows.source, engine=rows.engine).aggregate(
+        ts=rows.ts.min()
+    )
     return [
         {"ts": row["ts"], "kind": "clear", "label": row["engine"] or "all engines", "source": row["source"]}
         for row in reader.rows(found)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Any, Literal
 
+import ibis
 import ibis.expr.types as ir
 
 Cache = Literal["claude_cache", "prompt_store"]
@@ -119,6 +120,19 @@ def distribution(
         return Distribution(Metric(of.__name__, "ms", _formula(of), cache, "down"), table, of)
 
     return make
+
+
+def total(values: ir.NumericColumn, where: ir.BooleanColumn) -> ir.NumericScalar:
+    """Add up the values of the rows that `where` marks; null when there are none.
+
+    CASE inside the sum, as FILTER beside it makes DuckDB four times slower over a million rows.
+    """
+    return where.ifelse(values, ibis.null(values.type())).sum()
+
+
+def number(where: ir.BooleanValue) -> ir.IntegerScalar:
+    """Count the rows that `where` marks; unknown is not marked."""
+    return where.ifelse(1, ibis.null("int8")).count()
 
 
 def ratio(numerator: int | float | None, denominator: int | float | None) -> float | None:

@@ -9,73 +9,73 @@ from decimal import Decimal
 
 import ibis.expr.types as ir
 
-from core.metrics.measure import Sums, derived, measure, ratio, usd_each
+from core.metrics.measure import Sums, derived, measure, ratio, total, usd_each
 
 
 @measure("calls", "usd", better="down")
 def cost_usd(rows: ir.Table) -> ir.Scalar:
     """Σ cost of priced calls."""
-    return rows.cost_usd.sum(where=rows.priced)
+    return total(rows.cost_usd, rows.priced)
 
 
 @measure("calls", "usd")
 def no_cache_cost_usd(rows: ir.Table) -> ir.Scalar:
     """Σ of what the same calls would have cost with every prompt token at the base input price (same modifiers)."""
-    return rows.no_cache_cost_usd.sum(where=rows.priced)
+    return total(rows.no_cache_cost_usd, rows.priced)
 
 
 @measure("calls", "usd", cache="claude_cache", better="up")
 def gross_savings_usd(rows: ir.Table) -> ir.Scalar:
     """Σ read × (input − read price)."""
-    return rows.gross_savings_usd.sum(where=rows.priced)
+    return total(rows.gross_savings_usd, rows.priced)
 
 
 @measure("calls", "usd", cache="claude_cache", better="down")
 def write_premium_usd(rows: ir.Table) -> ir.Scalar:
     """Σ write × (write − input price)."""
-    return rows.write_premium_usd.sum(where=rows.priced)
+    return total(rows.write_premium_usd, rows.priced)
 
 
 @measure("calls", "usd", cache="claude_cache", better="up")
 def net_savings_usd(rows: ir.Table) -> ir.Scalar:
     """No-cache cost − cost = gross savings − write premium; negative when writes were not read enough."""
-    return rows.net_savings_usd.sum(where=rows.priced)
+    return total(rows.net_savings_usd, rows.priced)
 
 
 @measure("calls", "usd")
 def input_cost_usd(rows: ir.Table) -> ir.Scalar:
     """Σ cost of uncached input tokens."""
-    return rows.input_cost_usd.sum(where=rows.priced)
+    return total(rows.input_cost_usd, rows.priced)
 
 
 @measure("calls", "usd", cache="claude_cache")
 def cache_read_cost_usd(rows: ir.Table) -> ir.Scalar:
     """Σ cost of tokens read from the Claude cache."""
-    return rows.cache_read_cost_usd.sum(where=rows.priced)
+    return total(rows.cache_read_cost_usd, rows.priced)
 
 
 @measure("calls", "usd", cache="claude_cache")
 def cache_write_5m_cost_usd(rows: ir.Table) -> ir.Scalar:
     """Σ cost of tokens written to the Claude cache for 5 minutes."""
-    return rows.cache_write_5m_cost_usd.sum(where=rows.priced)
+    return total(rows.cache_write_5m_cost_usd, rows.priced)
 
 
 @measure("calls", "usd", cache="claude_cache")
 def cache_write_1h_cost_usd(rows: ir.Table) -> ir.Scalar:
     """Σ cost of tokens written to the Claude cache for 1 hour."""
-    return rows.cache_write_1h_cost_usd.sum(where=rows.priced)
+    return total(rows.cache_write_1h_cost_usd, rows.priced)
 
 
 @measure("calls", "usd")
 def output_cost_usd(rows: ir.Table) -> ir.Scalar:
     """Σ cost of output tokens."""
-    return rows.output_cost_usd.sum(where=rows.priced)
+    return total(rows.output_cost_usd, rows.priced)
 
 
 @measure("calls", "usd")
 def tools_cost_usd(rows: ir.Table) -> ir.Scalar:
     """Σ cost of server tools, such as web searches."""
-    return rows.tools_cost_usd.sum(where=rows.priced)
+    return total(rows.tools_cost_usd, rows.priced)
 
 
 @derived("usd", better="down", numerator="cost_usd", denominator="priced_calls")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import ibis.expr.types as ir
 
-from core.metrics.measure import Sums, derived, measure, ratio
+from core.metrics.measure import Sums, derived, measure, number, ratio
 
 
 @measure("prompt_store_events", "count", cache="prompt_store")
 def prompt_store_hits(rows: ir.Table) -> ir.Scalar:
     """HIT lines of the prompt store."""
-    return rows.count(where=rows.kind == "hit")
+    return number(rows.kind == "hit")
 
 
 @measure("prompt_store_events", "count", cache="prompt_store", better="down")
 def prompt_store_misses(rows: ir.Table) -> ir.Scalar:
     """MISS lines of the prompt store."""
-    return rows.count(where=rows.kind == "miss")
+    return number(rows.kind == "miss")
 
 
 @derived("count", cache="prompt_store")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ibis.expr.types as ir
 
-from core.metrics.measure import Sums, derived, measure, ratio
+from core.metrics.measure import Sums, derived, measure, number, ratio, total
 
 
 @measure("calls", "count")
@@ -13,43 +13,43 @@ def calls(rows: ir.Table) -> ir.Scalar:
 
     Failed requests are counted apart: they have neither tokens nor a cost, and belong to no denominator.
     """
-    return rows.count(where=rows.returned)
+    return number(rows.returned)
 
 
 @measure("calls", "count", better="down")
 def failed_calls(rows: ir.Table) -> ir.Scalar:
     """Requests to Claude that returned an error and no usage."""
-    return rows.count(where=~rows.returned)
+    return number(~rows.returned)
 
 
 @measure("calls", "tokens")
 def input_tokens(rows: ir.Table) -> ir.Scalar:
     """Σ input tokens that were neither read from nor written to the Claude cache."""
-    return rows.input_tokens.sum(where=rows.returned)
+    return total(rows.input_tokens, rows.returned)
 
 
 @measure("calls", "tokens", cache="claude_cache")
 def cache_read_tokens(rows: ir.Table) -> ir.Scalar:
     """Σ prompt tokens read from the Claude cache."""
-    return rows.cache_read_tokens.sum(where=rows.returned)
+    return total(rows.cache_read_tokens, rows.returned)
 
 
 @measure("calls", "tokens", cache="claude_cache")
 def cache_write_5m_tokens(rows: ir.Table) -> ir.Scalar:
     """Σ prompt tokens written to the Claude cache for 5 minutes."""
-    return rows.cache_write_5m_tokens.sum(where=rows.returned)
+    return total(rows.cache_write_5m_tokens, rows.returned)
 
 
 @measure("calls", "tokens", cache="claude_cache")
 def cache_write_1h_tokens(rows: ir.Table) -> ir.Scalar:
     """Σ prompt tokens written to the Claude cache for 1 hour."""
-    return rows.cache_write_1h_tokens.sum(where=rows.returned)
+    return total(rows.cache_write_1h_tokens, rows.returned)
 
 
 @measure("calls", "tokens")
 def output_tokens(rows: ir.Table) -> ir.Scalar:
     """Σ output tokens, thinking included."""
-    return rows.output_tokens.sum(where=rows.returned)
+    return total(rows.output_tokens, rows.returned)
 
 
 @derived("tokens", cache="claude_cache")
@@ -62,7 +62,7 @@ def cache_write_tokens(sums: Sums) -> int | None:
 @measure("calls", "tokens")
 def prompt_tokens(rows: ir.Table) -> ir.Scalar:
     """Σ prompt, where prompt = input + cache_read + cache_write_5m + cache_write_1h."""
-    return rows.prompt_tokens.sum(where=rows.returned)
+    return total(rows.prompt_tokens, rows.returned)
 
 
 @derived("ratio", cache="claude_cache", better="up", numerator="cache_read_tokens", denominator="prompt_tokens")
@@ -74,19 +74,19 @@ def token_hit_rate(sums: Sums) -> float | None:
 @measure("calls", "count", cache="claude_cache")
 def claude_cache_read_calls(rows: ir.Table) -> ir.Scalar:
     """Cacheable calls with cache_read > 0."""
-    return rows.count(where=rows.returned & rows.cacheable & (rows.cache_read_tokens > 0))
+    return number(rows.returned & rows.cacheable & (rows.cache_read_tokens > 0))
 
 
 @measure("calls", "count", cache="claude_cache")
 def cacheable_calls(rows: ir.Table) -> ir.Scalar:
     """Calls that could be cached: caching on and prefix ≥ the model's minimum."""
-    return rows.count(where=rows.returned & rows.cacheable)
+    return number(rows.returned & rows.cacheable)
 
 
 @measure("calls", "count", cache="claude_cache")
 def unknown_cacheable_calls(rows: ir.Table) -> ir.Scalar:
     """Calls of which it is not known whether they could be cached; in no hit rate."""
-    return rows.count(where=rows.returned & rows.cacheable.isnull())
+    return number(rows.returned & rows.cacheable.isnull())
 
 
 @derived("ratio", cache="claude_cache", better="up", numerator="claude_cache_read_calls", denominator="cacheable_calls")
