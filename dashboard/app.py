@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.errors import CachewiseError
-from dashboard import auth, components, data, filters
+from dashboard import address, auth, components, data, filters
 from dashboard.i18n import LANGUAGES, browser_language, t
 
 PAGES = {
@@ -16,15 +16,16 @@ PAGES = {
 
 st.set_page_config(page_title="Cachewise", page_icon="💾", layout="wide")
 
+mother_tongue = browser_language(st.context.locale)
+address.arrive()
+address.recall("lang", LANGUAGES, mother_tongue)
 with st.sidebar:
     st.segmented_control(
         "Language · 언어",
         LANGUAGES,
-        default=browser_language(st.context.locale),
         format_func=lambda code: {"ko": "한국어", "en": "English"}[code],
         required=True,
         key="lang",
-        bind="query-params",
         label_visibility="collapsed",
     )
 
@@ -50,6 +51,7 @@ try:
         with st.expander(t("sources.title"), icon=":material/lan:"):
             components.sources()
         components.clear_button()
+    address.publish({"lang": mother_tongue, "range": filters.DEFAULT_PRESET})
     page.run()
 except CachewiseError as error:
     components.failed(error)

@@ -15,7 +15,7 @@ import streamlit as st
 
 from core.errors import CachewiseError
 from core.settings import Settings
-from dashboard import charts, data, filters, kpis
+from dashboard import data, filters, ink, kpis
 from dashboard import format as fmt
 from dashboard.download import csv_bytes
 from dashboard.i18n import known, language, t
@@ -94,8 +94,10 @@ def freshness_words(rows: Rows, now: datetime) -> tuple[str, str, Any]:
 
 def sources() -> None:
     """List every source with its last pass: for the sidebar."""
-    now = datetime.now(UTC)
-    for row in data.freshness():
+    now, rows = datetime.now(UTC), data.freshness()
+    if not rows:
+        st.caption(t("sources.none"))
+    for row in rows:
         name = fmt.markdown_safe(fmt.plain(row.get("source"), language()))
         until = row.get("complete_until")
         st.markdown(f"**{name}** · {fmt.relative(until, now, language())}", help=fmt.moment(until, filters.zone()))
@@ -182,15 +184,21 @@ def _strip(items: tuple[kpis.Kpi, ...], key: str, columns: int) -> None:
         view = filters.current(data.options().get("first_ts"))
         total, earlier = data.summary(view.scope()), view.previous()
         before = data.summary(earlier.scope()) if earlier else None
-        points = data.series(view.scope(), bucket=view.bucket, zone=view.zone).to_pylist()
-        times = data.latency_series(view.scope(), bucket=view.bucket, zone=view.zone).to_pylist()
+        times = {source: _over_time(source, view) for source in {item.source for item in items}}
     except CachewiseError as error:
         failed(error)
         return
     with st.grid(columns, gap="small", key=f"kpis_{key}"):
         for item in items:
-            series = times if item.kind == "ms" else points
-            _card(kpis.card(item, total, before, series, language()), view)
+            _card(kpis.card(item, total, before, times[item.source], language()), view)
+
+
+def _over_time(source: str, view: filters.View) -> list[dict[str, Any]]:
+    """Return what a sparkline is drawn from, without the bucket that is still filling up."""
+    ask = {"calls": data.series, "store": data.store_series, "times": data.latency_series}[source]
+    rows = ask(view.scope(), bucket=view.bucket, zone=view.zone).to_pylist()
+    unfinished = rows and rows[-1]["bucket"] + filters.BUCKET_SIZE[view.bucket] > view.end
+    return rows[:-1] if unfinished and len(rows) > 3 else rows
 
 
 def _card(card: kpis.Card, view: filters.View) -> None:
@@ -213,29 +221,28 @@ def _card(card: kpis.Card, view: filters.View) -> None:
 def section(name: str, *, rows: Rows | None = None, metric: str | None = None, **words: object) -> Iterator[None]:
     """Frame a part of a page: heading, what it means, and a CSV of the rows it shows."""
     with st.container(border=True):
-        left, right = st.columns([5, 1], vertical_alignment="center")
         tip = kpis.formula_help(metric, language()) if metric else None
-        left.subheader(t(f"{name}.title", **words), anchor=False, help=tip)
-        if rows:
-            right.download_button(
-                "CSV",
-                data=lambda: csv_bytes(rows),
-                file_name=f"cachewise-{name.replace('.', '-').replace('_', '-')}.csv",
-                mime="text/csv",
-                on_click="ignore",
-                icon=":material/download:",
-                type="tertiary",
-                key=f"csv_{name}",
-                help=t("csv.help"),
-                width="stretch",
-            )
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.subheader(t(f"{name}.title", **words), anchor=False, help=tip, width="content")
+            if rows:
+                st.download_button(
+                    "CSV",
+                    data=lambda: csv_bytes(rows),
+                    file_name=f"cachewise-{name.replace('.', '-').replace('_', '-')}.csv",
+                    mime="text/csv",
+                    on_click="ignore",
+                    icon=":material/download:",
+                    type="tertiary",
+                    key=f"csv_{name}",
+                    help=t("csv.help"),
+                )
         note = t(f"{name}.note", **words)
         if note != f"{name}.note":
             st.caption(fmt.dollars_in_markdown(note))
         yield
 
 
-def chart(drawn: charts.Chart, *, key: str) -> None:
+def chart(drawn: ink.Chart, *, key: str) -> None:
     """Draw a figure with its alternative text."""
     st.plotly_chart(drawn.figure, key=key, config=_CHART_CONFIG, alt=drawn.alt)
 
@@ -245,9 +252,9 @@ def unknown(key: str) -> None:
     st.info(t(key), icon=":material/help:")
 
 
-def look(view: filters.View) -> charts.Look:
+def look(view: filters.View) -> ink.Look:
     """Return how charts are to be drawn for this viewer."""
-    return charts.Look(language(), view.zone, view.bucket)
+    return ink.Look(language(), view.zone, view.bucket)
 
 
 def table(rows: Rows, columns: Sequence[Column], *, key: str, alt: str) -> None:
@@ -277,9 +284,9 @@ def _number(value: Any) -> Any:
 def _config(column: Column, values: list[Any]) -> Any:
     label = t(column.label or f"metric.{column.name}.label")
     if column.kind == "money":
-        label = f"{label} (\\$)"
+        label = f"{label} ($)"
     if column.kind == "text":
-        return st.column_config.TextColumn(label)
+        return st.column_config.TextColumn(label, width="medium")
     forms = {
         "money": f"%,.{fmt.money_places(values)}f",  # the sign stands before the number; the heading names the dollar
         "ratio": "percent",

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import streamlit as st
 
 from core.metrics.scope import Scope
-from dashboard import format as fmt
+from dashboard import address
 from dashboard.i18n import Language, language, t, translate
 
 Bucket = Literal["5m", "hour", "day"]
@@ -131,15 +131,14 @@ def viewer_zone(lang: Language, browser: str | None) -> str:
 
 
 def draw(options: Mapping[str, Any]) -> None:
-    """Draw the filters into the current container; each is bound to a parameter of the URL."""
+    """Draw the filters into the current container; each has its parameter in the URL."""
     lang = language()
+    address.recall("range", PRESETS, DEFAULT_PRESET)
     st.selectbox(
         t("filter.range"),
         PRESETS,
-        index=PRESETS.index(DEFAULT_PRESET),
         format_func=lambda name: translate(lang, f"range.{name}"),
         key="range",
-        bind="query-params",
     )
     if st.session_state.get("range") == "custom":
         today = datetime.now(UTC).astimezone(ZoneInfo(zone())).date()
@@ -155,7 +154,6 @@ def draw(options: Mapping[str, Any]) -> None:
         st.multiselect(
             t(f"filter.{key}"),
             [str(value) for value in options.get(field) or () if value is not None],
-            format_func=lambda name: fmt.plain(name, lang),
             placeholder=t("filter.any"),
             key=key,
             bind="query-params",

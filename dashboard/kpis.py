@@ -7,24 +7,27 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from core.metrics.catalog import METRICS
-from dashboard import charts
 from dashboard import format as fmt
+from dashboard import ink
 from dashboard.i18n import Language, translate
 
 Kind = Literal["money", "ratio", "ms", "tokens", "count", "times"]
+Source = Literal["calls", "store", "times"]
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Kpi:
     """One key figure. `name` is the metric; `part` picks from a nested figure such as {"p50", "p95", "p99"};
-    `over` names what it counts, where the metric has no numerator and denominator of its own."""
+    `over` names what it counts, where the metric has no numerator and denominator of its own; `source` is the
+    series its sparkline is a column of."""
 
     name: str
     kind: Kind
     part: str | None = None
     spark: str | None = None
     over: str | None = None
+    source: Source = "calls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def card(kpi: Kpi, total: Row, before: Row | None, series: Sequence[Row], lang: 
         better=METRICS[kpi.name].better if kpi.name in METRICS else None,
         parts=parts(kpi, total, lang),
         help=formula_help(kpi.name, lang),
-        spark=charts.spark(series, kpi.spark) if kpi.spark and now is not None else None,
+        spark=ink.spark(series, kpi.spark) if kpi.spark and now is not None else None,
     )
 
 

@@ -59,10 +59,10 @@ def _check() -> dict[str, int | None]:
 
 
 def on_script_error(error: Exception) -> bool:
-    """Show one clear line instead of a traceback; the traceback goes to the log."""
+    """Show one clear line instead of a traceback, which Streamlit has written to the log."""
     from dashboard.i18n import t
 
-    log.error("a page failed", exc_info=error)
+    log.error("DSH-500: a page failed with %s; its traceback is above", type(error).__name__)
     st.error(t("crash.body"), title=f"{t('crash.title')} · DSH-500", icon=":material/bug_report:")
     return True
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import charts, components, data
+from dashboard import address, charts, components, data
 from dashboard.i18n import language, t, translate
 from dashboard.kpis import Kpi
 
@@ -10,8 +10,9 @@ KPIS = (
     Kpi("cost_usd", "money", spark="cost_usd", over="priced_calls"),
     Kpi("cost_per_request_usd", "money", spark="cost_per_request_usd"),
     Kpi("cost_per_invocation_usd", "money"),
-    Kpi("price_coverage", "ratio"),
+    Kpi("price_coverage", "ratio", spark="price_coverage"),
 )
+GROUPS = ("engine", "model", "provider", "function_version")
 
 view = components.open_page()
 look = components.look(view)
@@ -21,15 +22,15 @@ total = data.summary(scope)
 components.kpi_strip(KPIS, key="cost", columns=4)
 
 lang = language()
+address.recall("cost_by", GROUPS, GROUPS[0])
 by = st.segmented_control(
     t("cost.by"),
-    ["engine", "model", "provider", "function_version"],
-    default="engine",
+    GROUPS,
     format_func=lambda name: translate(lang, f"col.{name}"),
     required=True,
     key="cost_by",
-    bind="query-params",
 )
+address.publish({"cost_by": GROUPS[0]})
 stacked = data.series(scope, bucket=view.bucket, zone=view.zone, by=by).to_pylist()
 with components.section("cost.over_time", rows=stacked, metric="cost_usd", by=t(f"col.{by}")):
     if total["cost_usd"] is None:

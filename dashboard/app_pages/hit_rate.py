@@ -9,10 +9,10 @@ from dashboard.kpis import Kpi
 CLAUDE = (
     Kpi("token_hit_rate", "ratio", spark="token_hit_rate"),
     Kpi("request_hit_rate", "ratio", spark="request_hit_rate"),
-    Kpi("write_amortization", "times"),
+    Kpi("write_amortization", "times", spark="write_amortization"),
 )
 STORE = (
-    Kpi("prompt_store_hit_rate", "ratio"),
+    Kpi("prompt_store_hit_rate", "ratio", spark="prompt_store_hit_rate", source="store"),
     Kpi("prompt_store_fetch_ms", "ms", over="prompt_store_misses"),
     Kpi("db_time_saved_ms", "ms", over="prompt_store_hits"),
 )

@@ -7,7 +7,8 @@ from dashboard.i18n import t
 from dashboard.kpis import Kpi
 
 RESPONSE = tuple(
-    Kpi("response_time_ms", "ms", part=part, spark=part, over="response_times") for part in ("p50", "p95", "p99")
+    Kpi("response_time_ms", "ms", part=part, spark=part, over="response_times", source="times")
+    for part in ("p50", "p95", "p99")
 )
 STORE = (
     Kpi("prompt_store_fetch_ms", "ms", over="prompt_store_misses"),

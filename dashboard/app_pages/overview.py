@@ -12,8 +12,8 @@ KPIS = (
     Kpi("cost_usd", "money", spark="cost_usd", over="priced_calls"),
     Kpi("token_hit_rate", "ratio", spark="token_hit_rate"),
     Kpi("request_hit_rate", "ratio", spark="request_hit_rate"),
-    Kpi("price_coverage", "ratio"),
-    Kpi("response_time_ms", "ms", part="p95", spark="p95", over="response_times"),
+    Kpi("price_coverage", "ratio", spark="price_coverage"),
+    Kpi("response_time_ms", "ms", part="p95", spark="p95", over="response_times", source="times"),
 )
 ICONS = {
     "good": ":material/trending_up:",
@@ -60,7 +60,6 @@ with components.section("overview.engines", rows=engines):
             components.Column("prompt_tokens", "tokens"),
             components.Column("token_hit_rate", "ratio"),
             components.Column("request_hit_rate", "ratio"),
-            components.Column("price_coverage", "ratio"),
         ],
         key="overview_engines",
         alt=t("overview.engines.title"),

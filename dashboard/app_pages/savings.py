@@ -10,7 +10,7 @@ KPIS = (
     Kpi("net_savings_usd", "money", spark="net_savings_usd", over="no_cache_cost_usd"),
     Kpi("gross_savings_usd", "money", spark="gross_savings_usd", over="cache_read_tokens"),
     Kpi("write_premium_usd", "money", spark="write_premium_usd", over="cache_write_tokens"),
-    Kpi("write_amortization", "times"),
+    Kpi("write_amortization", "times", spark="write_amortization"),
 )
 
 view = components.open_page()

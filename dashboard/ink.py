@@ -1,0 +1,244 @@
+"""What charts are drawn with: the fixed colours, how a viewer reads a chart, lines, marks and axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import plotly.graph_objects as go
+
+from dashboard import format as fmt
+from dashboard.filters import BUCKET_SIZE, Bucket
+from dashboard.i18n import Language, known, translate
+
+READ, WRITE_5M, WRITE_1H, UNCACHED = "#1B86D8", "#C98500", "#B0306A", "#968E80"
+OTHERS = ("#2F9E77", "#8067C9", "#D1603D", "#5B8FA8", "#7C8A2E", "#C2649A")
+PALETTE = (READ, WRITE_5M, WRITE_1H, UNCACHED, *OTHERS)
+GAIN, LOSS = "#2F9E77", "#D1603D"
+RATE_STYLES = {
+    "token_hit_rate": (READ, "solid"),
+    "request_hit_rate": (OTHERS[0], "dash"),
+    "prompt_store_hit_rate": (OTHERS[1], "solid"),  # another cache, another colour
+}
+PERCENTILE_STYLES = {"p50": (OTHERS[3], "solid"), "p95": (OTHERS[1], "solid"), "p99": (OTHERS[5], "dot")}
+TOKEN_KINDS = {
+    "cache_read_tokens": READ,
+    "cache_write_5m_tokens": WRITE_5M,
+    "cache_write_1h_tokens": WRITE_1H,
+    "input_tokens": UNCACHED,
+}
+COST_KINDS = {
+    "cache_read_cost_usd": READ,
+    "cache_write_5m_cost_usd": WRITE_5M,
+    "cache_write_1h_cost_usd": WRITE_1H,
+    "input_cost_usd": UNCACHED,
+    "output_cost_usd": OTHERS[0],
+    "tools_cost_usd": OTHERS[1],
+}
+MAX_POINTS = 2000
+MAX_GROUPS = 8
+_GRID = "rgba(128,140,152,0.22)"
+_MARK = "#7A8794"
+RULE = "rgba(128,140,152,0.75)"
+
+Row = Mapping[str, Any]
+
+
+class Chart(NamedTuple):
+    """A figure and its text for those who do not see it."""
+
+    figure: go.Figure
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a viewer reads a chart: language, zone and the width of one point in time."""
+
+    lang: Language
+    zone: str = "UTC"
+    bucket: Bucket = "day"
+
+    def word(self, key: str, **values: object) -> str:
+        """Return a text of the catalogue."""
+        return translate(self.lang, key, **values)
+
+    def name(self, value: object) -> str:
+        """Return a name from the logs, safe inside a figure."""
+        return fmt.plotly_safe(fmt.plain(value, self.lang))
+
+    def said(self, value: object) -> str:
+        """Return a name from the logs for the text beside a figure, which is read as it is."""
+        return fmt.plain(value, self.lang)
+
+    def local(self, ts: datetime) -> datetime:
+        """Return a time as this viewer's clock shows it; Plotly knows no zones."""
+        return ts.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
+
+    def when(self, ts: datetime) -> str:
+        """Return a short time for sentences."""
+        pattern = "%Y-%m-%d" if self.bucket == "day" else "%Y-%m-%d %H:%M"
+        return self.local(ts).strftime(pattern)
+
+
+def thin(rows: Sequence[Row], limit: int = MAX_POINTS) -> list[Row]:
+    """Keep every n-th row, and the last, so that no more than `limit` remain."""
+    if len(rows) <= limit:
+        return list(rows)
+    step = -(-len(rows) // (limit - 1))
+    kept = list(rows[::step])
+    return kept if kept[-1] is rows[-1] else [*kept, rows[-1]]
+
+
+def spark(rows: Sequence[Row], name: str, limit: int = 60) -> list[float] | None:
+    """Return the values of a column for a sparkline, or None where there are too few to draw one."""
+    values = [float(row[name]) for row in rows if row.get(name) is not None]
+    return values[-limit:] if len(values) > 1 else None
+
+
+def group_colour(index: int) -> str:
+    """Return the colour of the n-th group; none of the four fixed ones."""
+    return (*OTHERS, "#4F7FB5", "#A0855B")[index % MAX_GROUPS]
+
+
+def line(
+    figure: go.Figure,
+    points: Sequence[Row],
+    name: str,
+    look: Look,
+    *,
+    label: str,
+    colour: str,
+    dash: str,
+    hover: str,
+) -> None:
+    """Draw one line over time, broken where buckets are missing."""
+    times: list[datetime] = []
+    values: list[Any] = []
+    step = BUCKET_SIZE[look.bucket] * 1.5
+    for row in points:
+        now = look.local(row["bucket"])
+        if times and now - times[-1] > step:
+            times.append(times[-1] + BUCKET_SIZE[look.bucket])
+            values.append(None)  # nothing happened here: a gap, not a straight line
+        times.append(now)
+        values.append(row[name])
+    figure.add_scatter(
+        x=times,
+        y=values,
+        name=label,
+        mode="lines+markers" if len(points) < 60 else "lines",
+        line={"color": colour, "width": 2, "dash": dash},
+        marker={"size": 5},
+        connectgaps=False,
+        hovertemplate=hover,
+    )
+
+
+def bars(figure: go.Figure, rows: Sequence[Row], label: str, colour: str, look: Look) -> None:
+    """Draw one series of cost bars over time."""
+    figure.add_bar(
+        x=[look.local(row["bucket"]) for row in rows],
+        y=[row["cost_usd"] for row in rows],
+        name=label,
+        marker={"color": colour},
+        hovertemplate="$%{y:,.4f}",
+    )
+
+
+def sum_by_bucket(rows: Sequence[Row]) -> list[Row]:
+    """Add up the cost of rows of the same bucket."""
+    sums: dict[datetime, Any] = {}
+    for row in rows:
+        sums[row["bucket"]] = sums.get(row["bucket"], 0) + row["cost_usd"]
+    return [{"bucket": bucket, "cost_usd": amount} for bucket, amount in sorted(sums.items())]
+
+
+def mark(figure: go.Figure, markers: Sequence[Row], look: Look) -> None:
+    """Draw deploys and prompt-store clears as dotted rules with a mark on the axis."""
+    for kind, symbol, colour in (("deploy", "triangle-up", _MARK), ("clear", "x", OTHERS[2])):
+        these = [mark for mark in markers if mark["kind"] == kind][-50:]
+        for mark in these:
+            figure.add_vline(x=look.local(mark["ts"]), line={"color": colour, "width": 1, "dash": "dot"})
+        if these:
+            figure.add_scatter(
+                x=[look.local(mark["ts"]) for mark in these],
+                y=[0] * len(these),
+                name=look.word(f"marker.{kind}"),
+                mode="markers",
+                marker={"symbol": symbol, "size": 10, "color": colour},
+                text=[look.name(known(look.lang, f"marker.label.{mark['label']}", mark["label"])) for mark in these],
+                cliponaxis=False,
+                hovertemplate="%{text}",
+            )
+
+
+def mark_words(markers: Sequence[Row], look: Look) -> str:
+    """Return the marks as words."""
+    return "; ".join(f"{look.word('marker.' + mark['kind'])} {look.when(mark['ts'])}" for mark in markers[-10:])
+
+
+def trend(points: Sequence[Row], name: str, label: str, look: Look, show: Any) -> str:
+    """Return the sentence that stands for a line."""
+    if not points:
+        return look.word("alt.no_points", name=label)
+    low, high = min(points, key=lambda row: row[name]), max(points, key=lambda row: row[name])
+    return look.word(
+        "alt.trend",
+        name=label,
+        start=look.when(points[0]["bucket"]),
+        end=look.when(points[-1]["bucket"]),
+        low=show(low[name]),
+        high=show(high[name]),
+        last=show(points[-1][name]),
+    )
+
+
+def room(amounts: Sequence[Any]) -> list[float]:
+    """Return an axis range that leaves room for the labels outside bars."""
+    low, high = float(min([0, *amounts])), float(max([0, *amounts]))
+    span = (high - low) or 1.0
+    return [low - 0.22 * span if low < 0 else 0, high + 0.22 * span if high > 0 else 0.05 * span]
+
+
+def see_through(colour: str, alpha: float) -> str:
+    """Return a colour with transparency."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"
+
+
+def dress(figure: go.Figure, *, height: int, legend: bool, left: int = 56) -> None:
+    """Set size, margins, legend and grid of a figure."""
+    figure.update_layout(
+        height=height,
+        margin={"l": left, "r": 16, "t": 34 if legend else 16, "b": 32},
+        showlegend=legend,
+        legend={"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom", "xanchor": "left"},
+        colorway=list(PALETTE),
+        hovermode="closest",
+        bargap=0.25,
+    )
+    figure.update_yaxes(gridcolor=_GRID, zeroline=False, automargin=True)
+    figure.update_xaxes(gridcolor=_GRID, zeroline=False)
+
+
+def time_axis(figure: go.Figure, look: Look) -> None:
+    """Set up an axis of time in the viewer's words."""
+    figure.update_layout(hovermode="x unified")
+    hover = "%Y-%m-%d" if look.bucket == "day" else "%Y-%m-%d %H:%M"
+    figure.update_xaxes(type="date", showgrid=False, hoverformat=hover, tickformatstops=_ticks(look.lang))
+    figure.update_xaxes(nticks=10)
+
+
+def _ticks(lang: Language) -> list[dict[str, Any]]:
+    hour, day = ("%H:%M\n%-m월 %-d일", "%-m월 %-d일") if lang == "ko" else ("%H:%M\n%-d %b", "%-d %b")
+    half_day = 12 * 3600 * 1000
+    return [{"dtickrange": [None, half_day], "value": hour}, {"dtickrange": [half_day, None], "value": day}]
+
+
+def dollars(figure: go.Figure) -> None:
+    """Set up a vertical axis of dollars."""
+    figure.update_yaxes(tickformat="$,.4~f")

@@ -1,0 +1,268 @@
+"""Figures are pure: what they draw, their colours, and the sentence that stands for them."""
+
+import itertools
+import tomllib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashboard import charts, ink
+from dashboard.ink import Look
+from tests.support.fleet_lake import HOSTILE
+
+CONFIG = Path(__file__).parents[2] / "dashboard" / ".streamlit" / "config.toml"
+START = datetime(2026, 11, 1, tzinfo=UTC)
+EN = Look("en")
+DAY = timedelta(days=1)
+TOTAL = {
+    "no_cache_cost_usd": Decimal(10),
+    "gross_savings_usd": Decimal(7),
+    "write_premium_usd": Decimal(2),
+    "cost_usd": Decimal(5),
+}
+
+
+def daily(name: str, values: Sequence[Any], **more: Any) -> list[dict[str, Any]]:
+    """One row a day; None leaves the day out."""
+    return [{"bucket": START + n * DAY, name: v, **more} for n, v in enumerate(values) if v is not None]
+
+
+def rgb(colour: str) -> list[float]:
+    """Linear light of a hex colour."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    return [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2 contrast of two colours."""
+    weights = (0.2126, 0.7152, 0.0722)
+    light = sorted(sum(w * part for w, part in zip(weights, rgb(c), strict=True)) for c in (one, other))
+    return (light[1] + 0.05) / (light[0] + 0.05)
+
+
+# Machado, Oliveira, Fernandes 2009, severity 1.0: how colour-blind eyes see linear light
+SIGHT = {
+    "normal": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "protan": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "deutan": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    "tritan": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
+}
+TO_XYZ = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
+
+
+def lab(colour: str, sight: str) -> list[float]:
+    """CIE L*a*b* of a colour as an eye sees it."""
+    seen = [min(1, max(0, sum(a * b for a, b in zip(row, rgb(colour), strict=True)))) for row in SIGHT[sight]]
+    xyz = [
+        sum(a * b for a, b in zip(row, seen, strict=True)) / white
+        for row, white in zip(TO_XYZ, (0.9505, 1, 1.089), strict=True)
+    ]
+    x, y, z = (part ** (1 / 3) if part > 0.008856 else 7.787 * part + 16 / 116 for part in xyz)
+    return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_the_four_colours_are_told_apart_by_every_eye(sight: str) -> None:
+    """Read, 5m write, 1h write and uncached differ clearly under each kind of colour blindness."""
+    for one, other in itertools.combinations(ink.PALETTE[:4], 2):
+        distance = sum((a - b) ** 2 for a, b in zip(lab(one, sight), lab(other, sight), strict=True)) ** 0.5
+
+        assert distance > 15, (one, other)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_chart_colours_stand_out_from_both_backgrounds(theme: str) -> None:
+    """Every one of the four has at least 3:1 against the page, light and dark."""
+    background = tomllib.loads(CONFIG.read_text())["theme"][theme]["backgroundColor"]
+
+    assert min(contrast(colour, background) for colour in ink.PALETTE[:4]) >= 3
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_theme_has_the_same_ten_colours(theme: str) -> None:
+    """With fewer than ten, Plotly drops the palette; the first four are the fixed ones."""
+    assert tomllib.loads(CONFIG.read_text())["theme"][theme]["chartCategoricalColors"] == list(ink.PALETTE)
+
+
+def test_the_waterfall_ends_at_the_actual_cost() -> None:
+    """No-cache cost − read discount + write premium = actual cost."""
+    figure, alt = charts.waterfall(TOTAL, EN)
+
+    assert list(figure.data[0].y) == [Decimal(10), Decimal(-7), Decimal(2), Decimal(5)]
+    assert alt == (
+        "Savings waterfall. No-cache cost $10.00; Read discount -$7.00; Write premium +$2.00; Actual cost $5.00."
+    )
+
+
+def test_a_missing_day_is_a_gap() -> None:
+    """A line is broken where nothing happened, not drawn straight across."""
+    rows = daily("token_hit_rate", [0.5, 0.6, None, None, 0.9])
+
+    line = charts.ratio_lines(rows, ["token_hit_rate"], EN).figure.data[0]
+
+    assert list(line.y) == [0.5, 0.6, None, 0.9]
+    assert line.connectgaps is False
+
+
+def test_the_text_of_a_line_is_computed_from_its_data() -> None:
+    """The alternative text tells range, lowest, highest and latest."""
+    alt = charts.ratio_lines(daily("token_hit_rate", [0.5, 0.9, 0.7]), ["token_hit_rate"], EN).alt
+
+    assert alt == "Read share (tokens) from 2026-11-01 to 2026-11-03: lowest 50.0%, highest 90.0%, latest 70.0%."
+
+
+def test_a_line_without_points_says_so() -> None:
+    """Nothing to draw is said, not invented."""
+    assert charts.ratio_lines([], ["token_hit_rate"], EN).alt == "Read share (tokens): no data."
+
+
+def test_the_prompt_store_never_wears_the_claude_caches_colour() -> None:
+    """The two caches are told apart by colour too."""
+    figure = charts.ratio_lines(daily("prompt_store_hit_rate", [1.0]), ["prompt_store_hit_rate"], EN).figure
+
+    assert figure.data[0].line.color not in ink.PALETTE[:4]
+
+
+def test_deploys_and_clears_are_marked() -> None:
+    """Each marker is a rule in the chart and is named in the text."""
+    marks = [
+        {"ts": START + DAY, "kind": "deploy", "label": "bodo 2", "source": "s"},
+        {"ts": START + 2 * DAY, "kind": "clear", "label": "all engines", "source": "s"},
+    ]
+
+    figure, alt = charts.ratio_lines(daily("token_hit_rate", [0.5] * 4), ["token_hit_rate"], EN, markers=marks)
+
+    assert len(figure.layout.shapes) == 2
+    assert [trace.name for trace in figure.data[1:]] == ["Deploy", "Prompt store cleared"]
+    assert "Deploy 2026-11-02; Prompt store cleared 2026-11-03" in alt
+
+
+def test_times_are_those_of_the_viewers_clock() -> None:
+    """Midnight in Seoul is drawn as midnight."""
+    rows = [{"bucket": datetime(2026, 11, 1, 15, 0, tzinfo=UTC), "token_hit_rate": 0.5}]
+
+    figure = charts.ratio_lines(rows, ["token_hit_rate"], Look("ko", "Asia/Seoul")).figure
+
+    assert figure.data[0].x[0].isoformat() == "2026-11-02T00:00:00"
+
+
+def test_stacked_cost_keeps_the_eight_dearest_and_sums_the_rest() -> None:
+    """Beyond eight groups, the others are one, and no dollar is lost."""
+    rows = [{"bucket": START, "engine": f"e{n}", "cost_usd": Decimal(n)} for n in range(1, 13)]
+
+    figure = charts.stacked_cost(rows, "engine", EN).figure
+
+    assert [trace.name for trace in figure.data][-1] == "4 others"
+    assert sum(sum(trace.y) for trace in figure.data) == sum(range(1, 13))
+
+
+def test_cost_of_no_group_wears_one_of_the_four_colours() -> None:
+    """The four colours mean kinds of tokens, and never an engine."""
+    rows = [{"bucket": START, "engine": f"e{n}", "cost_usd": Decimal(1)} for n in range(8)]
+
+    colours = {trace.marker.color for trace in charts.stacked_cost(rows, "engine", EN).figure.data}
+
+    assert colours.isdisjoint(ink.PALETTE[:4])
+
+
+def test_the_token_mix_uses_the_four_colours_in_order() -> None:
+    """Read, 5m write, 1h write, uncached: as a share of all prompt tokens."""
+    row = {
+        "bucket": START,
+        "cache_read_tokens": 70,
+        "cache_write_5m_tokens": 10,
+        "cache_write_1h_tokens": 10,
+        "input_tokens": 10,
+    }
+
+    figure, alt = charts.token_mix([row], EN)
+
+    assert [trace.line.color for trace in figure.data] == list(ink.PALETTE[:4])
+    assert figure.data[0].groupnorm == "percent"
+    assert "Cache read 70.0%; 5-minute write 10.0%" in alt
+
+
+def test_cost_parts_leave_out_what_cost_nothing() -> None:
+    """A kind without a dollar has no bar."""
+    figure = charts.cost_parts({"input_cost_usd": Decimal(1), "output_cost_usd": Decimal(0)}, EN).figure
+
+    assert list(figure.data[0].y) == ["Uncached input"]
+
+
+def test_losses_are_drawn_to_the_left_in_their_own_colour() -> None:
+    """A negative net is visible as such."""
+    rows = [{"engine": "a", "net": Decimal(2)}, {"engine": "b", "net": Decimal(-1)}, {"engine": "c", "net": None}]
+
+    figure, alt = charts.signed_bars(rows, "engine", "net", EN)
+
+    assert list(figure.data[0].x) == [Decimal(-1), Decimal(2)]
+    assert list(figure.data[0].marker.color) == [ink.LOSS, ink.GAIN]
+    assert alt == "Net savings by engine: a +$2.00; b -$1.00."
+
+
+def test_the_running_total_adds_up() -> None:
+    """Every point is the sum so far; a day without a price changes nothing."""
+    rows = [
+        {"bucket": START + n * DAY, "net": value} for n, value in enumerate([Decimal(-2), None, Decimal(1), Decimal(4)])
+    ]
+
+    figure, alt = charts.cumulative(rows, "net", EN)
+
+    assert list(figure.data[0].y) == [Decimal(-2), Decimal(-1), Decimal(3)]
+    assert alt == "Running net savings over 3 points, ending at $3.00."
+
+
+def test_dumbbells_leave_out_what_is_unknown() -> None:
+    """A group without any measurement is not drawn at zero."""
+    known = {"p50": 100.0, "p95": 200.0, "count": 7}
+
+    figure, alt = charts.ranges([("Cold", known), ("Warm", {"p50": None, "p95": None, "count": 0})], EN)
+
+    assert list(figure.data[-1].y) == ["Cold"]
+    assert alt == "Cold: p50 100 ms, p95 200 ms, n = 7"
+
+
+def test_percentiles_have_three_lines() -> None:
+    """p50, p95 and p99 of the response time."""
+    rows = [{"bucket": START + n * DAY, "p50": 1.0, "p95": 2.0, "p99": 3.0} for n in range(3)]
+
+    assert [trace.name for trace in charts.percentiles(rows, EN).figure.data] == ["p50", "p95", "p99"]
+
+
+def test_no_line_has_more_than_two_thousand_points() -> None:
+    """Long series are thinned on the server, keeping first and last."""
+    rows = daily("token_hit_rate", [0.5] * 9000)
+
+    kept = ink.thin(rows)
+
+    assert len(kept) <= ink.MAX_POINTS
+    assert (kept[0], kept[-1]) == (rows[0], rows[-1])
+
+
+def test_every_figure_has_an_explicit_height() -> None:
+    """Pages do not jump while charts load."""
+    rows = daily("token_hit_rate", [0.5])
+    figures = [charts.waterfall(TOTAL, EN).figure, charts.ratio_lines(rows, ["token_hit_rate"], EN).figure]
+
+    assert all(figure.layout.height and figure.layout.margin.l for figure in figures)
+
+
+def test_hostile_names_are_text_in_figures_and_plain_in_sentences() -> None:
+    """A name from a log cannot add HTML or templates to a figure."""
+    rows = [{"bucket": START, "engine": HOSTILE, "cost_usd": Decimal(1)}]
+
+    figure, alt = charts.stacked_cost(rows, "engine", EN)
+
+    assert "<b>" not in figure.to_json()
+    assert '%{y}"' not in figure.data[0].name
+    assert "<b>" in alt
+
+
+def test_sparklines_need_two_points() -> None:
+    """One value is no trend."""
+    assert ink.spark(daily("v", [1]), "v") is None
+    assert ink.spark(daily("v", [1, 2]), "v") == [1.0, 2.0]

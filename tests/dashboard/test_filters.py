@@ -1,0 +1,108 @@
+"""Ranges, buckets, zones and the period before."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard import filters
+
+NOW = datetime(2026, 11, 20, 12, 2, 30, tzinfo=UTC)  # 21:02:30 in Seoul
+MOMENTS = st.integers(0, 4_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+SOON = datetime(2026, 11, 20, 12, 5, tzinfo=UTC)
+
+
+def view(preset: str = "7d", **chosen: object) -> filters.View:
+    """A view as of NOW, in Seoul."""
+    return filters.build({"range": preset, **chosen}, now=NOW, zone="Asia/Seoul")
+
+
+@pytest.mark.parametrize(
+    ("preset", "start", "bucket"),
+    [
+        ("1h", datetime(2026, 11, 20, 11, 5, tzinfo=UTC), "5m"),
+        ("24h", datetime(2026, 11, 19, 13, 0, tzinfo=UTC), "hour"),
+        ("7d", datetime(2026, 11, 13, 15, 0, tzinfo=UTC), "day"),  # midnight of the 14th in Seoul
+        ("30d", datetime(2026, 10, 21, 15, 0, tzinfo=UTC), "day"),
+        ("all", None, "day"),
+    ],
+)
+def test_presets(preset: str, start: datetime | None, bucket: str) -> None:
+    """Day ranges begin at the viewer's midnight; the end is the next full five minutes."""
+    chosen = view(preset)
+
+    assert (chosen.start, chosen.end, chosen.bucket) == (start, SOON, bucket)
+
+
+def test_chosen_dates_are_whole_days_of_the_viewer() -> None:
+    """From the first midnight to the last, in the viewer's zone."""
+    chosen = view("custom", dates=(date(2026, 11, 1), date(2026, 11, 3)))
+
+    assert chosen.start == datetime(2026, 10, 31, 15, tzinfo=UTC)
+    assert chosen.end == datetime(2026, 11, 3, 15, tzinfo=UTC)
+
+
+def test_a_half_chosen_date_range_is_one_day() -> None:
+    """Between the two clicks on the calendar the page shows the first day."""
+    chosen = view("custom", dates=(date(2026, 11, 1),))
+
+    assert chosen.end - chosen.start == timedelta(days=1)
+
+
+def test_nonsense_in_the_url_is_the_default_range() -> None:
+    """A view always has a range."""
+    assert filters.build({"range": None}, now=NOW, zone="UTC").preset == "7d"
+
+
+def test_the_period_before_is_shifted_by_whole_days() -> None:
+    """Seven days are compared with the seven before, at the same hours of the day."""
+    now, before = view(), view().previous()
+
+    assert before.end - before.start == now.end - now.start
+    assert now.start - before.start == timedelta(days=7)
+
+
+def test_all_time_has_no_period_before() -> None:
+    """Nothing lies before everything."""
+    assert view("all").previous() is None
+
+
+@given(st.sampled_from(filters.PRESETS), MOMENTS)
+def test_every_range_is_half_open_and_forward(preset: str, moment: datetime) -> None:
+    """Whatever the clock says, a range begins before it ends, and never ends before now's minute."""
+    chosen = filters.build({"range": preset}, now=moment, zone="America/New_York")
+
+    assert chosen.end > moment
+    assert chosen.start is None or chosen.start < chosen.end
+
+
+def test_the_scope_carries_every_filter() -> None:
+    """What is chosen reaches core.metrics under its names."""
+    chosen = view(engine=["a"], model=["m"], provider=["p"], version=["3"])
+
+    scope = chosen.scope()
+
+    assert (scope.engines, scope.models, scope.providers, scope.function_versions) == (("a",), ("m",), ("p",), ("3",))
+    assert chosen.narrowed
+
+
+def test_all_time_of_a_short_history_has_fine_buckets() -> None:
+    """The first hour of a new service is not one single day."""
+    chosen = filters.build({"range": "all"}, now=NOW, zone="UTC", first_ts=NOW - timedelta(minutes=30))
+
+    assert chosen.bucket == "5m"
+
+
+@pytest.mark.parametrize(
+    ("lang", "browser", "zone"),
+    [
+        ("ko", "Europe/Berlin", "Asia/Seoul"),
+        ("en", "Europe/Berlin", "Europe/Berlin"),
+        ("en", "Not/A", "UTC"),
+        ("en", None, "UTC"),
+    ],
+)
+def test_the_zone_follows_language_and_browser(lang: str, browser: str | None, zone: str) -> None:
+    """The Korean screen reads Seoul time, the English one the browser's."""
+    assert filters.viewer_zone(lang, browser) == zone

@@ -1,0 +1,68 @@
+"""The catalogues: the same keys, the same variables, and every key that the code names."""
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from core.metrics.catalog import METRICS
+from dashboard.filters import PRESETS
+from dashboard.i18n import LANGUAGES, browser_language, catalogue, translate
+
+DASHBOARD = Path(__file__).parents[2] / "dashboard"
+
+
+def variables(text: str) -> set[str]:
+    """The {names} of a text."""
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_both_catalogues_have_the_same_keys_in_the_same_order() -> None:
+    """A key in one language exists in the other."""
+    assert list(catalogue("ko")) == list(catalogue("en"))
+
+
+@pytest.mark.parametrize("key", catalogue("en"))
+def test_both_texts_of_a_key_use_the_same_variables(key: str) -> None:
+    """A translation drops no number and asks for none that is not given."""
+    assert variables(catalogue("ko")[key]) == variables(catalogue("en")[key])
+    assert catalogue("ko")[key]
+
+
+def test_every_key_written_in_the_code_exists() -> None:
+    """A literal key passed to t(), translate() or word() is in the catalogue."""
+    code = "\n".join(path.read_text() for path in DASHBOARD.rglob("*.py"))
+    named = set(re.findall(r"\b(?:t|word)\(\s*\"([a-z0-9_.]+)\"", code))
+    named |= set(re.findall(r"translate\(\s*\w+(?:\.\w+)?,\s*\"([a-z0-9_.]+)\"", code))
+    named |= set(re.findall(r"unknown\(\"([a-z0-9_.]+)\"", code))
+    named |= {f"{name}.title" for name in re.findall(r"section\(\"([a-z0-9_.]+)\"", code)}
+
+    assert named - set(catalogue("en")) == set()
+    assert len(named) > 60
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_of_the_catalogue_can_be_explained(name: str) -> None:
+    """Each metric has a label and a meaning, so that its tooltip is complete."""
+    for lang in LANGUAGES:
+        assert catalogue(lang)[f"metric.{name}.label"]
+        assert catalogue(lang)[f"metric.{name}.meaning"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_range_has_its_three_forms(preset: str) -> None:
+    """A range is named in the list, in the answer and in the comparison."""
+    for form in ("", ".in", ".before"):
+        assert f"range.{preset}{form}" in catalogue("ko")
+
+
+def test_an_unknown_key_shows_as_itself() -> None:
+    """A missing text is visible rather than fatal."""
+    assert translate("en", "no.such.key") == "no.such.key"
+
+
+@pytest.mark.parametrize(("locale", "lang"), [("ko-KR", "ko"), ("ko", "ko"), ("en-US", "en"), (None, "en")])
+def test_the_browser_chooses_the_first_language(locale: str | None, lang: str) -> None:
+    """Korean browsers start in Korean, all others in English."""
+    assert browser_language(locale) == lang

@@ -1,0 +1,278 @@
+"""Every page in both languages: with data, with none, and with tables that cannot be read."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.store.lake import Lake
+from dashboard.i18n import catalogue
+from tests.support import fleet_lake
+from tests.support.rows import make_call, make_pass, make_unpriced_call, table_of
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+PAGES = sorted(path.stem for path in (APP.parent / "app_pages").glob("[a-z]*.py"))
+LANGUAGES = {"ko": ("ko-KR", "Asia/Seoul"), "en": ("en-GB", "Europe/Berlin")}
+
+every_page = pytest.mark.parametrize("page", PAGES)
+both_languages = pytest.mark.parametrize("lang", LANGUAGES)
+
+
+def opened(page: str, lang: str = "en", **state: object) -> AppTest:
+    """Open a page as a browser of that language does."""
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    locale, zone = LANGUAGES[lang]
+    app.context = {"locale": locale, "timezone": zone}
+    for key, value in state.items():
+        app.session_state[key] = value
+    app.run()
+    if page != "overview":
+        app.switch_page(f"app_pages/{page}.py").run()
+    return app
+
+
+def words(app: AppTest) -> str:
+    """Everything a reader sees as running text."""
+    parts = [*app.title, *app.header, *app.subheader, *app.caption, *app.markdown]
+    alerts = [*app.info, *app.success, *app.warning, *app.error]
+    return "\n".join(str(part.value) for part in [*parts, *alerts])
+
+
+@every_page
+@both_languages
+def test_a_page_shows_its_figures(page: str, lang: str, fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With data, a page has its title, key figures and charts, in the viewer's language, and no error."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
+
+    app = opened(page, lang)
+
+    assert not app.exception
+    assert not app.error
+    assert app.title[0].value == catalogue(lang)[f"page.{page}.title"]
+    assert len(app.metric) >= 3
+    assert len(app.get("plotly_chart")) >= 2
+    assert all(chart.proto.alt for chart in app.get("plotly_chart"))
+
+
+@every_page
+@both_languages
+def test_no_key_of_the_catalogue_is_shown_raw(
+    page: str, lang: str, fleet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every word on a page comes from the catalogue of its language."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
+
+    seen = words(opened(page, lang))
+
+    assert not re.search(r"\b(page|metric|filter|answer|of|over|col|unknown|empty)\.[a-z_]+", seen)
+    if lang == "ko":
+        assert not re.search(r"\b(Caching|saved|unknown|calls)\b", seen)
+
+
+@every_page
+@both_languages
+def test_a_page_without_data_says_what_happens(
+    page: str, lang: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first row, a page says that the collector is reading, and shows no figures."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path / "nothing"))
+
+    app = opened(page, lang)
+
+    assert not app.exception
+    assert app.title
+    assert [box.value for box in app.info] == [catalogue(lang)["empty.reading.body"]]
+    assert not app.metric
+
+
+@every_page
+@both_languages
+def test_a_page_says_what_to_do_when_tables_fail(
+    page: str, lang: str, broken: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With an unreadable table, a page keeps its title and shows the error's code and mend, not a traceback."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(broken))
+
+    app = opened(page, lang)
+
+    assert not app.exception
+    assert app.title
+    assert len(app.error) == 1
+    assert "STO-" in app.error[0].value
+    assert catalogue(lang)["failed.mend"] in app.error[0].value
+
+
+def test_wrong_settings_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that cannot be used is named on the screen with its code."""
+    monkeypatch.setenv("CACHEWISE_DEMO", "perhaps")
+
+    app = opened("overview")
+
+    assert "CFG-012" in app.error[0].value
+    assert not app.exception
+
+
+@every_page
+def test_demo_data_is_labelled(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the page, a simulated fleet is called demo data."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+    monkeypatch.setenv("CACHEWISE_DEMO", "true")
+    fleet_lake.fill(tmp_path / "demo")
+
+    app = opened(page)
+
+    assert "Demo data" in words(app)
+    assert len(app.metric) >= 3
+
+
+def test_real_data_is_not_called_demo(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the demo, no page says demo."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
+
+    assert "Demo data" not in words(opened("overview"))
+
+
+def test_replaced_endpoints_are_shown_without_secrets(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS and Anthropic endpoints that are not the real ones are named, without user and password."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://me:hush@localhost:4566")
+
+    seen = words(opened("overview"))
+
+    assert "localhost" in seen
+    assert "hush" not in seen
+
+
+@every_page
+def test_names_from_logs_are_inert(page: str, fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine name that is Markdown, HTML or a Plotly template is text and nothing else."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
+
+    app = opened(page)
+
+    assert fleet_lake.HOSTILE not in words(app)
+    assert all("<b>" not in chart.proto.spec for chart in app.get("plotly_chart"))
+    assert all("%{y}</b>" not in chart.proto.spec for chart in app.get("plotly_chart"))
+
+
+def test_a_filter_narrows_every_figure(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Choosing one engine leaves only its calls."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
+    app = opened("overview")
+    app.multiselect(key="engine").select("writer").run()
+
+    engines = app.dataframe[0].value
+
+    assert list(engines["engine"]) == ["writer"]
+    assert app.error[0].value.startswith("Caching lost")  # writes that nobody reads
+
+
+def test_a_filter_that_matches_nothing_offers_everything(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When filters leave nothing, the page says so, and one button shows all data again."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
+    app = opened("overview")
+    app.multiselect(key="engine").select("writer")
+    app.multiselect(key="version").select("2")
+    app.selectbox(key="range").select("custom").run()
+    old = (datetime.now(UTC) - timedelta(days=400)).date()
+    app.date_input(key="dates").set_value((old, old)).run()
+    assert app.info[0].value.startswith("The newest data")
+
+    app.button(key="show_all").click().run()
+
+    assert not app.exception
+    assert app.selectbox(key="range").value == "all"
+    assert len(app.dataframe[0].value) == 3
+
+
+def test_unpriced_calls_are_unknown_not_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no price at all, dollars are a dash and the answer says that they are not known."""
+    now = datetime.now(UTC)
+    lake = Lake(tmp_path / "tables")
+    lake.commit("calls", table_of("calls", [make_unpriced_call(ts=now, cache_read_tokens=50) for _ in range(3)]))
+    lake.commit("ingest_passes", table_of("ingest_passes", [make_pass(ts=now)]))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+
+    app = opened("overview")
+
+    assert app.warning[0].value.startswith("What caching saved in the last 7 days is not known")
+    assert {metric.label: metric.value for metric in app.metric}["Net saved"] == "—"
+    assert "\\$0.00" not in words(app)
+
+
+def test_caching_that_is_off_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any cache tokens, the hit-rate page says that caching is not in use and shows no 0 %."""
+    calls = [make_call(ts=datetime.now(UTC), caching_enabled=False, cacheable=False) for _ in range(3)]
+    Lake(tmp_path / "tables").commit("calls", table_of("calls", calls))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+
+    app = opened("hit_rate")
+
+    assert app.info[0].value.startswith("Caching is not in use")
+    assert not app.metric
+
+
+def test_a_model_filter_makes_prompt_store_figures_unknown(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prompt-store lines name no model: filtered by one, the page says so instead of showing zeros."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
+    app = opened("hit_rate")
+    app.multiselect(key="model").select("claude-opus-4-5").run()
+
+    assert not app.exception
+    assert any("they name neither" in box.value for box in app.info)
+    assert not any("Prompt-store" in metric.label for metric in app.metric)
+
+
+def test_the_two_caches_stand_in_sections_of_their_own(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hit-rate page names both caches, one after the other."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
+
+    assert [header.value for header in opened("hit_rate").header] == ["Claude cache", "Prompt store"]
+
+
+def test_a_failing_source_is_named(fleet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source whose last pass failed turns the badge and shows its code in the list of sources."""
+    now = datetime.now(UTC)
+    lake = Lake(tmp_path / "tables")
+    lake.commit("calls", table_of("calls", [make_call(ts=now)]))
+    failed = make_pass(ts=now, status="failed", error_code="COL-404", error_message="no [such] log group")
+    lake.commit("ingest_passes", table_of("ingest_passes", [failed]))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+
+    seen = words(opened("overview"))
+
+    assert "1 source(s) failing" in seen
+    assert "COL-404" in seen
+
+
+def test_the_cache_button_says_which_cache_it_clears(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The button clears the dashboard's own data cache, and says that no other cache is touched."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
+    app = opened("overview")
+    button = app.button(key="clear_cache")
+    assert button.label == "Clear dashboard data cache"
+    assert "prompt store are not touched" in button.proto.help
+
+    button.click().run()
+
+    assert not app.exception
+    assert app.toast[0].value == "The dashboard data cache is empty."
+
+
+def test_new_rows_are_seen_at_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cached figures are keyed by the tables' versions, so a commit shows without clearing anything."""
+    from dashboard import data
+
+    lake = Lake(tmp_path / "tables")
+    lake.commit("calls", table_of("calls", [make_call(ts=datetime.now(UTC))]))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+    app = opened("overview")
+    assert list(app.dataframe[0].value["calls"]) == [1]
+    lake.commit("calls", table_of("calls", [make_call(ts=datetime.now(UTC))]))
+    data.versions.clear()  # stands for the two seconds that versions are kept
+
+    app.run()
+
+    assert list(app.dataframe[0].value["calls"]) == [2]

@@ -1,0 +1,88 @@
+"""A real server on a free port over a small fleet, and Debian's or Google's Chromium to open it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import fleet_lake
+
+ROOT = Path(__file__).parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+START_WAIT_S = 40.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies in this folder, and skip it where there is no browser."""
+    here = Path(__file__).parent
+    missing = pytest.mark.skip(reason=f"none of {', '.join(BROWSERS)} is installed")
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            if not executable():
+                item.add_marker(missing)
+
+
+def executable() -> str | None:
+    """The browser to use, if any."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """Start the system's Chromium; Playwright's own is not downloaded."""
+    switches = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+    return {"executable_path": executable(), "args": switches}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """Look at pages as on a desk in Seoul."""
+    screen = {"width": 1440, "height": 900}
+    return {**browser_context_args, "locale": "ko-KR", "timezone_id": "Asia/Seoul", "viewport": screen}
+
+
+@pytest.fixture(scope="session")
+def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start the server as `cachewise run` does and wait until its tables are ready."""
+    store = tmp_path_factory.mktemp("e2e")
+    fleet_lake.fill(store / "demo")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("CACHEWISE_", "AWS_"))}
+    environ |= {"CACHEWISE_STORE_PATH": str(store), "CACHEWISE_DEMO": "true"}
+    command = [
+        sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "server.py"),
+        f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true",
+    ]  # fmt: skip
+    log = store / "server.log"
+    with log.open("w") as out, subprocess.Popen(command, cwd=store, env=environ, stdout=out, stderr=out) as server:
+        try:
+            _wait(f"http://127.0.0.1:{port}/readyz", server, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_WAIT_S
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"the server did not start:\n{log.read_text()}")
