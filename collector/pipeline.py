@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from collector.correlate import CallDraft, Correlator, Invocation, StoreDraft
 from collector.event import LogEvent
@@ -25,6 +25,8 @@ from core.store.lake import Lake
 QUIET_S = 60.0
 """A pass that read nothing new is written down this often, so that its freshness is known."""
 _LOCK_WAIT_S = 60.0
+_TICK = timedelta(microseconds=1)
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Collector:
@@ -49,6 +51,7 @@ class Collector:
         self._loaded = False
         self._told = Told()
         self._pass_no = 0
+        self._newest = _LONG_AGO  # time of the newest pass written: the next is later, even if the clock went back
         self._unwritten: PassResult | None = None  # quiet passes, to be written with the next one that is not
         self._written_at = float("-inf")
         self._last_status: str | None = None
@@ -161,6 +164,7 @@ class Collector:
             written.add(self._unwritten)
             written.add(step)
             self._unwritten = None
+        written.began = self._newest = max(written.began, self._newest + _TICK)
         row = written.row(pass_no=pass_no, cursor=cursor if self._remembers else None, finished=self._clock())
         self._lake.commit("ingest_passes", row, source=self._source.name, pass_no=pass_no)
         self._written_at, self._last_status = time.monotonic(), step.status
@@ -190,6 +194,10 @@ class Collector:
                 self._cursor = json.loads(last["cursor_json"])
             except ValueError:
                 raise OurBug(f"The cursor of {self._source.name} is not JSON.", code="COL-901") from None
+        if last:
+            self._newest = max(self._newest, last["ts"])
+            told_no = str(last["pass_id"]).rpartition("/")[2]
+            self._pass_no = int(told_no) if told_no.isdecimal() else 0
         self._loaded = True
 
     def _next_pass_no(self) -> int:

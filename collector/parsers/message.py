@@ -15,6 +15,7 @@ from collector.parsers.prefilter import may_be_ours
 from collector.parsers.service_lines import UUID, parse_text
 
 _MAX_DEPTH = 3  # JSON logging around a JSON string around a record
+_STRIPPED = "\ufeff"
 _PLATFORM_FIRST = "SERI0123456789"  # START END REPORT INIT_REPORT, and the time in front of a timeout
 
 
@@ -23,14 +24,15 @@ def parse_message(message: str) -> Parsed:
     if not may_be_ours(message):
         return NOT_OURS
     first = message[0]
+    if first in _STRIPPED or first.isspace():
+        message = message.lstrip().lstrip(_STRIPPED)
+        first = message[0]  # there is a word of ours in it
     if first == "{":
         return _parse_json(message, None, 0)
     if first in _PLATFORM_FIRST:
         parsed = parse_platform_text(message)
         if parsed is not NOT_OURS:
             return parsed
-    if first.isspace() or first == "\ufeff":
-        return parse_message(message.lstrip(" \t\r\n\ufeff") or "-")
     if "llm_usage" in message and "{" in message:
         return _parse_dressed_record(message)
     parsed = parse_text(message)

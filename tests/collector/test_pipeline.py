@@ -223,7 +223,7 @@ def test_no_text_of_any_line_is_kept(lake: Lake, tmp_path: Path) -> None:
 
     collect(lake, write(tmp_path / "a.jsonl", payload(lines)))
 
-    for file in (tmp_path / "tables").rglob("*.parquet"):
+    for file in lake.path.rglob("*.parquet"):
         assert secret.encode() not in file.read_bytes()
     assert all(secret not in str(row) for table in ("calls", "ingest_passes") for row in rows(lake, table))
 
