@@ -157,7 +157,7 @@ def door(small: Simulator) -> Iterator[httpx2.Client]:
         yield client
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(history=histories())
 def test_usage_is_what_the_naive_model_says(
     small: Simulator, door: httpx2.Client, history: list[tuple[float, Ask]]

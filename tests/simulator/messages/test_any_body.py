@@ -39,7 +39,7 @@ def door(simulator: Simulator) -> Iterator[httpx2.Client]:
         yield client
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=BODIES)
 def test_any_body_gets_an_answer_in_the_apis_form(door: httpx2.Client, body: dict[str, Any]) -> None:
     """200 with a message, or 400 and 404 with an error object."""
