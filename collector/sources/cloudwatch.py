@@ -50,7 +50,8 @@ class CloudWatchSource:
         self._follow = follow
         self._client = client
         self._sleep = sleep
-        self._seen: dict[str, int] = {}  # ids this process has read, with their times
+        self._seen: dict[str, int] = {}  # ids this process has handed over, with their times
+        self._new: dict[str, int] = {}  # those of the batch being read
         self._origins: dict[str, Origin] = {}
         self._batch = Batch()
         self._text_bytes = 0
@@ -143,13 +144,17 @@ class CloudWatchSource:
         """Count or keep one event of a page."""
         ts_ms, message, event_id = item.get("timestamp"), item.get("message", ""), item.get("eventId")
         batch = self._batch
-        again = event_id in self._seen or (context_ms is not None and isinstance(ts_ms, int) and ts_ms < context_ms)
+        again = (
+            event_id in self._seen
+            or event_id in self._new
+            or (context_ms is not None and isinstance(ts_ms, int) and ts_ms < context_ms)
+        )
         if not plausible(ts_ms, now_ms=now_ms) or not isinstance(event_id, str):
             batch.skipped["bad_time" if isinstance(event_id, str) else "no_event_id"] += 1
             return
         ingested = item.get("ingestionTime")
         if not again:
-            self._seen[event_id] = ts_ms
+            self._new[event_id] = ts_ms
             batch.bytes_read += len(message)
             if hw is not None and ts_ms < hw and isinstance(ingested, int) and ingested > hw:
                 batch.late_events += 1
@@ -169,7 +174,8 @@ class CloudWatchSource:
     def _take(self) -> Batch:
         batch = self._batch
         batch.events.sort(key=lambda event: (event.ts_ms, event.order))
-        self._batch, self._text_bytes = Batch(), 0
+        self._seen.update(self._new)
+        self._batch, self._new, self._text_bytes = Batch(), {}, 0
         return batch
 
     def _origin(self, stream: str) -> Origin:
@@ -181,7 +187,7 @@ class CloudWatchSource:
 
     def _forget_before(self, start_ms: int) -> None:
         self._seen = {event_id: ts_ms for event_id, ts_ms in self._seen.items() if ts_ms >= start_ms}
-        self._batch, self._text_bytes = Batch(), 0
+        self._batch, self._new, self._text_bytes = Batch(), {}, 0
 
     def _open(self) -> CloudWatchLogsClient:
         """Make the client when it is first needed, and again after credentials failed."""
