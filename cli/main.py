@@ -10,7 +10,7 @@ import click
 
 from core.errors import CachewiseError
 
-VERBS = ("run", "collect", "metrics", "price", "report", "demo")
+VERBS = ("run", "collect", "metrics", "price", "clear", "report", "demo")
 
 
 class Verbs(click.Group):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from tests.support import ministack as ministack_process
 from tests.support.ministack import Ministack
@@ -18,3 +19,13 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
         pytest.skip(str(reason))
     yield running
     context.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def moto_address() -> Iterator[str]:
+    """The address of an AWS of this machine that is quick to start and knows much, but runs no Lambda."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()

@@ -18,14 +18,13 @@ def open_client(service: str, clear: ClearSettings) -> Any:
     """Return a boto3 client for one action, under `role_arn` where one is set."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    if clear.role_arn is None:
-        return aws.client(service, timeout_s=_TIMEOUT_S, attempts=_ATTEMPTS, region=clear.region)
+    doing = f"opening {service}" if clear.role_arn is None else f"assuming {clear.role_arn}"
     try:
+        if clear.role_arn is None:
+            return aws.client(service, timeout_s=_TIMEOUT_S, attempts=_ATTEMPTS, region=clear.region)
         return _under_role(service, clear.role_arn, clear.region)
     except (ClientError, BotoCoreError) as error:
-        raise aws.explain(
-            error, doing=f"assuming {clear.role_arn}", code="FLT-403", permission="sts:AssumeRole on that role"
-        ) from error
+        raise aws.explain(error, doing=doing, code="FLT-403", permission="sts:AssumeRole on that role") from error
 
 
 def aws_code(error: Exception) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from core.caching.prompt_store import PromptStore
 from core.caching.prompt_table import PromptTable
@@ -17,21 +16,11 @@ from core.settings import ClearSettings
 SETTINGS = ClearSettings(prompt_table="prompts", region="eu-west-1")
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """The address of an AWS of this machine."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def dynamodb(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def dynamodb(moto_address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A client, with a prompt table of two engines; the environment leads every other client there too."""
     for name, value in {
-        "AWS_ENDPOINT_URL": address,
+        "AWS_ENDPOINT_URL": moto_address,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "eu-west-1",
@@ -121,3 +110,11 @@ def test_the_role_is_assumed_for_the_action(dynamodb: Any, role: str | None) -> 
     lent = client._request_signer._credentials.token is not None
     assert lent is (role is not None)
     assert client.list_tables()["TableNames"] == ["prompts"]
+
+
+def test_a_missing_region_is_a_setting(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any region the error says so in one line."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+    with pytest.raises(FixSettings, match=r"FLT-403: opening dynamodb has no AWS credentials or region"):
+        open_client("dynamodb", ClearSettings(prompt_table="prompts"))
