@@ -267,8 +267,11 @@ class CallAccount:
         request, door, desk = self._request, self._door, self._desk
         if not request.caching_enabled or not desk.is_first("SVC-425", request.engine, door.model):
             return
-        minimum = desk.price_book().cache_minimum_tokens(door.model, door.provider)
-        warning = minimum_warning(request, minimum_tokens=minimum, model=door.model)
+        try:
+            minimum = desk.price_book().cache_minimum_tokens(door.model, door.provider)
+            warning = minimum_warning(request, minimum_tokens=minimum, model=door.model)
+        except CachewiseError as error:
+            warning = str(error)
         if warning is not None:
             desk.warn(warning)
 

@@ -19,6 +19,7 @@ LONGEST_QUOTE = 200
 _VERSIONED = re.compile(r"-v\d+(:\d+)?$|^arn:")
 
 _PASSING = frozenset({"overloaded_error", "api_error", "rate_limit_error", "timeout_error"})
+_COUNTED = ("messages", "system", "tools", "tool_choice", "thinking", "cache_control")
 _RETRY_HEADER = "x-stainless-retry-count"  # set by the SDK on every attempt: 0, 1, 2 …
 
 
@@ -73,6 +74,12 @@ def arguments(
         # setdefault, as the SDK does: whoever set a version knows why.
         body["extra_body"] = {"anthropic_version": LEGACY_BEDROCK_VERSION, **body.get("extra_body", {})}
     return body
+
+
+def counting_arguments(door: Door, request: PromptRequest) -> dict[str, Any]:
+    """Return the arguments of `messages.count_tokens`: what makes up the prompt, and nothing else."""
+    body = request.body()
+    return {"model": door.model} | {name: body[name] for name in _COUNTED if name in body}
 
 
 def error_type(error: BaseException) -> str:

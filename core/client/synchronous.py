@@ -122,6 +122,20 @@ class ClaudeClient(ClientBase):
             return CallStream(stream, door, account)
         raise OurBug("A call went through no door.", code="SVC-499", mend="Please report it.")
 
+    def count_tokens(self, request: PromptRequest) -> int | None:
+        """Ask the API how many tokens the prompt has, for free; None where the provider cannot count (Bedrock)."""
+        door = self._doors[0]
+        if door.provider != "anthropic":
+            return None
+        try:
+            counted = self._open(door).messages.count_tokens(**sdk.counting_arguments(door, request))
+        except Exception as error:
+            explained = sdk.explain(error, door)
+            if explained is error:
+                raise
+            raise explained from error
+        return int(counted.input_tokens)
+
     def close(self) -> None:
         """Close the connections of the SDK's clients."""
         for opened in self._opened.values():

@@ -383,3 +383,25 @@ def test_bedrock_needs_its_model_named() -> None:
     """USE_ANTHROPIC_API=false without a Bedrock model is told at start."""
     with pytest.raises(FixSettings, match="BEDROCK_MODEL"):
         ClientSettings(policy=CachePolicy(use_anthropic_api=False))
+
+
+def test_tokens_are_counted_before_they_are_paid_for() -> None:
+    """count_tokens sends the prompt only and records no call; Bedrock's runtime cannot count."""
+    api = Api(httpx2.Response(200, json={"input_tokens": 4321}))
+    service = Service(api)
+
+    assert service.client.count_tokens(service.request()) == 4321
+
+    assert str(api.requests[0].url).endswith("/v1/messages/count_tokens")
+    assert sorted(api.bodies()[0]) == ["messages", "model", "system"]
+    assert service.said == []
+    bedrock = Service(api, policy=CachePolicy(use_anthropic_api=False), bedrock_model=BEDROCK_MODEL)
+    assert bedrock.client.count_tokens(bedrock.request()) is None
+
+
+def test_refused_count_is_explained() -> None:
+    """A bad key is told as for a call."""
+    service = Service(Api(claude.failed(401, "authentication_error")))
+
+    with pytest.raises(FixSettings, match="SVC-431"):
+        service.client.count_tokens(service.request())

@@ -110,3 +110,10 @@ def test_cancelled_call_is_recorded() -> None:
 
     (record,) = _records(said)
     assert (record["status"], record["error_type"]) == ("error", "CancelledError")
+
+
+def test_tokens_are_counted() -> None:
+    """The asynchronous client counts too."""
+    api = Api(httpx2.Response(200, json={"input_tokens": 4321}))
+
+    assert asyncio.run(_client(api, []).count_tokens(REQUEST)) == 4321
