@@ -144,11 +144,8 @@ class CloudWatchSource:
         """Count or keep one event of a page."""
         ts_ms, message, event_id = item.get("timestamp"), item.get("message", ""), item.get("eventId")
         batch = self._batch
-        again = (
-            event_id in self._seen
-            or event_id in self._new
-            or (context_ms is not None and isinstance(ts_ms, int) and ts_ms < context_ms)
-        )
+        known = event_id in self._seen or event_id in self._new
+        again = known or (context_ms is not None and isinstance(ts_ms, int) and ts_ms < context_ms)
         if not plausible(ts_ms, now_ms=now_ms) or not isinstance(event_id, str):
             batch.skipped["bad_time" if isinstance(event_id, str) else "no_event_id"] += 1
             return

@@ -144,7 +144,7 @@ def test_a_failed_pass_keeps_the_cursor_and_what_it_committed(lake: Lake) -> Non
     start_ms = pages.asked[0]["startTime"]
     pages.asked.clear()
     pages.fault = lambda number: None
-    mended = run(pages, lake)
+    mended = run(pages, lake, now_ms=NOW_MS + 1)
 
     assert (failed.status, failed.problems[0].code) == ("failed", "COL-503")
     assert pages.asked[0]["startTime"] == start_ms

@@ -1,0 +1,252 @@
+"""Lines and envelopes of a file to events: when it happened, in which stream, or why it is skipped."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from collector.event import LogEvent, Origin, Position, TimeKind
+from collector.parsers.clock import find_iso_ms, iso_ms, plausible
+from collector.parsers.prefilter import may_be_ours
+from collector.sources import envelopes
+from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch
+from collector.sources.file_bytes import Found
+from collector.sources.file_identity import KnownFile
+from core.errors import CachewiseError
+from core.settings import SourceSettings
+
+_BATCH_LINES = 400_000
+_TAIL_LINE = re.compile(  # `aws logs tail`: time, stream (unless --format short), message
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?) +"
+    r"(?:(\d{4}/\d\d/\d\d/\S*\[[^\]\s]+\][0-9a-f]+) +)?(?=\S)"
+)
+_STAMP_SPAN = 240
+
+
+@dataclass(slots=True)
+class OpenFile:
+    """The file being read: where we are in it, and what its lines inherit."""
+
+    found: Found
+    known: KnownFile
+    origin: Origin
+    offset: int
+    seen: int
+    whole: bool  # it cannot grow: what it ends with is complete
+    stamp_ms: int
+    stamped: bool
+    stamp_line: bytes = b""  # the last line that tells a time, not read before it is needed
+    ids: bool = True
+    joint: int = -1  # where an envelope ended without a newline: the newline that may follow is no line
+
+
+class Telling:
+    """Makes events of lines and envelopes, and gathers them into batches."""
+
+    def __init__(self, settings: SourceSettings) -> None:
+        self._settings = settings
+        self._origins: dict[tuple[object, object, object], Origin] = {}
+        self._keyed: list[LogEvent] = []
+        self._text_bytes = 0
+        self.batch = Batch()
+        self.now_ms = 0
+
+    def begin(self, now_ms: int) -> None:
+        """Forget what an interrupted pass left behind."""
+        self.now_ms = now_ms
+        self.batch, self._keyed, self._text_bytes = Batch(), [], 0
+
+    def text_line(self, file: OpenFile, line: bytes, *, partial: bool = False) -> None:
+        """Make an event of one line of text; `partial`: its newline has not come yet."""
+        again = file.offset < file.seen
+        if len(line) > MAX_LINE:
+            self.skip("too_long", again=again)
+            return
+        if file.offset == 0 and line.startswith(codecs.BOM_UTF8):
+            line = line[3:]
+        try:
+            message = line.decode("utf-8").rstrip("\r")
+        except UnicodeDecodeError:
+            self.skip("undecodable", again=again)
+            return
+        origin, stamp = file.origin, None
+        if message[:1] == "2":
+            found = _TAIL_LINE.match(message)
+            if found:
+                stamp, message = iso_ms(found[1]), message[found.end() :]
+                if found[2]:
+                    origin = self.origin(file.origin.account, file.origin.log_group, found[2])
+        ts_ms, kind = self._time(file, stamp if stamp is not None else find_iso_ms(message[:_STAMP_SPAN]))
+        file.ids = False
+        event = LogEvent(
+            origin,
+            None,
+            ts_ms,
+            kind,
+            message,
+            file.offset,
+            Position(file.known.file_id, file.offset),
+            again=again,
+            partial=partial,
+        )
+        self.batch.events.append(event)
+        self._text_bytes += len(line)
+
+    def _time(self, file: OpenFile, stamp: int | None) -> tuple[int, TimeKind]:
+        """Return the time a line tells, or that of the nearest line before it, or the file's own."""
+        if stamp is not None and plausible(stamp, now_ms=self.now_ms):
+            file.stamp_ms, file.stamped, file.stamp_line = stamp, True, b""
+        else:
+            settle_stamp(file, self.now_ms)
+        return file.stamp_ms, "logged" if file.stamped else "file"
+
+    def payload_line(self, file: OpenFile, line: bytes) -> None:
+        """Tell the events of a line that holds an envelope, or several; what is none after all is a line of text."""
+        again = file.offset < file.seen
+        if len(line) > envelopes.MAX_PAYLOAD:
+            self.skip("too_long", again=again)
+            return
+        try:
+            body = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            used = self.whole_payloads(file, line)
+            if line[used:].strip():
+                self.skip("broken_json", again=again)
+            return
+        if not self._payload(file, body, again=again):
+            self.text_line(file, line)
+
+    def whole_payloads(self, file: OpenFile, data: bytes) -> int:
+        """Tell the payloads that follow each other without a newline; return how many bytes they took."""
+        if not may_be_payload(data):
+            return 0
+        text = data.decode("utf-8", errors="surrogateescape")
+        bodies, used = envelopes.objects_of(text)
+        for body in bodies:
+            if not self._payload(file, body, again=file.offset < file.seen):
+                self._ignore("other", again=file.offset < file.seen)
+        length = len(text[:used].encode("utf-8", errors="surrogateescape"))
+        file.offset += length
+        file.joint = file.offset if length else file.joint
+        return length
+
+    def _payload(self, file: OpenFile, body: Any, *, again: bool) -> bool:
+        """Tell the events an envelope holds; False when the object is none after all."""
+        opened = envelopes.unwrap(body) if isinstance(body, dict) else None
+        if opened is None:
+            self.skip("broken_json", again=again)
+            return True
+        place = Position(file.known.file_id, file.offset)
+        if opened.get("messageType") == "CONTROL_MESSAGE":
+            self._ignore("control_message", again=again)
+        elif isinstance(opened.get("logEvents"), list):
+            settings = self._settings
+            account = settings.account or _text(opened.get("owner"))
+            origin = self.origin(account, _text(opened.get("logGroup")), _text(opened.get("logStream")))
+            for index, item in enumerate(opened["logEvents"]):
+                self._told(file, item, origin, place, index, again=again)
+        elif "message" in opened and "eventId" in opened and isinstance(opened.get("timestamp"), int):
+            self.exported(file, opened, place, 0, again=again)
+        else:
+            return False
+        return True
+
+    def exported(self, file: OpenFile, item: dict[str, Any], place: Position, index: int, *, again: bool) -> None:
+        """Tell an event as the AWS CLI prints it."""
+        stream = _text(item.get("logStreamName")) or file.origin.log_stream
+        origin = self.origin(file.origin.account, file.origin.log_group, stream)
+        self._told(file, item, origin, place, index, again=again)
+
+    def _told(self, file: OpenFile, item: Any, origin: Origin, place: Position, index: int, *, again: bool) -> None:
+        """Make one event of what an envelope holds."""
+        message = item.get("message") if isinstance(item, dict) else None
+        if not isinstance(message, str):
+            self.skip("broken_json", again=again)
+        elif not may_be_ours(message):
+            self._ignore("other", again=again)
+        elif len(message) > MAX_LINE:
+            self.skip("too_long", again=again)
+        elif not plausible(item.get("timestamp"), now_ms=self.now_ms):
+            self.skip("bad_time", again=again)
+        else:
+            event_id = item.get("id", item.get("eventId"))
+            told_id = str(event_id) if isinstance(event_id, str | int) else None
+            ingested = item.get("ingestionTime")
+            file.ids = file.ids and told_id is not None
+            event = LogEvent(
+                origin,
+                told_id,
+                item["timestamp"],
+                "logged",
+                message,
+                int(told_id) if told_id and told_id.isdecimal() and len(told_id) < 100 else index,
+                place if told_id else Position(place.file_id, place.offset + index),
+                ingested if isinstance(ingested, int) else None,
+                again,
+            )
+            self._keyed.append(event)
+            self._text_bytes += len(message)
+
+    def origin(self, account: str | None, group: str | None, stream: str | None) -> Origin:
+        """Return the stream an event belongs to; one object per stream."""
+        key = (account, group, stream)
+        origin = self._origins.get(key)
+        if origin is None:
+            if len(self._origins) > 50_000:
+                self._origins.clear()
+            settings = self._settings
+            origin = Origin(account or settings.account, settings.region, group or settings.log_group, stream)
+            self._origins[key] = origin
+        return origin
+
+    def skip(self, reason: str, *, again: bool) -> None:
+        """Count a line that cannot be used, unless it was counted before."""
+        if not again:
+            self.batch.skipped[reason] += 1
+
+    def _ignore(self, kind: str, *, again: bool) -> None:
+        if not again:
+            self.batch.ignored[kind] += 1
+
+    def _problem(self, error: CachewiseError) -> None:
+        self.batch.problems.append(error)
+
+    def is_full(self) -> bool:
+        """Say whether the batch should be handed over."""
+        batch = self.batch
+        return (
+            len(batch.events) + len(self._keyed) >= BATCH_EVENTS
+            or self._text_bytes >= BATCH_BYTES
+            or batch.ignored["other"] >= _BATCH_LINES
+        )
+
+    def take(self) -> Batch:
+        """Hand over the batch; events with ids in the order they were written, text lines as they stand."""
+        batch = self.batch
+        self._keyed.sort(key=lambda event: (event.ts_ms, event.order))
+        batch.events.extend(self._keyed)
+        self.batch, self._keyed, self._text_bytes = Batch(), [], 0
+        return batch
+
+
+def settle_stamp(file: OpenFile, now_ms: int) -> None:
+    """Read the time of the last line that told one."""
+    if file.stamp_line:
+        stamp = find_iso_ms(file.stamp_line[:_STAMP_SPAN].decode("utf-8", errors="replace"))
+        file.stamp_line = b""
+        if stamp is not None and plausible(stamp, now_ms=now_ms):
+            file.stamp_ms, file.stamped = stamp, True
+
+
+def may_be_payload(data: bytes) -> bool:
+    """Say whether bytes begin with an envelope, so that they may hold several without a newline."""
+    start = data[:4096].lstrip()
+    return start.startswith(b"{") and envelopes.is_envelope(start)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
