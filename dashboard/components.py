@@ -15,16 +15,24 @@ import streamlit as st
 
 from core.errors import CachewiseError
 from core.settings import Settings
-from dashboard import data, filters, ink, kpis
+from dashboard import answer, data, filters, ink, kpis
 from dashboard import format as fmt
 from dashboard.download import csv_bytes
 from dashboard.i18n import known, language, t
 
 _BEHIND = timedelta(minutes=20)
+_WHOLE_TABLE = 20
 _CHART_CONFIG = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
     "responsive": True,
+}
+
+_TONES = {
+    "good": (st.success, ":material/trending_up:"),
+    "bad": (st.error, ":material/trending_down:"),
+    "flat": (st.info, ":material/trending_flat:"),
+    "unknown": (st.warning, ":material/help:"),
 }
 
 Rows = Sequence[Mapping[str, Any]]
@@ -49,6 +57,7 @@ def header(title: str, lead: str) -> None:
 
 def marks(settings: Settings) -> None:
     """Draw the line of badges under the title: demo data, endpoints that are not the real ones, freshness."""
+    st.session_state["shown_versions"] = data.versions()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if settings.demo:
             st.badge(t("demo.badge"), icon=":material/science:", color="violet", help=t("demo.help"))
@@ -115,7 +124,6 @@ def clear_button() -> None:
 
 def open_page() -> filters.View:
     """Return what is looked at; where there is nothing to show, say why and what to do, and stop the page."""
-    st.session_state["shown_versions"] = data.versions()
     view = filters.current(data.options().get("first_ts"))
     total = data.summary(view.scope())
     if not any(total.get(name) for name in ("calls", "invocations", "prompt_store_hits", "prompt_store_misses")):
@@ -173,13 +181,16 @@ def _waiting(passes: bool) -> None:
 # figures
 
 
-def kpi_strip(names: Sequence[kpis.Kpi], *, key: str, columns: int = 3) -> None:
-    """Draw key figures with sparkline and change; only this strip refreshes by itself."""
-    _strip(tuple(names), key, columns)
+def kpi_strip(names: Sequence[kpis.Kpi], *, key: str, columns: int = 3, answered: bool = False) -> None:
+    """Draw key figures with sparkline and change, under the answer in one sentence if asked.
+
+    Only this strip refreshes by itself.
+    """
+    _strip(tuple(names), key, columns, answered)
 
 
 @st.fragment(run_every="30s")
-def _strip(items: tuple[kpis.Kpi, ...], key: str, columns: int) -> None:
+def _strip(items: tuple[kpis.Kpi, ...], key: str, columns: int, answered: bool) -> None:
     try:
         view = filters.current(data.options().get("first_ts"))
         total, earlier = data.summary(view.scope()), view.previous()
@@ -188,6 +199,10 @@ def _strip(items: tuple[kpis.Kpi, ...], key: str, columns: int) -> None:
     except CachewiseError as error:
         failed(error)
         return
+    if answered:
+        text, tone = answer.sentence(total, view.preset, language())
+        box, icon = _TONES[tone]
+        box(fmt.dollars_in_markdown(text), icon=icon)
     with st.grid(columns, gap="small", key=f"kpis_{key}"):
         for item in items:
             _card(kpis.card(item, total, before, times[item.source], language()), view)
@@ -267,9 +282,13 @@ def table(rows: Rows, columns: Sequence[Column], *, key: str, alt: str) -> None:
     ]  # fmt: skip
     st.dataframe(
         shown,
-        column_config={column.name: _config(column, [row[column.name] for row in shown]) for column in columns},
+        column_config={
+            column.name: _config(column, [row[column.name] for row in shown], many=len(columns) > 6)
+            for column in columns
+        },
         column_order=[column.name for column in columns],
         hide_index=True,
+        height="content" if len(shown) <= _WHOLE_TABLE else "auto",
         placeholder=fmt.UNKNOWN,
         key=key,
         alt=alt,
@@ -281,12 +300,12 @@ def _number(value: Any) -> Any:
     return value if value is None or isinstance(value, (int, str, datetime)) else float(value)
 
 
-def _config(column: Column, values: list[Any]) -> Any:
+def _config(column: Column, values: list[Any], *, many: bool) -> Any:
     label = t(column.label or f"metric.{column.name}.label")
     if column.kind == "money":
         label = f"{label} ($)"
     if column.kind == "text":
-        return st.column_config.TextColumn(label, width="medium")
+        return st.column_config.TextColumn(label, width="medium" if many else None)
     forms = {
         "money": f"%,.{fmt.money_places(values)}f",  # the sign stands before the number; the heading names the dollar
         "ratio": "percent",

@@ -33,6 +33,7 @@ BUCKET_SIZE: dict[Bucket, timedelta] = {
     "hour": timedelta(hours=1),
     "day": timedelta(days=1),
 }
+_MAY_LACK = 0.1  # of the period before, at its beginning
 _DAYS = {"7d": 7, "30d": 30, "90d": 90}
 
 
@@ -62,11 +63,14 @@ class View:
         )
 
     def previous(self) -> View | None:
-        """Return the equally long period before, shifted by whole days; None where there is no beginning."""
-        if self.start is None:
+        """Return the equally long period before, shifted by whole days; None where data does not cover it."""
+        if self.start is None or self.first_ts is None:
             return None
-        shift = _shift(self.end - self.start)
-        return replace(self, start=self.start - shift, end=self.end - shift)
+        length = self.end - self.start
+        start = self.start - _shift(length)
+        if self.first_ts > start + length * _MAY_LACK:
+            return None  # a change against a half-empty period would mean nothing
+        return replace(self, start=start, end=start + length)
 
     @property
     def bucket(self) -> Bucket:

@@ -37,7 +37,8 @@ def money(value: Number | None, *, signed: bool = False) -> str:
 def money_places(values: list[Number | None]) -> int:
     """Return how many decimal places a column needs so that its smallest non-zero amount is still seen."""
     sizes = [abs(Decimal(str(value))) for value in values if value]
-    return 6 if sizes and min(sizes) < Decimal("0.1") else 2
+    smallest = min(sizes, default=Decimal(1))
+    return 2 if smallest >= _DIME else 4 if smallest >= _CENT else 6
 
 
 def count(value: Number | None) -> str:

@@ -230,7 +230,7 @@ def time_axis(figure: go.Figure, look: Look) -> None:
     figure.update_layout(hovermode="x unified")
     hover = "%Y-%m-%d" if look.bucket == "day" else "%Y-%m-%d %H:%M"
     figure.update_xaxes(type="date", showgrid=False, hoverformat=hover, tickformatstops=_ticks(look.lang))
-    figure.update_xaxes(nticks=10)
+    figure.update_xaxes(nticks=7, tickangle=0)
 
 
 def _ticks(lang: Language) -> list[dict[str, Any]]:

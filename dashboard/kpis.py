@@ -9,6 +9,7 @@ from typing import Any, Literal
 from core.metrics.catalog import METRICS
 from dashboard import format as fmt
 from dashboard import ink
+from dashboard.answer import caching_in_use
 from dashboard.i18n import Language, translate
 
 Kind = Literal["money", "ratio", "ms", "tokens", "count", "times"]
@@ -43,6 +44,11 @@ class Card:
     spark: list[float] | None
 
 
+def _is_cache_rate(name: str) -> bool:
+    metric = METRICS.get(name)
+    return bool(metric and metric.cache == "claude_cache" and metric.denominator)
+
+
 def pick(total: Row, kpi: Kpi) -> Any:
     """Return the figure's value in a row of totals, or None while it is unknown."""
     value = total.get(kpi.name)
@@ -53,6 +59,8 @@ def card(kpi: Kpi, total: Row, before: Row | None, series: Sequence[Row], lang: 
     """Lay out one key figure."""
     now = pick(total, kpi)
     value = None if now is None else shown(now, kpi.kind, lang)
+    if _is_cache_rate(kpi.name) and total.get("calls") and not caching_in_use(total):
+        now, value = None, translate(lang, "kpi.not_in_use")  # said so, not shown as 0 %
     label = translate(lang, f"metric.{kpi.name}.label")
     return Card(
         label=f"{label} {kpi.part}" if kpi.part else label,

@@ -32,7 +32,7 @@ by = st.segmented_control(
 )
 address.publish({"cost_by": GROUPS[0]})
 stacked = data.series(scope, bucket=view.bucket, zone=view.zone, by=by).to_pylist()
-with components.section("cost.over_time", rows=stacked, metric="cost_usd", by=t(f"col.{by}")):
+with components.section("cost.over_time", rows=stacked, metric="cost_usd", by=t(f"col.{by}").lower()):
     if total["cost_usd"] is None:
         components.unknown("unknown.no_price")
     else:
@@ -49,7 +49,7 @@ with right, components.section("cost.parts", rows=[total]):
         components.chart(charts.cost_parts(total, look, height=300), key="cost_parts")
 
 groups = data.breakdown(scope, by)
-with components.section("cost.table", rows=groups, by=t(f"col.{by}")):
+with components.section("cost.table", rows=groups, by=t(f"col.{by}").lower()):
     components.table(
         groups,
         [
@@ -65,7 +65,7 @@ with components.section("cost.table", rows=groups, by=t(f"col.{by}")):
             components.Column("output_tokens", "tokens"),
         ],
         key="cost_table",
-        alt=t("cost.table.title", by=t(f"col.{by}")),
+        alt=t("cost.table.title", by=t(f"col.{by}").lower()),
     )
 
 unpriced = total["unpriced_models"]

@@ -3,8 +3,7 @@
 import streamlit as st
 
 from dashboard import answer, charts, components, data
-from dashboard import format as fmt
-from dashboard.i18n import language, t
+from dashboard.i18n import t
 from dashboard.kpis import Kpi
 
 KPIS = (
@@ -15,21 +14,11 @@ KPIS = (
     Kpi("price_coverage", "ratio", spark="price_coverage"),
     Kpi("response_time_ms", "ms", part="p95", spark="p95", over="response_times", source="times"),
 )
-ICONS = {
-    "good": ":material/trending_up:",
-    "bad": ":material/trending_down:",
-    "flat": ":material/trending_flat:",
-    "unknown": ":material/help:",
-}
-BOXES = {"good": st.success, "bad": st.error, "flat": st.info, "unknown": st.warning}
-
 view = components.open_page()
 look = components.look(view)
 total = data.summary(view.scope())
 
-text, tone = answer.sentence(total, view.preset, language())
-BOXES[tone](fmt.dollars_in_markdown(text), icon=ICONS[tone])
-components.kpi_strip(KPIS, key="overview")
+components.kpi_strip(KPIS, key="overview", answered=True)
 
 left, right = st.columns(2)
 with left, components.section("overview.waterfall", rows=[total], metric="net_savings_usd"):

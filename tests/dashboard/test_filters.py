@@ -10,12 +10,13 @@ from dashboard import filters
 
 NOW = datetime(2026, 11, 20, 12, 2, 30, tzinfo=UTC)  # 21:02:30 in Seoul
 MOMENTS = st.integers(0, 4_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 SOON = datetime(2026, 11, 20, 12, 5, tzinfo=UTC)
 
 
 def view(preset: str = "7d", **chosen: object) -> filters.View:
     """A view as of NOW, in Seoul."""
-    return filters.build({"range": preset, **chosen}, now=NOW, zone="Asia/Seoul")
+    return filters.build({"range": preset, **chosen}, now=NOW, zone="Asia/Seoul", first_ts=LONG_AGO)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,13 @@ def test_the_period_before_is_shifted_by_whole_days() -> None:
 
     assert before.end - before.start == now.end - now.start
     assert now.start - before.start == timedelta(days=7)
+
+
+def test_a_period_before_the_data_began_is_not_compared() -> None:
+    """Against a half-empty period every change would look enormous, so there is none."""
+    young = filters.build({"range": "7d"}, now=NOW, zone="Asia/Seoul", first_ts=NOW - timedelta(days=10))
+
+    assert young.previous() is None
 
 
 def test_all_time_has_no_period_before() -> None:

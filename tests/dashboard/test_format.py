@@ -133,6 +133,7 @@ def test_plotly_sees_no_tags_and_no_templates() -> None:
 
 
 def test_small_amounts_widen_their_column() -> None:
-    """A column shows six places when its smallest amount needs them."""
+    """A column shows four or six places when its smallest amount needs them."""
     assert fmt.money_places([Decimal("0.0001"), Decimal(5), None]) == 6
+    assert fmt.money_places([Decimal("0.05"), Decimal(5)]) == 4
     assert fmt.money_places([Decimal(0), Decimal(5)]) == 2

@@ -57,6 +57,15 @@ def test_unknown_stays_unknown() -> None:
     assert (card.value, card.delta, card.spark) == (None, None, None)
 
 
+def test_a_rate_of_a_cache_that_is_not_used_is_said_so() -> None:
+    """Without any cache tokens there is no 0 % to frighten anybody, and no change."""
+    card = kpis.card(
+        Kpi("token_hit_rate", "ratio"), {**GOOD, "cache_read_tokens": 0, "token_hit_rate": 0.0}, GOOD, [], "en"
+    )
+
+    assert (card.value, card.delta) == ("Not in use", None)
+
+
 def test_no_change_is_a_grey_zero() -> None:
     """Streamlit colours the number 0 grey, and the text "0.0%" green."""
     assert kpis.delta(0.5, 0.5, "ratio", "en") == 0
