@@ -163,8 +163,11 @@ def _explain_claude_cache(
         {"source": item, **row} for item, prefixes in found.items() for row in fleet.prefix_rows(prefixes, now=_now())
     ]
     out.print(escape(fleet.NOBODY_CAN_CLEAR))
-    if rows:
-        out.print(_prefix_table(rows))
+    shown = [row for row in rows if row["live"] is not False and row["reads"]]
+    if shown:
+        out.print(_prefix_table(shown))
+    if others := len(rows) - len(shown):
+        out.print(f"{others} more prefixes of the last two hours have expired or were never read.")
     told = {"cleared": False, "why": fleet.NOBODY_CAN_CLEAR, "prefixes": rows}
     return _end(told, as_json, 0 if dry_run else 1)
 

@@ -18,11 +18,14 @@ from core.store.query import Reader
 from core.usage import Usage
 
 TTLS = {"5m": timedelta(minutes=5), "1h": timedelta(hours=1)}
-LOOKBACK = timedelta(hours=24)
+LOOKBACK = timedelta(hours=2)
+"""How far back calls are read: the longest TTL, and as much again of what has just expired."""
+
 NOBODY_CAN_CLEAR = (
     "Nobody can clear the Claude cache: an entry expires its TTL after the start of the last request that used it, "
     "or is left behind when the prefix changes."
 )
+Prices = dict[tuple[str | None, str | None, str | None, int], tuple[Decimal | None, Decimal | None]]
 _PREFIX = ("engine", "provider", "model", "prefix_fingerprint")
 
 
@@ -36,6 +39,8 @@ class ClaudePrefix:
     prefix_fingerprint: str | None
     cache_ttl: str | None  # None: neither the lines nor the settings say
     tokens: int
+    uses: int  # requests of the lookback that wrote or read it
+    reads: int
     last_used: datetime
     exact: bool  # False: the line tells when it was logged, so the entry may expire a little earlier
     expires_at: datetime | None
@@ -66,17 +71,23 @@ def claude_prefixes(
     grouped = rows.group_by(list(_PREFIX)).aggregate(
         last=rows.ts.max(),
         tokens=rows.held.last(order_by=rows.ts),
+        uses=rows.count(),
+        reads=rows.count(where=rows.cache_read_tokens > 0),
         ts_kind=rows.ts_kind.last(order_by=rows.ts),
         cache_ttl=rows.cache_ttl.last(order_by=rows.ts),
         wrote_1h=(rows.cache_write_1h_tokens > 0).any(),
     )
-    found = [_prefix(row, book, now) for row in reader.rows(grouped)]
+    prices: Prices = {}
+    found = [_prefix(row, book, now, prices) for row in reader.rows(grouped)]
     return sorted(found, key=lambda item: (item.expires_at or item.last_used, item.engine or ""), reverse=True)
 
 
 def rewrite_total(prefixes: list[ClaudePrefix]) -> tuple[Decimal, int]:
-    """Return what writing every live prefix again costs, and how many of them have no price."""
-    live = [prefix for prefix in prefixes if prefix.live is not False]
+    """Return what writing every live prefix again costs, and how many of them have no price.
+
+    A prefix that nobody has read is left out: it is new with every request and is written each time anyway.
+    """
+    live = [prefix for prefix in prefixes if prefix.live is not False and prefix.reads]
     priced = [prefix.rewrite_usd for prefix in live if prefix.rewrite_usd is not None]
     return sum(priced, Decimal(0)), len(live) - len(priced)
 
@@ -91,6 +102,8 @@ def prefix_rows(prefixes: list[ClaudePrefix], *, now: datetime) -> list[dict[str
             "prefix_fingerprint": prefix.prefix_fingerprint,
             "cache_ttl": prefix.cache_ttl,
             "tokens": prefix.tokens,
+            "uses": prefix.uses,
+            "reads": prefix.reads,
             "last_used": prefix.last_used,
             "expires_at": prefix.expires_at,
             "expires_in_s": prefix.expires_in_s(now),
@@ -103,14 +116,19 @@ def prefix_rows(prefixes: list[ClaudePrefix], *, now: datetime) -> list[dict[str
     ]
 
 
-def _prefix(row: dict[str, Any], book: PriceBook, now: datetime) -> ClaudePrefix:
+def _prefix(row: dict[str, Any], book: PriceBook, now: datetime, prices: Prices) -> ClaudePrefix:
     ttl = row["cache_ttl"] if row["cache_ttl"] in TTLS else ("1h" if row["wrote_1h"] else None)
     expires_at = None if ttl is None else row["last"] + TTLS[ttl]
-    write, extra = _rewrite(row, ttl, book, now)
+    asked = (row["provider"], row["model"], ttl, row["tokens"])
+    if asked not in prices:
+        prices[asked] = _rewrite(*asked, book, now)
+    write, extra = prices[asked]
     return ClaudePrefix(
         **{name: row[name] for name in _PREFIX},
         cache_ttl=ttl,
         tokens=row["tokens"],
+        uses=row["uses"],
+        reads=row["reads"],
         last_used=row["last"],
         exact=row["ts_kind"] == "start",
         expires_at=expires_at,
@@ -121,13 +139,12 @@ def _prefix(row: dict[str, Any], book: PriceBook, now: datetime) -> ClaudePrefix
 
 
 def _rewrite(
-    row: dict[str, Any], ttl: str | None, book: PriceBook, now: datetime
+    provider: str | None, model: str | None, ttl: str | None, tokens: int, book: PriceBook, now: datetime
 ) -> tuple[Decimal | None, Decimal | None]:
     """Price one write of the prefix now, and what it costs more than the read."""
-    if row["model"] is None or ttl is None:
+    if model is None or ttl is None:
         return None, None
-    at = {"provider": row["provider"], "model": row["model"], "at": now}
-    written = Usage(cache_write_1h_tokens=row["tokens"]) if ttl == "1h" else Usage(cache_write_5m_tokens=row["tokens"])
-    write = price_usage(book, written, **at).cost_usd
-    read = price_usage(book, Usage(cache_read_tokens=row["tokens"]), **at).cost_usd
+    written = Usage(cache_write_1h_tokens=tokens) if ttl == "1h" else Usage(cache_write_5m_tokens=tokens)
+    write = price_usage(book, written, provider=provider, model=model, at=now).cost_usd
+    read = price_usage(book, Usage(cache_read_tokens=tokens), provider=provider, model=model, at=now).cost_usd
     return write, None if write is None or read is None else write - read

@@ -1,6 +1,8 @@
 """A clear from confirmation to audit."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -140,3 +142,11 @@ def test_variables_are_counted_in_the_audit_log_and_nothing_more(lake: Lake) -> 
     stored = json.dumps(lake.read("actions").to_pylist(), default=str)
     assert SECRET not in stored
     assert "TOKEN" not in stored
+
+
+def test_aws_is_imported_when_first_needed() -> None:
+    """A page that only shows what is held does not load boto3."""
+    code = "import core.fleet, sys; print(sorted({'boto3', 'botocore'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout.strip() == "[]"

@@ -70,3 +70,16 @@ def test_fingerprints_are_prefixes_of_their_own(lake: Lake) -> None:
     ]
 
     assert [item.prefix_fingerprint for item in prefixes(lake, *calls, engine="tutor")] == ["aa", "bb"]
+
+
+def test_a_prefix_that_nobody_reads_costs_nothing_more(lake: Lake) -> None:
+    """One that is new with every request is written each time anyway: it is told, but not in the total."""
+    found = prefixes(
+        lake,
+        make_call(ts=minutes(-2), cache_write_1h_tokens=6000, prefix_fingerprint="once"),
+        make_call(ts=minutes(-3), cache_write_1h_tokens=6000, prefix_fingerprint="kept"),
+        make_call(ts=minutes(-1), cache_read_tokens=6000, prefix_fingerprint="kept"),
+    )
+
+    assert [(item.prefix_fingerprint, item.uses, item.reads) for item in found] == [("kept", 2, 1), ("once", 1, 0)]
+    assert rewrite_total(found) == (Decimal("0.06"), 0)
