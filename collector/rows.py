@@ -111,6 +111,7 @@ def _call(
         write_5m, write_1h = _split(fact.cache_write, defaults.cache_ttl)
         written, reported, rank = fact.cache_write, fact.reported_cost_usd, 2 if draft.invocation_id else 1
         call_id, id_kind, told_by = part_key(event, draft.part), "event", "text"
+        checked_by = None
     else:
         assert isinstance(fact, CallRecord)
         record = fact
@@ -122,7 +123,8 @@ def _call(
             write_5m = write_1h = None
         written = usage.cache_write_tokens
         reported = draft.twin.reported_cost_usd if draft.twin else fact.reported_cost_usd
-        rank, told_by = 3, "record"
+        rank, told_by = 3, fact.told_by
+        checked_by = "text" if draft.twin else None
         call_id = fact.call_id or part_key(event, draft.part)
         id_kind = _id_kind(fact)
     provider = record.provider or defaults.provider
@@ -136,14 +138,12 @@ def _call(
         prefix_tokens=record.prefix_tokens,
         minimum_tokens=minimum(model, provider) if model else None,
     )
-    started = record.started_ms
+    ts_ms, ts_kind = _moment(record, event)
     return (
-        call_id, id_kind, (started if started is not None else event.ts_ms) * 1000,
-        "start" if started is not None else event.ts_kind,
-        *_where(event, teller.source),
-        told_by, draft.invocation_id, draft.attribution, draft.redelivery, name, owner.version or version,
+        call_id, id_kind, ts_ms * 1000, ts_kind, *_where(event, teller.source),
+        record.other_id, told_by, checked_by, "confirmed" if checked_by else None, draft.invocation_id, draft.attribution, draft.redelivery, name, owner.version or version,
         draft.engine, provider, model, _known_by(record.model, model), record.status, record.error_type,
-        record.complete and usage.complete, record.stop_reason, usage.service_tier, usage.speed, usage.inference_geo,
+        record.complete and usage.complete, record.stop_reason, record.stop_category, usage.service_tier, usage.speed, usage.inference_geo,
         enabled, record.cache_ttl or defaults.cache_ttl, _known_by(record.cache_ttl, defaults.cache_ttl),
         cacheable, record.prefix_tokens, record.prefix_fingerprint,
         usage.input_tokens, usage.cache_read_tokens, write_5m, write_1h, usage.output_tokens, usage.thinking_tokens,
@@ -153,6 +153,13 @@ def _call(
 
 
 _AS_TEXT = CallRecord(None, None, None, None, None, None)
+
+
+def _moment(record: CallRecord, event: LogEvent) -> tuple[int, str]:
+    """Return when the call happened: its start where told, else when it was written down."""
+    if record.started_ms is not None:
+        return record.started_ms, "start"
+    return (event.ts_ms, event.ts_kind) if record.logged_ms is None else (record.logged_ms, "logged")
 
 
 def _id_kind(fact: CallRecord) -> str:

@@ -68,6 +68,8 @@ def _record(
         error_type=_text(body, "error_type"),
         complete=_flag(body, "complete") is not False,
         reported_cost_usd=_dollars(_one(body.get("cost_usd"))),
+        stop_category=_text(body, "stop_category"),
+        other_id=_text(body, "api_request_id"),
     )
 
 
@@ -76,10 +78,10 @@ def _usage(body: Mapping[str, Any], *, failed: bool) -> Usage | None:
     if told is None:
         return None
     if not isinstance(told, Mapping):
-        raise BadInput("usage is not an object.", code="COL-100")
+        raise BadInput("usage is not an object.", code="USG-001")
     usage = from_any(_flat(told))
     if max(usage.prompt_tokens, usage.output_tokens) > MAX_TOKENS:
-        raise BadInput("usage holds a count no request can have.", code="COL-100")
+        raise BadInput("usage holds a count no request can have.", code="USG-001")
     return usage
 
 

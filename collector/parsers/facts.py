@@ -10,6 +10,11 @@ from core.usage import Usage
 
 Outcome = Literal["recognised", "ignored", "skipped"]
 InvocationStatus = Literal["ok", "error", "timeout"]
+Teller = Literal["record", "emf", "bedrock_log", "otel", "claude_code", "litellm", "anthropic_response", "batch_result"]
+"""The format that told a call. Text lines have a fact of their own."""
+
+ELSEWHERE: frozenset[str] = frozenset({"bedrock_log", "otel", "claude_code", "litellm", "batch_result"})
+"""Formats written outside the Lambda stream: their lines belong to no START..REPORT around them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class CostLine:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """The structured record of one call. `usage` is None when the call failed."""
+    """One call with its usage, in whatever format it was told. `usage` is None when the call failed."""
 
     call_id: str | None
     started_ms: int | None
@@ -56,6 +61,10 @@ class CallRecord:
     error_type: str | None = None
     complete: bool = True
     reported_cost_usd: Decimal | None = None
+    stop_category: str | None = None
+    told_by: Teller = "record"
+    other_id: str | None = None  # a second id of the same call: the provider's request id beside the message's
+    logged_ms: int | None = None  # a time the line tells that is not the request's start
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,141 @@
+"""How fast a log file becomes rows: parse, correlate, price and commit, in one process.
+
+Run: `python benchmarks/ingest.py [--mb 200]`. The lines are mixed as in a real function's log: platform
+lines, prompt-store lines, cost lines, call records and lines of the application. Prints lines per second of wall and of
+processor time, peak memory, and the ratio to the baseline `splitlines` + `orjson.loads` over the same bytes in the same
+run, with versions, cores and sizes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import random
+import resource
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import orjson
+
+from cli.collect import _spare_the_garbage_collector
+from collector.pipeline import Collector
+from collector.sources.files import FilesSource
+from core.pricing import default_book
+from core.settings import LineDefaults, SourceSettings
+from core.store.lake import Lake
+from core.telemetry import api_cost_line, call_record, prompt_store_hit_line, record_line
+
+DEFAULTS = LineDefaults(model="claude-opus-4-5", cache_ttl="1h", caching_enabled=True)
+ENGINES = ("sales", "support", "faq", "tutor", "legal")
+DAYS = 7
+RECORD_SHARE = 0.2  # of the requests; the others tell their call as a text line
+PER_TOKEN = Decimal("0.000001")
+
+
+def requests(draw: random.Random, started: datetime, step: timedelta) -> Iterator[str]:
+    """Yield the lines of one request after another."""
+    moment = started
+    while True:
+        moment += step
+        name = str(uuid.UUID(int=draw.getrandbits(128), version=4))
+        front = f"[INFO]\t{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z\t{name}\t"
+        given, read, output = draw.randrange(20, 400), draw.choice((0, 3_000, 6_000)), draw.randrange(40, 900)
+        write = 0 if read else 6_000
+        lines = [
+            f"START RequestId: {name} Version: 12",
+            f"{front}Found credentials in environment variables.",
+            f"{front}{prompt_store_hit_line(draw.choice(ENGINES))}",
+            f"{front}websocket message received, connection=abc stage=prod bytes={given}",
+            told(draw, front, moment, given, read, write, output),
+            f"{front}reply posted to the connection in 13 ms",
+            f"END RequestId: {name}",
+            f"REPORT RequestId: {name}\tDuration: {draw.uniform(300, 4000):.2f} ms\tBilled Duration: 1234 ms\t"
+            "Memory Size: 512 MB\tMax Memory Used: 123 MB\t",
+        ]
+        yield "\n".join(lines) + "\n"
+
+
+def told(draw: random.Random, front: str, moment: datetime, given: int, read: int, write: int, output: int) -> str:
+    """Return the line of one call: a record, or the cost line with the right dollars."""
+    if draw.random() < RECORD_SHARE:
+        usage = {"input_tokens": given, "output_tokens": output, "cache_read_input_tokens": read,
+                 "cache_creation_input_tokens": write,
+                 "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": write}}  # fmt: skip
+        record = call_record(
+            call_id=f"msg_{draw.getrandbits(96):024x}", started_ms=int(moment.timestamp() * 1000), provider="anthropic",
+            model="claude-opus-4-5", engine="sales", usage=usage, caching_enabled=True, cache_ttl="1h",
+            latency_ms=812.0, ttft_ms=300.0, stop_reason="end_turn",
+        )  # fmt: skip
+        return record_line(record)
+    dollars = PER_TOKEN * (5 * given + 10 * write + 25 * output) + PER_TOKEN * read / 2
+    line = api_cost_line(cost_usd=dollars, input_tokens=given, output_tokens=output, cache_read=read, cache_write=write)
+    return front + line
+
+
+def build(path: Path, megabytes: int) -> None:
+    """Write a file of that size, its requests spread over the last days."""
+    draw = random.Random(7)
+    started = datetime.now(UTC) - timedelta(days=DAYS)
+    count = megabytes * 1_000_000 // 900
+    written = 0
+    with path.open("w", encoding="utf-8") as handle:
+        for request in requests(draw, started, timedelta(days=DAYS) / (count + 1)):
+            written += handle.write(request)
+            if written >= megabytes * 1_000_000:
+                return
+
+
+def baseline(path: Path) -> tuple[int, float]:
+    """Split the file's lines and parse those that are JSON: the least anything that reads it must do."""
+    started = time.perf_counter()
+    lines = 0
+    with path.open("rb") as handle:
+        for line in handle:
+            lines += 1
+            if line.startswith(b"{"):
+                orjson.loads(line)
+    return lines, time.perf_counter() - started
+
+
+def main() -> None:
+    """Build, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mb", type=int, default=200)
+    megabytes = parser.parse_args().mb
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mixed.log"
+        build(path, megabytes)
+        lines, base_s = baseline(path)
+        _spare_the_garbage_collector()
+        settings = SourceSettings(name="bench", kind="files", paths=(str(path),), defaults=DEFAULTS)
+        lake = Lake(Path(folder) / "tables")
+        before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        started, cpu = time.perf_counter(), time.process_time()
+        result = Collector(FilesSource(settings), lake, default_book(), defaults=DEFAULTS).run_pass()
+        took_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        stored = sum(file.stat().st_size for file in lake.path.rglob("*.parquet"))
+    assert result.lines_read == lines, (result.lines_read, lines)
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("pyarrow", "deltalake", "orjson"))
+    print(f"Python {platform.python_version()}, {libraries}; {os.cpu_count()} cores")
+    print(f"{megabytes} MB, {lines:,} lines, {result.new_calls:,} calls, {result.new_invocations:,} invocations, "
+          f"{result.new_prompt_store_events:,} prompt-store events")  # fmt: skip
+    print(f"ingest: {lines / took_s:,.0f} lines/s wall, {lines / cpu_s:,.0f} lines/s of processor time, {took_s:.1f} s")
+    print(
+        f"baseline (lines + orjson.loads): {lines / base_s:,.0f} lines/s; ingest takes {took_s / base_s:.1f} × as long"
+    )
+    print(f"peak memory {peak_mb:,.0f} MiB (before the pass {before_mb:,.0f}); tables {stored / 1e6:,.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
