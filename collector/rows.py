@@ -141,9 +141,11 @@ def _call(
     ts_ms, ts_kind = _moment(record, event)
     return (
         call_id, id_kind, ts_ms * 1000, ts_kind, *_where(event, teller.source),
-        record.other_id, told_by, checked_by, "confirmed" if checked_by else None, draft.invocation_id, draft.attribution, draft.redelivery, name, owner.version or version,
+        record.other_id, told_by, checked_by, "confirmed" if checked_by else None,
+        draft.invocation_id, draft.attribution, draft.redelivery, name, owner.version or version,
         draft.engine, provider, model, _known_by(record.model, model), record.status, record.error_type,
-        record.complete and usage.complete, record.stop_reason, record.stop_category, usage.service_tier, usage.speed, usage.inference_geo,
+        record.complete and usage.complete, record.stop_reason, record.stop_category,
+        usage.service_tier, usage.speed, usage.inference_geo,
         enabled, record.cache_ttl or defaults.cache_ttl, _known_by(record.cache_ttl, defaults.cache_ttl),
         cacheable, record.prefix_tokens, record.prefix_fingerprint,
         usage.input_tokens, usage.cache_read_tokens, write_5m, write_1h, usage.output_tokens, usage.thinking_tokens,

@@ -27,7 +27,10 @@ CALLS = pa.schema(
         pa.field("ts", UTC),  # start of the request where known, else when it was logged
         pa.field("ts_kind", pa.string()),  # start | logged | file
         *_WHERE_FROM,
-        pa.field("told_by", pa.string()),  # record | text
+        pa.field("other_id", pa.string()),  # a second id of the same call, such as the provider's request id
+        pa.field("told_by", pa.string()),  # the ledger: record | text | emf | bedrock_log | otel | claude_code | …
+        pa.field("checked_by", pa.string()),  # who told the same call again, comma-separated; null: nobody
+        pa.field("check_note", pa.string()),  # confirmed | differs: <column> <ledger> here, <check> there[; …]
         pa.field("invocation_id", pa.string()),
         pa.field("attribution", pa.string()),  # explicit | positional | none: how the invocation is known
         pa.field("suspected_redelivery", pa.bool_()),
@@ -42,6 +45,7 @@ CALLS = pa.schema(
         pa.field("error_type", pa.string()),
         pa.field("complete", pa.bool_()),  # false: the stream broke off, output unknown
         pa.field("stop_reason", pa.string()),
+        pa.field("stop_category", pa.string()),  # of a refusal: it decides whether the call is billed
         pa.field("service_tier", pa.string()),
         pa.field("speed", pa.string()),
         pa.field("inference_geo", pa.string()),
@@ -131,7 +135,7 @@ INGEST_PASSES = pa.schema(
         pa.field("date", pa.date32()),
         pa.field("pass_id", pa.string()),
         pa.field("source", pa.string()),
-        pa.field("kind", pa.string()),  # cloudwatch | files
+        pa.field("kind", pa.string()),  # cloudwatch | files | s3
         pa.field("ts", UTC),  # when the pass began
         pa.field("finished_at", UTC),
         pa.field("status", pa.string()),  # done | failed | partial
