@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,6 +66,25 @@ class SourceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeSettings:
+    """How the live probe asks Claude, and how much a run may spend. The key itself is never a setting."""
+
+    provider: str = "anthropic"
+    model: str | None = None  # None: a cheap one, see core.probe
+    other_model: str | None = None  # for the experiment that changes the model; None: the cheapest that fits
+    secret_name: str | None = None  # in Secrets Manager; ANTHROPIC_API_KEY goes over it
+    budget_usd: Decimal = Decimal("0.05")  # of one run
+    every_s: float | None = None  # how often the canary runs
+    cache_ttl: str = "5m"
+    prefix_tokens: int | None = None  # None: enough for the model's minimum
+    max_wait_s: float = 360.0  # how long the TTL ladder may wait in real time
+    prompt_table: str | None = None  # None: that of the first source that can be cleared
+    prompt_key: str = "engine"
+    prompt_engine: str | None = None  # whose prompt is read; None: an in-memory reader, labelled as such
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be configured. Built once at the edge and passed down."""
 
@@ -78,6 +98,7 @@ class Settings:
     config_file: str | None = None
     aws_endpoint_url: str | None = None
     anthropic_base_url: str | None = None
+    probe: ProbeSettings = field(default_factory=ProbeSettings)
 
     @property
     def lake_path(self) -> str:
@@ -93,7 +114,7 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
     env = os.environ if environ is None else environ
     path = _config_path(env, folder or Path.cwd())
     data = _read_toml(path) if path else {}
-    _only_known("", data, {"store", "sources", "prices", "dashboard"}, path)
+    _only_known("", data, {"store", "sources", "prices", "dashboard", "probe"}, path)
     store = _table(data, "store", {"path", "engine"}, path)
     prices = _table(data, "prices", {"files"}, path)
     dashboard = _table(data, "dashboard", {"port", "address"}, path)
@@ -115,7 +136,14 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
         config_file=str(path) if path else None,
         aws_endpoint_url=env.get("AWS_ENDPOINT_URL") or env.get("AWS_ENDPOINT_URL_LOGS"),
         anthropic_base_url=env.get("ANTHROPIC_BASE_URL"),
+        probe=_probe(data, path),
     )
+
+
+def api_key(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the Anthropic API key of the environment. It is asked for when needed, and kept in no settings."""
+    env = os.environ if environ is None else environ
+    return env.get("ANTHROPIC_API_KEY", "").strip() or None
 
 
 def _config_path(env: Mapping[str, str], folder: Path) -> Path | None:
@@ -264,6 +292,56 @@ def _matching(
 ) -> None:
     if key in table and not form.fullmatch(table[key]):
         raise FixSettings(f"{path}: {where}.{key} = {table[key]!r}.", code="CFG-014", mend=f"Accepted: {accepted}.")
+
+
+_PROBE_KEYS = {item.name for item in fields(ProbeSettings)} - {"every_s"} | {"every"}
+_AGE = re.compile(r"([0-9]{1,6})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+SHORTEST_EVERY_S = 60.0
+
+
+def every_seconds(text: str, *, where: str = "every") -> float:
+    """Read how often the canary runs: 90s, 30m, 1h or 1d. Raises FixSettings for other forms and under a minute."""
+    found = _AGE.fullmatch(text.strip())
+    seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
+    if seconds < SHORTEST_EVERY_S:
+        raise FixSettings(
+            f"{where} = {text!r} is not an interval.", code="CFG-015", mend="Accepted: 90s, 30m, 1h, 1d; 60s at least."
+        )
+    return float(seconds)
+
+
+def usd_amount(value: object, *, where: str) -> Decimal:
+    """Read an amount of dollars above 0, exactly. Raises FixSettings."""
+    try:
+        amount = Decimal(str(value)) if isinstance(value, int | float | str | Decimal) else Decimal("NaN")
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if isinstance(value, bool) or not amount.is_finite() or not 0 < amount <= 1000:
+        raise FixSettings(f"{where} = {value!r}.", code="CFG-015", mend="Accepted: dollars above 0, such as 0.05.")
+    return amount
+
+
+def _probe(data: Mapping[str, Any], path: Path | None) -> ProbeSettings:
+    """Check and build the [probe] table."""
+    table = dict(_table(data, "probe", _PROBE_KEYS, path))
+    for name, accepted in (("provider", PROVIDERS), ("cache_ttl", CACHE_TTLS)):
+        if name in table and table[name] not in accepted:
+            raise FixSettings(
+                f"{path}: probe.{name} = {table[name]!r}.", code="CFG-015", mend=f"Accepted: {', '.join(accepted)}."
+            )
+    if "budget_usd" in table:
+        table["budget_usd"] = usd_amount(table["budget_usd"], where=f"{path}: probe.budget_usd")
+    if "every" in table:
+        table["every_s"] = every_seconds(str(table.pop("every")), where=f"{path}: probe.every")
+    if "max_wait_s" in table:
+        table["max_wait_s"] = float(_positive(table["max_wait_s"], "probe.max_wait_s", path))
+    if "prefix_tokens" in table:
+        table["prefix_tokens"] = int(_positive(table["prefix_tokens"], "probe.prefix_tokens", path))
+    for name in _PROBE_KEYS & table.keys() - {"budget_usd", "max_wait_s", "prefix_tokens"}:
+        if not (isinstance(table[name], str) and table[name].strip()):
+            raise FixSettings(f"{path}: probe.{name} = {table[name]!r}.", code="CFG-015", mend="Accepted: a text.")
+    return ProbeSettings(**table)
 
 
 def line_defaults(table: Mapping[str, Any], *, where: str = "", path: Path | None = None) -> LineDefaults:

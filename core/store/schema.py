@@ -175,12 +175,42 @@ ACTIONS = pa.schema(
     ]
 )
 
+PROBES = pa.schema(
+    [
+        pa.field("date", pa.date32()),
+        pa.field("probe_id", pa.string()),  # <run_id>/<experiment>
+        pa.field("run_id", pa.string()),  # all experiments of one run
+        pa.field("ts", UTC),  # when the experiment began
+        pa.field("finished_at", UTC),
+        pa.field("started_by", pa.string()),  # person | canary
+        pa.field("suite", pa.string()),  # seed | full | chosen
+        pa.field("experiment", pa.string()),
+        pa.field("verdict", pa.string()),  # passed | failed | inconclusive | not_run
+        pa.field("summary", pa.string()),  # one sentence with the figures
+        pa.field("error_code", pa.string()),
+        pa.field("error_message", pa.string()),
+        pa.field("provider", pa.string()),
+        pa.field("model", pa.string()),
+        pa.field("base_url", pa.string()),  # null: the provider's own
+        pa.field("simulated", pa.bool_()),  # the server said that it makes its answers up; null: nothing was asked
+        pa.field("cache_ttl", pa.string()),
+        pa.field("requests", pa.int64()),
+        pa.field("estimate_usd", USD),
+        pa.field("spent_usd", USD),
+        pa.field("spent_exact", pa.bool_()),  # false: an answer was lost, and its worst case is counted as spent
+        pa.field("budget_usd", USD),  # of the whole run
+        pa.field("price_book", pa.string()),
+        pa.field("evidence_json", pa.string()),  # the figures behind the verdict; never a prompt or an answer
+    ]
+)
+
 TABLES: dict[str, pa.Schema] = {
     "calls": CALLS,
     "invocations": INVOCATIONS,
     "prompt_store_events": PROMPT_STORE_EVENTS,
     "ingest_passes": INGEST_PASSES,
     "actions": ACTIONS,
+    "probes": PROBES,
 }
 
 KEYS: dict[str, str] = {
@@ -189,5 +219,6 @@ KEYS: dict[str, str] = {
     "prompt_store_events": "event_key",
     "ingest_passes": "pass_id",
     "actions": "action_id",
+    "probes": "probe_id",
 }
 """The column that makes a row the same row, whoever tells it and however often."""
