@@ -64,6 +64,7 @@ class Desk:
     timer: Callable[[], float] = time.perf_counter
     book: PriceBook | None = None
     last: CallReport | None = None
+    simulated: bool = False  # some answer came from a simulator
     _seen: set[tuple[str, str | None, str]] = field(default_factory=set)
 
     def price_book(self) -> PriceBook:
@@ -108,6 +109,7 @@ class CallAccount:
     def answered(self, response: Any) -> None:
         """Note the ids of the HTTP response that began."""
         self._api_request_id, self._attempts = sdk.request_id(response), sdk.attempts(response)
+        self._desk.simulated = self._desk.simulated or sdk.is_simulated(response)
 
     def feed(self, event: Any) -> None:
         """Follow one event of the stream, or a whole message."""
@@ -133,6 +135,7 @@ class CallAccount:
         if error is not None:
             self._api_request_id = sdk.request_id(error) or self._api_request_id
             self._attempts = sdk.attempts(error) or self._attempts
+            self._desk.simulated = self._desk.simulated or sdk.is_simulated(error)
         usage = self._usage()
         priced = self._price(usage)
         cost = priced.cost_usd if priced is not None else None

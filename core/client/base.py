@@ -51,6 +51,11 @@ class ClientBase:
         """Return the whole report of the last call that ended: usage, cost, latencies, ids."""
         return self._desk.last
 
+    @property
+    def simulated(self) -> bool:
+        """Say whether any answer so far came from a server that calls itself simulated."""
+        return self._desk.simulated
+
     def warm(self) -> None:
         """Do at start what the first call would wait for: import the SDK and read the price book. No network."""
         self._desk.price_book()

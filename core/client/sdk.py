@@ -21,6 +21,7 @@ _VERSIONED = re.compile(r"-v\d+(:\d+)?$|^arn:")
 _PASSING = frozenset({"overloaded_error", "api_error", "rate_limit_error", "timeout_error"})
 _COUNTED = ("messages", "system", "tools", "tool_choice", "thinking", "cache_control")
 _RETRY_HEADER = "x-stainless-retry-count"  # set by the SDK on every attempt: 0, 1, 2 …
+_SIMULATED_HEADER = "x-cachewise-simulated"  # set by simulators of the API on every answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ def open_client(
     limits: dict[str, Any] = {"timeout": settings.timeout_s, "max_retries": settings.max_retries}
     if http_client is not None:
         limits["http_client"] = http_client
+    if settings.base_url is not None and door.provider == "anthropic":
+        limits["base_url"] = settings.base_url
     if door.provider == "anthropic":
         direct = anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic
         return direct(api_key=api_key, **limits)
@@ -95,6 +98,12 @@ def request_id(answer: Any) -> str | None:
         return None
     found = headers.get("request-id") or headers.get("x-amzn-requestid")
     return str(found) if found else None
+
+
+def is_simulated(answer: Any) -> bool:
+    """Say whether the server that sent this response (or error) says of itself that it makes its answers up."""
+    headers = getattr(getattr(answer, "response", answer), "headers", None)
+    return headers is not None and headers.get(_SIMULATED_HEADER) == "true"
 
 
 def attempts(answer: Any) -> int | None:

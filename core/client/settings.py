@@ -28,6 +28,7 @@ class ClientSettings:
     max_retries: int = DEFAULT_RETRIES
     namespace: str = METRIC_NAMESPACE
     fingerprint_key: bytes = field(default=b"", repr=False)
+    base_url: str | None = None  # of the direct API; None: what the SDK takes from ANTHROPIC_BASE_URL, else its own
 
     def __post_init__(self) -> None:
         if self.bedrock_model is None and (self.fallback_to_bedrock or not self.policy.use_anthropic_api):

@@ -128,8 +128,12 @@ class ClaudeClient(ClientBase):
         if door.provider != "anthropic":
             return None
         try:
-            counted = self._open(door).messages.count_tokens(**sdk.counting_arguments(door, request))
+            counting = self._open(door).messages.with_raw_response
+            answer = counting.count_tokens(**sdk.counting_arguments(door, request))
+            self._desk.simulated = self._desk.simulated or sdk.is_simulated(answer.http_response)
+            counted = answer.parse()
         except Exception as error:
+            self._desk.simulated = self._desk.simulated or sdk.is_simulated(error)
             explained = sdk.explain(error, door)
             if explained is error:
                 raise
