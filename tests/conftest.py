@@ -2,11 +2,18 @@
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from moto.server import ThreadedMotoServer
 
 from tests.support import ministack as ministack_process
 from tests.support.ministack import Ministack
+
+# a busy machine is slow, not wrong: time limits are pytest-timeout's business
+hypothesis.settings.register_profile(
+    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")
