@@ -13,7 +13,7 @@ _AHEAD_MS = 2 * 86_400_000
 def iso_ms(text: str) -> int | None:
     """Read an ISO 8601 time; a time without a zone is UTC, as Lambda writes it. None when it is none."""
     try:
-        moment = datetime.fromisoformat(text.replace(",", "."))
+        moment = datetime.fromisoformat(text.replace(",", ".") if "," in text else text)
     except ValueError:
         return None
     if moment.tzinfo is None:

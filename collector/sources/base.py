@@ -14,7 +14,7 @@ from core.errors import CachewiseError
 Cursor = dict[str, Any]
 """Where a source reads on. A JSON object; only the source that wrote it knows what it means."""
 
-BATCH_EVENTS = 30_000
+BATCH_EVENTS = 50_000
 BATCH_BYTES = 32 * 1024 * 1024
 MAX_LINE = 1024 * 1024
 """A longer line is skipped as `too_long`: CloudWatch itself takes no event above 1 MB."""

@@ -25,6 +25,7 @@ _TAIL_LINE = re.compile(  # `aws logs tail`: time, stream (unless --format short
     r"(?:(\d{4}/\d\d/\d\d/\S*\[[^\]\s]+\][0-9a-f]+) +)?(?=\S)"
 )
 _STAMP_SPAN = 240
+_TIMELESS = ("START RequestId:", "END RequestId:", "REPORT RequestId:")
 
 
 @dataclass(slots=True)
@@ -80,7 +81,7 @@ class Telling:
                 stamp, message = iso_ms(found[1]), message[found.end() :]
                 if found[2]:
                     origin = self.origin(file.origin.account, file.origin.log_group, found[2])
-        ts_ms, kind = self._time(file, stamp if stamp is not None else find_iso_ms(message[:_STAMP_SPAN]))
+        ts_ms, kind = self._time(file, _stamp_in(message) if stamp is None else stamp)
         file.ids = False
         event = LogEvent(
             origin,
@@ -231,6 +232,18 @@ class Telling:
         batch.events.extend(self._keyed)
         self.batch, self._keyed, self._text_bytes = Batch(), [], 0
         return batch
+
+
+def _stamp_in(message: str) -> int | None:
+    """Return the time a line tells; platform lines tell none, the text format tells it behind the level."""
+    if message.startswith(_TIMELESS):
+        return None
+    if message[:1] == "[":
+        place = message.find("\t") + 1
+        told = iso_ms(message[place : place + 24]) if place else None
+        if told is not None:
+            return told
+    return find_iso_ms(message[:_STAMP_SPAN])
 
 
 def settle_stamp(file: OpenFile, now_ms: int) -> None:
