@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -73,20 +73,24 @@ def freshness_badge() -> None:
     """Say how fresh the data is, and offer newer data; charts are never refreshed under the reader's hands."""
     try:
         rows, now = data.freshness(), datetime.now(UTC)
+        begun = data.options().get("last_ts") is not None
         newer = st.session_state.get("shown_versions") not in (None, data.versions())
     except CachewiseError as error:
         st.badge(f"{t('fresh.failed')} · {error.code}", icon=":material/error:", color="red")
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        text, icon, colour = freshness_words(rows, now)
+        text, icon, colour = freshness_words(rows, now, begun=begun)
         st.badge(text, icon=icon, color=colour, help=t("fresh.help"))
         if newer and st.button(t("fresh.newer"), icon=":material/refresh:", type="tertiary", key="newer"):
             st.rerun(scope="app")
 
 
-def freshness_words(rows: Rows, now: datetime) -> tuple[str, str, Any]:
-    """Return the badge's text, icon and colour: nothing yet, failed, behind or fresh; the worst source speaks."""
-    if not rows:
+def freshness_words(rows: Rows, now: datetime, *, begun: bool) -> tuple[str, str, Any]:
+    """Return the badge's text, icon and colour: nothing yet, reading, failed, behind or fresh.
+
+    The worst source speaks. `begun` tells that there are rows although no pass has ended.
+    """
+    if not rows and not begun:
         return t("fresh.nothing"), ":material/hourglass_empty:", "gray"
     bad = [row for row in rows if row.get("status") == "failed"]
     if bad:
@@ -211,19 +215,19 @@ def _strip(items: tuple[kpis.Kpi, ...], key: str, columns: int, answered: bool) 
 def _over_time(source: str, view: filters.View) -> list[dict[str, Any]]:
     """Return what a sparkline is drawn from, without the bucket that is still filling up."""
     ask = {"calls": data.series, "store": data.store_series, "times": data.latency_series}[source]
-    rows = ask(view.scope(), bucket=view.bucket, zone=view.zone).to_pylist()
+    rows: list[dict[str, Any]] = ask(view.scope(), bucket=view.bucket, zone=view.zone).to_pylist()
     unfinished = rows and rows[-1]["bucket"] + filters.BUCKET_SIZE[view.bucket] > view.end
     return rows[:-1] if unfinished and len(rows) > 3 else rows
 
 
 def _card(card: kpis.Card, view: filters.View) -> None:
-    colour = {"up": "normal", "down": "inverse"}.get(card.better or "", "off")
+    colours: dict[str | None, Literal["normal", "inverse"]] = {"up": "normal", "down": "inverse"}
     with st.container(border=True, height="stretch", gap="xxsmall"):
         st.metric(
             card.label,
             fmt.dollars_in_markdown(card.value) if card.value else None,
             card.delta,
-            delta_color=colour,
+            delta_color=colours.get(card.better, "off"),
             delta_description=t(f"range.{view.preset}.before") if card.delta is not None else None,
             help=card.help,
             chart_data=card.spark,

@@ -23,7 +23,7 @@ components.kpi_strip(KPIS, key="cost", columns=4)
 
 lang = language()
 address.recall("cost_by", GROUPS, GROUPS[0])
-by = st.segmented_control(
+chosen = st.segmented_control(
     t("cost.by"),
     GROUPS,
     format_func=lambda name: translate(lang, f"col.{name}"),
@@ -31,6 +31,7 @@ by = st.segmented_control(
     key="cost_by",
 )
 address.publish({"cost_by": GROUPS[0]})
+by = chosen or GROUPS[0]
 stacked = data.series(scope, bucket=view.bucket, zone=view.zone, by=by).to_pylist()
 with components.section("cost.over_time", rows=stacked, metric="cost_usd", by=t(f"col.{by}").lower()):
     if total["cost_usd"] is None:

@@ -1,7 +1,9 @@
 """Every page in both languages: with data, with none, and with tables that cannot be read."""
 
 import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,11 +18,11 @@ APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 PAGES = sorted(path.stem for path in (APP.parent / "app_pages").glob("[a-z]*.py"))
 LANGUAGES = {"ko": ("ko-KR", "Asia/Seoul"), "en": ("en-GB", "Europe/Berlin")}
 
-every_page = pytest.mark.parametrize("page", PAGES)
+every_page = pytest.mark.parametrize("name", PAGES)
 both_languages = pytest.mark.parametrize("lang", LANGUAGES)
 
 
-def opened(page: str, lang: str = "en", **state: object) -> AppTest:
+def opened(name: str, lang: str = "en", **state: object) -> AppTest:
     """Open a page as a browser of that language does."""
     app = AppTest.from_file(str(APP), default_timeout=30)
     locale, zone = LANGUAGES[lang]
@@ -28,8 +30,8 @@ def opened(page: str, lang: str = "en", **state: object) -> AppTest:
     for key, value in state.items():
         app.session_state[key] = value
     app.run()
-    if page != "overview":
-        app.switch_page(f"app_pages/{page}.py").run()
+    if name != "overview":
+        app.switch_page(f"app_pages/{name}.py").run()
     return app
 
 
@@ -40,17 +42,28 @@ def words(app: AppTest) -> str:
     return "\n".join(str(part.value) for part in [*parts, *alerts])
 
 
+@pytest.fixture(scope="module")
+def shown(fleet: Path) -> Iterator[Callable[[str, str], AppTest]]:
+    """Pages of the fleet, each opened once and looked at by several tests."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        @cache
+        def look(name: str, lang: str) -> AppTest:
+            patch.setenv("CACHEWISE_STORE_PATH", str(fleet))
+            return opened(name, lang)
+
+        yield look
+
+
 @every_page
 @both_languages
-def test_a_page_shows_its_figures(page: str, lang: str, fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_shows_its_figures(name: str, lang: str, shown: Callable[[str, str], AppTest]) -> None:
     """With data, a page has its title, key figures and charts, in the viewer's language, and no error."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
-
-    app = opened(page, lang)
+    app = shown(name, lang)
 
     assert not app.exception
     assert not app.error
-    assert app.title[0].value == catalogue(lang)[f"page.{page}.title"]
+    assert app.title[0].value == catalogue(lang)[f"page.{name}.title"]
     assert len(app.metric) >= 3
     assert len(app.get("plotly_chart")) >= 2
     assert all(chart.proto.alt for chart in app.get("plotly_chart"))
@@ -58,13 +71,9 @@ def test_a_page_shows_its_figures(page: str, lang: str, fleet: Path, monkeypatch
 
 @every_page
 @both_languages
-def test_no_key_of_the_catalogue_is_shown_raw(
-    page: str, lang: str, fleet: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_key_of_the_catalogue_is_shown_raw(name: str, lang: str, shown: Callable[[str, str], AppTest]) -> None:
     """Every word on a page comes from the catalogue of its language."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
-
-    seen = words(opened(page, lang))
+    seen = words(shown(name, lang))
 
     assert not re.search(r"\b(page|metric|filter|answer|of|over|col|unknown|empty)\.[a-z_]+", seen)
     if lang == "ko":
@@ -72,14 +81,24 @@ def test_no_key_of_the_catalogue_is_shown_raw(
 
 
 @every_page
+def test_names_from_logs_are_inert(name: str, shown: Callable[[str, str], AppTest]) -> None:
+    """An engine name that is Markdown, HTML or a Plotly template is text and nothing else."""
+    app = shown(name, "en")
+
+    assert fleet_lake.HOSTILE not in words(app)
+    assert all("<b>" not in chart.proto.spec for chart in app.get("plotly_chart"))
+    assert all("%{y}</b>" not in chart.proto.spec for chart in app.get("plotly_chart"))
+
+
+@every_page
 @both_languages
 def test_a_page_without_data_says_what_happens(
-    page: str, lang: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, lang: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before the first row, a page says that the collector is reading, and shows no figures."""
     monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path / "nothing"))
 
-    app = opened(page, lang)
+    app = opened(name, lang)
 
     assert not app.exception
     assert app.title
@@ -90,12 +109,12 @@ def test_a_page_without_data_says_what_happens(
 @every_page
 @both_languages
 def test_a_page_says_what_to_do_when_tables_fail(
-    page: str, lang: str, broken: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, lang: str, broken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With an unreadable table, a page keeps its title and shows the error's code and mend, not a traceback."""
     monkeypatch.setenv("CACHEWISE_STORE_PATH", str(broken))
 
-    app = opened(page, lang)
+    app = opened(name, lang)
 
     assert not app.exception
     assert app.title
@@ -115,13 +134,13 @@ def test_wrong_settings_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @every_page
-def test_demo_data_is_labelled(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_data_is_labelled(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the page, a simulated fleet is called demo data."""
     monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
     monkeypatch.setenv("CACHEWISE_DEMO", "true")
     fleet_lake.fill(tmp_path / "demo")
 
-    app = opened(page)
+    app = opened(name)
 
     assert "Demo data" in words(app)
     assert len(app.metric) >= 3
@@ -143,18 +162,6 @@ def test_replaced_endpoints_are_shown_without_secrets(fleet: Path, monkeypatch: 
 
     assert "localhost" in seen
     assert "hush" not in seen
-
-
-@every_page
-def test_names_from_logs_are_inert(page: str, fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine name that is Markdown, HTML or a Plotly template is text and nothing else."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
-
-    app = opened(page)
-
-    assert fleet_lake.HOSTILE not in words(app)
-    assert all("<b>" not in chart.proto.spec for chart in app.get("plotly_chart"))
-    assert all("%{y}</b>" not in chart.proto.spec for chart in app.get("plotly_chart"))
 
 
 def test_a_filter_narrows_every_figure(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,6 +252,29 @@ def test_a_failing_source_is_named(fleet: Path, tmp_path: Path, monkeypatch: pyt
 
     assert "1 source(s) failing" in seen
     assert "COL-404" in seen
+
+
+def test_a_first_read_in_progress_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While history is read for the first time there are rows but no finished pass: the badge says it."""
+    Lake(tmp_path / "tables").commit("calls", table_of("calls", [make_call(ts=datetime.now(UTC))]))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+
+    assert "First read in progress" in words(opened("overview"))
+
+
+def test_a_source_that_is_behind_says_how_far_it_got(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old data is not passed off as fresh."""
+    now = datetime.now(UTC)
+    lake = Lake(tmp_path / "tables")
+    lake.commit("calls", table_of("calls", [make_call(ts=now)]))
+    late = make_pass(ts=now, complete_until=now - timedelta(hours=5))
+    lake.commit("ingest_passes", table_of("ingest_passes", [late]))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+
+    seen = words(opened("overview"))
+
+    assert "Behind: complete up to" in seen
+    assert "5 h ago" in seen
 
 
 def test_the_cache_button_says_which_cache_it_clears(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,8 +96,8 @@ def test_a_shared_range_opens_as_it_was(page: Page, base_url: str) -> None:
     """Range, grouping and language come from the address."""
     go(page, f"{base_url}/cost?lang=en&range=24h&cost_by=model")
 
-    expect(page.get_by_text("Cost over time by Model")).to_be_visible()
-    expect(page.get_by_test_id("stMetric").first).to_contain_text("vs the 24 h before")
+    expect(page.get_by_text("Cost over time by model")).to_be_visible()
+    expect(page.get_by_test_id("stMetric").first).to_contain_text("vs prior 24 h")
 
 
 def test_choices_survive_a_change_of_page(page: Page, base_url: str) -> None:
@@ -107,12 +107,12 @@ def test_choices_survive_a_change_of_page(page: Page, base_url: str) -> None:
     page.get_by_test_id("stSidebarNav").get_by_text("Savings", exact=True).click()
     expect(page.locator("h1").first).to_have_text("Savings")
     settle(page)
-    expect(page.get_by_test_id("stMetric").first).to_contain_text("vs the 24 h before")
+    expect(page.get_by_test_id("stMetric").first).to_contain_text("vs prior 24 h")
     page.wait_for_url("**/savings?*range=24h*")
     assert "lang=en" in page.url
 
     page.get_by_test_id("stSidebarNav").get_by_text("Cost", exact=True).click()
-    expect(page.get_by_text("Cost over time by Model")).to_be_visible()
+    expect(page.get_by_text("Cost over time by model")).to_be_visible()
 
 
 def test_nonsense_in_the_address_is_harmless(page: Page, base_url: str) -> None:
