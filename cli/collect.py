@@ -48,6 +48,8 @@ def command(paths: tuple[str, ...], name: str | None, once: bool, interval: floa
         for source in sources
     ]
     _spare_the_garbage_collector()
+    for collector in collectors:
+        collector.begin()
     with _stopped_by_signals() as stop:
         if once:
             return _once(collectors, lake, stop, as_json=as_json or not sys.stdout.isatty())

@@ -61,6 +61,19 @@ class Collector:
         """Name of the source."""
         return self._source.name
 
+    def begin(self) -> None:
+        """Say that a source nobody has read yet is about to be read, so that its silence is not taken for freshness."""
+        try:
+            self._load_cursor()
+            if self._newest > _LONG_AGO:
+                return
+            step = PassResult(self._source.name, self._source.kind, self._clock(), reading=True)
+            with self._lake.writer_lock(wait_s=_LOCK_WAIT_S):
+                self._write_pass(step, None, self._next_pass_no())
+            self._written_at = float("-inf")
+        except CachewiseError:
+            return  # the pass that follows meets the same and tells it
+
     def run_pass(
         self,
         *,
@@ -101,7 +114,7 @@ class Collector:
     def _one_batch(
         self, batch: Batch, correlator: Correlator, began: datetime, now: datetime, *, last: bool, final: bool
     ) -> PassResult:
-        step = PassResult(self._source.name, self._source.kind, began)
+        step = PassResult(self._source.name, self._source.kind, began, reading=not last)
         step.add_batch(batch)
         fresh = _parse(batch, correlator, step)
         held = list(correlator.open_events()) if not last else []
@@ -117,6 +130,7 @@ class Collector:
             held = list(correlator.open_events())
         if correlator.dropped:
             step.problems.append(_dropped(correlator.dropped))
+            step.dropped_records += correlator.dropped
             correlator.dropped = 0
         cursor = self._source.hold(batch.cursor, held)
         self._commit(step, told, cursor, batch.context_before_ms, changed=fresh or not last)
@@ -224,6 +238,7 @@ def _parse(batch: Batch, correlator: Correlator, step: PassResult) -> bool:
                 step.ignored[parsed.kind] += 1
             else:
                 step.skipped[parsed.kind] += 1
+                step.example(parsed.kind, event)
     return fresh
 
 

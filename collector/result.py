@@ -10,11 +10,14 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from collector.event import LogEvent
 from collector.sources.base import Batch, Cursor
 from core.errors import CachewiseError, FixSettings, TryAgain
 from core.store.schema import INGEST_PASSES
 
 Status = Literal["done", "partial", "failed"]
+Example = dict[str, str | int]
+"""Where a skipped line stands and how long it is."""
 
 
 @dataclass(slots=True)
@@ -42,6 +45,9 @@ class PassResult:
     complete_until_ms: int | None = None
     problems: list[CachewiseError] = field(default_factory=list)
     stopped: bool = False
+    reading: bool = False  # more of the same pass is to come: what was read so far says nothing of now
+    dropped_records: int = 0  # log records that Lambda itself says it lost
+    examples: dict[str, Example] = field(default_factory=dict)  # of every reason to skip, the first line met
 
     @property
     def lines_read(self) -> int:
@@ -106,6 +112,16 @@ class PassResult:
         self.window_end_ms = other.window_end_ms or self.window_end_ms
         self.complete_until_ms = other.complete_until_ms or self.complete_until_ms
         self.stopped = self.stopped or other.stopped
+        self.reading = other.reading
+        self.dropped_records += other.dropped_records
+        self.examples = {**other.examples, **self.examples}
+
+    def example(self, reason: str, event: LogEvent) -> None:
+        """Remember where a line that had to be skipped stands, and how long it is; never what it says."""
+        if reason not in self.examples:
+            origin = event.origin
+            at = f"{origin.log_stream or origin.log_group or ''} {event.shown_id or ''}".strip()
+            self.examples[reason] = {"length": len(event.message), "at": at[:200], "ts_ms": event.ts_ms}
 
     def to_json(self) -> dict[str, Any]:
         """Return what the command line prints."""
@@ -133,18 +149,22 @@ class PassResult:
     def row(self, *, pass_no: int, cursor: Cursor | None, finished: datetime) -> pa.Table:
         """Return the row of `ingest_passes`; a failed step keeps the cursor of the one before."""
         first = self.problems[0] if self.problems else None
-        outcomes = {
+        outcomes: dict[str, Any] = {
             "recognised": dict(sorted(self.recognised.items())),
             "ignored": dict(sorted(self.ignored.items())),
             "skipped": dict(sorted(self.skipped.items())),
         }
+        if self.examples:
+            outcomes["examples"] = dict(sorted(self.examples.items()))
+        if self.dropped_records:
+            outcomes["dropped_records"] = self.dropped_records
         values: dict[str, Any] = {
             "pass_id": f"{self.source}/{pass_no}",
             "source": self.source,
             "kind": self.kind,
             "ts": self.began,
             "finished_at": finished,
-            "status": self.status,
+            "status": "reading" if self.reading and self.status == "done" else self.status,
             "error_code": first.code if first else None,
             "error_message": _message(self.problems),
             "window_start": _moment(self.window_start_ms),

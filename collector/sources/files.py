@@ -21,6 +21,7 @@ from core.errors import BadInput
 from core.settings import SourceSettings
 
 STDIN = "-"
+BACKLOG_MS = 15 * 60 * 1000  # new lines older than this are a backlog: they say nothing of the time since
 _CONTROL = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
 
 
@@ -38,11 +39,13 @@ class FilesSource:
         self._touched: dict[str, Found] = {}
         self._finished: dict[str, KnownFile] = {}
         self._tell = Telling(settings)
+        self._newest_ms: int | None = None
 
     def read(self, cursor: Cursor | None, now: datetime) -> Iterator[Batch]:
         """Yield what is new in every file, in order of path."""
         self._cursor, self._touched, self._finished = FileCursor(cursor), {}, {}
         self._tell.begin(round(now.timestamp() * 1000))
+        self._newest_ms = None
         paths = [path for path in self._settings.paths if path != STDIN]
         listed, problems = list_files(paths)
         self._cursor.forget_gone(listed)
@@ -52,8 +55,9 @@ class FilesSource:
                 yield from self._one_bad_file_stops_no_other(found)
         if STDIN in self._settings.paths and self._stdin is not None:
             yield from self._stream(Found(STDIN, stream=True), self._stdin)
-        self._tell.batch.complete_until_ms = self._tell.now_ms
-        yield self._take()
+        last = self._take()
+        last.complete_until_ms = self._reached(any_file=bool(listed))
+        yield last
 
     def hold(self, cursor: Cursor, events: Sequence[LogEvent]) -> Cursor:
         """Move the cursor back to the first of these lines in each file."""
@@ -278,7 +282,18 @@ class FilesSource:
     def _take(self) -> Batch:
         batch = self._tell.take()
         batch.cursor = self._cursor.to_json()
+        times = [event.ts_ms for event in batch.events if not event.again]
+        if times:
+            self._newest_ms = max(self._newest_ms or 0, *times)
+            batch.window_start_ms, batch.window_end_ms = min(times), self._newest_ms
         return batch
+
+    def _reached(self, *, any_file: bool) -> int | None:
+        """Return up to when the data is complete: now, or the newest line of a backlog; None before any file."""
+        newest, now_ms = self._newest_ms, self._tell.now_ms
+        if newest is None:
+            return now_ms if any_file or self._cursor.known else None
+        return now_ms if newest >= now_ms - BACKLOG_MS else newest
 
 
 def _head(path: str) -> bytes:
