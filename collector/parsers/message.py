@@ -8,10 +8,12 @@ from typing import Any
 import orjson
 
 from collector.parsers.call_record import LOOKS_LIKE_RECORD, is_call_record, parse_call_record
+from collector.parsers.emf import METRIC_NAMES, MetricNames
 from collector.parsers.facts import NOT_OURS, Parsed, skipped
+from collector.parsers.formats import looks_like_one, parse_format
 from collector.parsers.lambda_json import parse_platform_record
 from collector.parsers.lambda_text import parse_platform_text
-from collector.parsers.prefilter import may_be_ours
+from collector.parsers.prefilter import may_be_ours, may_hold_json
 from collector.parsers.service_lines import UUID, parse_text
 
 _MAX_DEPTH = 3  # JSON logging around a JSON string around a record
@@ -19,8 +21,11 @@ _STRIPPED = "\ufeff"
 _PLATFORM_FIRST = "SERI0123456789"  # START END REPORT INIT_REPORT, and the time in front of a timeout
 
 
-def parse_message(message: str) -> Parsed:
-    """Say what a message tells. Pure; never raises; keeps no text of the message."""
+def parse_message(message: str, names: MetricNames = METRIC_NAMES) -> Parsed:
+    """Say what a message tells. Pure; never raises; keeps no text of the message.
+
+    `names` says what the metrics of a service mean, for services that tell their calls by metrics alone.
+    """
     if not may_be_ours(message):
         return NOT_OURS
     first = message[0]
@@ -28,57 +33,64 @@ def parse_message(message: str) -> Parsed:
         message = message.lstrip().lstrip(_STRIPPED)
         first = message[0]  # there is a word of ours in it
     if first == "{":
-        return _parse_json(message, None, 0)
+        return _parse_json(message, None, 0, names)
     if first in _PLATFORM_FIRST:
         parsed = parse_platform_text(message)
         if parsed is not NOT_OURS:
             return parsed
-    if "llm_usage" in message and "{" in message:
-        return _parse_dressed_record(message)
+    if may_hold_json(message) and '{"' in message:
+        return _parse_dressed(message, names)
     parsed = parse_text(message)
     if parsed is NOT_OURS and "Task timed out" in message:
         return parse_platform_text(message)
     return parsed
 
 
-def _parse_json(text: str, request_id: str | None, depth: int) -> Parsed:
+def _parse_json(text: str, request_id: str | None, depth: int, names: MetricNames) -> Parsed:
     try:
         body = orjson.loads(text)
     except orjson.JSONDecodeError:
         return _broken(text)
     if not isinstance(body, dict):
         return NOT_OURS
-    return _parse_body(body, request_id, depth)
+    return _parse_body(body, request_id, depth, names)
 
 
-def _parse_body(body: Mapping[str, Any], request_id: str | None, depth: int) -> Parsed:
+def _parse_body(body: Mapping[str, Any], request_id: str | None, depth: int, names: MetricNames) -> Parsed:
     kind = body.get("type")
     if isinstance(kind, str) and kind.startswith("platform."):
         return parse_platform_record(body)
     if is_call_record(body):
         return parse_call_record(body, request_id=_request_id(body) or request_id)
-    inner = body.get("message", body.get("msg"))
     rid = _request_id(body) or request_id
+    parsed = parse_format(body, rid, names)
+    if parsed is not None:
+        return parsed
+    inner = body.get("message", body.get("msg"))
     if isinstance(inner, Mapping) and depth < _MAX_DEPTH:
-        return _parse_body(inner, rid, depth + 1)
+        return _parse_body(inner, rid, depth + 1, names)
     if not isinstance(inner, str) or not may_be_ours(inner):
         return NOT_OURS
     if inner.lstrip()[:1] == "{" and depth < _MAX_DEPTH:
-        return _parse_json(inner, rid, depth + 1)
+        return _parse_json(inner, rid, depth + 1, names)
     return parse_text(inner, request_id=rid)
 
 
-def _parse_dressed_record(message: str) -> Parsed:
-    """Read a record that the text format put behind a level, a time and a request id."""
-    start = message.index("{")
+def _parse_dressed(message: str, names: MetricNames) -> Parsed:
+    """Read JSON that the text format put behind a level, a time and a request id, or that a service put a word before.
+
+    What is no JSON after all, or tells nothing, is read as text.
+    """
+    start = message.index('{"')
     found = UUID.search(message, 0, start)
-    return _parse_json(message[start:].rstrip(), found[0] if found else None, 0)
+    parsed = _parse_json(message[start:].rstrip(), found[0] if found else None, 0, names)
+    return parsed if parsed is not NOT_OURS else parse_text(message)
 
 
 def _broken(text: str) -> Parsed:
     """Tell a damaged line of ours from text that merely begins with a brace."""
     head = text[:400]
-    if LOOKS_LIKE_RECORD.search(text) or '"platform.' in head:
+    if LOOKS_LIKE_RECORD.search(text) or '"platform.' in head or looks_like_one(text):
         return skipped("broken_json")
     parsed = parse_text(text)
     return skipped("broken_json") if parsed is not NOT_OURS else NOT_OURS

@@ -6,6 +6,11 @@ _WORDS = ("RequestId", "Cache ", "Cost", "llm_usage", "Permanently", "platform."
 _BYTES = tuple(word.encode() for word in _WORDS)
 _REQUEST, _CACHE, _COST, _RECORD, _STORED, _PLATFORM, _TIMEOUT, _INIT = _WORDS
 _B_REQUEST, _B_CACHE, _B_COST, _B_RECORD, _B_STORED, _B_PLATFORM, _B_TIMEOUT, _B_INIT = _BYTES
+# JSON that others write; looked for only where there is an object at all, so that text lines do not pay for it:
+# responses, sessions, batches, spend logs, spans | Bedrock's log | embedded metrics | failed spans | failed batch items
+_JSON_WORDS = ("_tokens", "ModelInvocationLog", "CloudWatchMetrics", "gen_ai.", "custom_id")
+_TOKENS, _BEDROCK, _METRICS, _SPAN, _BATCH = _JSON_WORDS
+_B_TOKENS, _B_BEDROCK, _B_METRICS, _B_SPAN, _B_BATCH = (word.encode() for word in _JSON_WORDS)
 
 
 def may_be_ours(message: str) -> bool:
@@ -19,7 +24,13 @@ def may_be_ours(message: str) -> bool:
         or _PLATFORM in message
         or _TIMEOUT in message
         or _INIT in message
+        or ("{" in message and _is_known_json(message))
     )
+
+
+def may_hold_json(message: str) -> bool:
+    """Say whether a message holds a word of the formats that are JSON."""
+    return _RECORD in message or _is_known_json(message)
 
 
 def bytes_may_be_ours(line: bytes) -> bool:
@@ -33,4 +44,12 @@ def bytes_may_be_ours(line: bytes) -> bool:
         or _B_PLATFORM in line
         or _B_TIMEOUT in line
         or _B_INIT in line
+        or (
+            b"{" in line
+            and (_B_TOKENS in line or _B_BEDROCK in line or _B_METRICS in line or _B_SPAN in line or _B_BATCH in line)
+        )
     )
+
+
+def _is_known_json(message: str) -> bool:
+    return _TOKENS in message or _BEDROCK in message or _METRICS in message or _SPAN in message or _BATCH in message

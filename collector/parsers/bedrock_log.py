@@ -1,0 +1,139 @@
+"""Bedrock's model invocation log: one JSON object per call, with or without the bodies.
+
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-invocation-logging.html
+Bodies hold what users wrote: they are walked for their counts and ids, and nothing else of them is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from collector.parsers.facts import CallRecord, Parsed, skipped
+from collector.parsers.values import caching_seen, inner, is_claude, moment_ms, possible, text, usage_in, written_ttl
+from core.usage import Usage, UsageStream
+
+SCHEMA = "ModelInvocationLog"
+_OTHER_MODEL = Parsed("ignored", "other_model")
+_METRICS = "amazon-bedrock-invocationMetrics"
+_UNNAMED = ("application-inference-profile/", "provisioned-model/")  # ARNs that do not say whose model it is
+_COUNTS = {
+    "input": ("inputTokenCount", "cacheReadInputTokenCount", "cacheWriteInputTokenCount", "cacheReadInputTokens",
+              "cacheWriteInputTokens"),
+    "output": ("outputTokenCount",),
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Body:
+    """What a response body tells beside its text."""
+
+    usage: Usage | None = None
+    message_id: str | None = None
+    model: str | None = None
+    stop_reason: str | None = None
+    stop_category: str | None = None
+    latency_ms: float | None = None
+    ttft_ms: float | None = None
+
+
+def is_invocation_log(body: Mapping[str, Any]) -> bool:
+    """Say whether a JSON object is a record of the model invocation log."""
+    return body.get("schemaType") == SCHEMA
+
+
+def parse_invocation_log(body: Mapping[str, Any]) -> Parsed:
+    """Read one record. Raises BadInput on a bad count."""
+    model, request_id = text(body, "modelId"), text(body, "requestId")
+    told = _read_body(inner(body, "output").get("outputBodyJson"))
+    if not (is_claude(model) or is_claude(told.model) or any(part in (model or "") for part in _UNNAMED)):
+        return _OTHER_MODEL
+    logged = moment_ms(body.get("timestamp"))
+    if logged is None:
+        return skipped("bad_time")
+    error = text(body, "errorCode")
+    usage = _usage(body, told.usage)
+    if usage is None and error is None:
+        return skipped("no_usage")
+    meta = inner(body, "requestMetadata")
+    fact = CallRecord(
+        call_id=told.message_id or request_id,
+        started_ms=None,
+        provider="bedrock",
+        model=model,
+        engine=text(meta, "engine"),
+        usage=usage,
+        request_id=text(meta, "lambdaRequestId", "lambda_request_id"),
+        caching_enabled=caching_seen(usage),
+        cache_ttl=written_ttl(usage),
+        latency_ms=told.latency_ms,
+        ttft_ms=told.ttft_ms,
+        stop_reason=told.stop_reason,
+        status="error" if error else "ok",
+        error_type=error,
+        complete=usage is None or usage.complete,
+        stop_category=told.stop_category,
+        told_by="bedrock_log",
+        other_id=request_id if told.message_id else None,
+        logged_ms=logged,
+    )
+    return Parsed("recognised", "bedrock_log", (fact,))
+
+
+def _usage(body: Mapping[str, Any], told: Usage | None) -> Usage | None:
+    """Join body and envelope: the body knows the TTL of writes, the envelope is there when the body is not.
+
+    Their counts are the same counts, told twice: one of them is taken, they are never added up.
+    """
+    counts: dict[str, Any] = {}
+    for side, names in _COUNTS.items():
+        part = inner(body, side)
+        counts |= {name: part[name] for name in names if part.get(name) is not None}
+    envelope = possible(usage_in({_METRICS: counts})) if "inputTokenCount" in counts else None
+    if told is None or envelope is None:
+        return told or envelope
+    if not told.cache_read_tokens and not told.cache_write_tokens and told.prompt_tokens < envelope.prompt_tokens:
+        return replace(envelope, thinking_tokens=told.thinking_tokens, service_tier=told.service_tier)
+    if not told.complete and envelope.complete:
+        return replace(told, output_tokens=envelope.output_tokens, complete=True)
+    return told
+
+
+def _read_body(body: Any) -> _Body:
+    """Read what InvokeModel (an object), Converse (an object) or a stream (a list of events) left in the log."""
+    if isinstance(body, list):
+        return _stream(body)
+    if not isinstance(body, Mapping):
+        return _Body()
+    told = _Body(
+        message_id=text(body, "id"),
+        model=text(body, "model"),
+        stop_reason=text(body, "stop_reason", "stopReason"),
+        stop_category=text(inner(body, "stop_details"), "category"),
+        latency_ms=_number(inner(body, "metrics"), "latencyMs"),
+    )
+    if isinstance(body.get("usage"), Mapping) and body["usage"]:
+        told.usage = possible(usage_in(body))
+    return told
+
+
+def _stream(events: list[Any]) -> _Body:
+    stream, told = UsageStream(), _Body()
+    for event in events:
+        if isinstance(event, Mapping):
+            stream.feed(event)
+            metrics = inner(event, _METRICS)
+            told.latency_ms = _number(metrics, "invocationLatency") or told.latency_ms
+            told.ttft_ms = _number(metrics, "firstByteLatency") or told.ttft_ms
+    told.message_id, told.model = stream.message_id, stream.model
+    told.stop_reason, told.stop_category = stream.stop_reason, stream.stop_category
+    usage = stream.usage()
+    if usage.prompt_tokens or usage.output_tokens:
+        told.usage = possible(usage)
+    return told
+
+
+def _number(values: Mapping[str, Any], key: str) -> float | None:
+    value = values.get(key)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
