@@ -57,7 +57,6 @@ def header(title: str, lead: str) -> None:
 
 def marks(settings: Settings) -> None:
     """Draw the line of badges under the title: demo data, endpoints that are not the real ones, freshness."""
-    st.session_state["shown_versions"] = data.versions()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if settings.demo:
             st.badge(t("demo.badge"), icon=":material/science:", color="violet", help=t("demo.help"))
@@ -65,6 +64,7 @@ def marks(settings: Settings) -> None:
             if url:
                 host = fmt.markdown_safe(urlsplit(url).netloc.rpartition("@")[2] or "?")
                 st.badge(t("endpoint.badge", name=name, host=host), icon=":material/link:", color="orange")
+        st.session_state["shown_versions"] = data.versions()
         freshness_badge()
 
 

@@ -146,6 +146,19 @@ def test_demo_data_is_labelled(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     assert len(app.metric) >= 3
 
 
+def test_demo_data_is_labelled_even_when_tables_fail(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The label does not depend on readable tables."""
+    (broken / "demo").mkdir()
+    (broken / "tables").rename(broken / "demo" / "tables")
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(broken))
+    monkeypatch.setenv("CACHEWISE_DEMO", "true")
+
+    app = opened("overview")
+
+    assert "Demo data" in words(app)
+    assert "STO-" in app.error[0].value
+
+
 def test_real_data_is_not_called_demo(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the demo, no page says demo."""
     monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
