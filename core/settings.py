@@ -13,8 +13,10 @@ from typing import Any, Literal
 
 from core.errors import FixSettings
 
-SourceKind = Literal["cloudwatch", "files"]
-SOURCE_KINDS: tuple[str, ...] = ("cloudwatch", "files")
+SourceKind = Literal["cloudwatch", "files", "s3"]
+SOURCE_KINDS: tuple[str, ...] = ("cloudwatch", "files", "s3")
+METRIC_ROLES = ("cost", "input", "output", "read", "write", "write_5m", "write_1h", "latency", "ttft")
+"""What an embedded metric can mean: dollars, tokens, milliseconds."""
 PROVIDERS = ("anthropic", "bedrock")
 CACHE_TTLS = ("5m", "1h")
 ClearMethod = Literal["epoch", "variable"]
@@ -218,6 +220,10 @@ _SOURCE_KEYS = {
     "endpoint_url",
     "defaults",
     "clear",
+    "bucket",
+    "prefix",
+    "role_arn",
+    "metrics",
 }
 _CLEAR_KEYS = {item.name for item in fields(ClearSettings)}
 _VARIABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
@@ -241,6 +247,9 @@ def _source(item: Mapping[str, Any], index: int, path: Path | None) -> SourceSet
         raise FixSettings(
             f'{path}: source "{name}" has no log_group.', code="CFG-007", mend='Add log_group = "/aws/lambda/…".'
         )
+    if kind == "s3" and not item.get("bucket"):
+        raise FixSettings(f'{path}: source "{name}" has no bucket.', code="CFG-007", mend='Add bucket = "my-logs".')
+    _role(item, f'source "{name}"', path)
     paths = item.get("paths", [item["path"]] if "path" in item else [])
     if kind == "files" and not paths:
         raise FixSettings(
@@ -258,7 +267,34 @@ def _source(item: Mapping[str, Any], index: int, path: Path | None) -> SourceSet
         endpoint_url=item.get("endpoint_url"),
         defaults=line_defaults(item.get("defaults", {}), where=where, path=path),
         clear=_clear(item["clear"], f"{where}clear", item.get("region"), path) if "clear" in item else None,
+        bucket=item.get("bucket"),
+        prefix=str(item.get("prefix", "")).lstrip("/"),
+        role_arn=item.get("role_arn"),
+        metrics=_metric_names(item.get("metrics", {}), f"{where}metrics", path),
     )
+
+
+def _role(item: Mapping[str, Any], whose: str, path: Path | None) -> None:
+    role = item.get("role_arn")
+    if role is not None and not (isinstance(role, str) and _ROLE_ARN.fullmatch(role)):
+        raise FixSettings(
+            f"{path}: {whose} has role_arn = {role!r}.",
+            code="CFG-015",
+            mend="Accepted: arn:aws:iam::<account>:role/<name>.",
+        )
+
+
+def _metric_names(table: object, where: str, path: Path | None) -> tuple[tuple[str, str], ...]:
+    """Check what a source's own metrics mean."""
+    if not isinstance(table, dict):
+        raise FixSettings(f"{path}: {where} must be a table.", code="CFG-004", mend="Write [sources.metrics] below it.")
+    _only_known(f"{where}.", table, set(METRIC_ROLES), path)
+    for role, name in table.items():
+        if not isinstance(name, str) or not name.strip():
+            raise FixSettings(
+                f"{path}: {where}.{role} = {name!r}.", code="CFG-016", mend="Accepted: the name of a metric."
+            )
+    return tuple(sorted(table.items()))
 
 
 def _clear(table: object, where: str, region: str | None, path: Path | None) -> ClearSettings:

@@ -7,19 +7,18 @@ Values are scalars or lists: Powertools gathers what one invocation added to a m
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from collector.parsers.facts import CallRecord, Parsed, skipped
 from collector.parsers.values import caching_seen, dollars, moment_ms, possible, text, written_ttl
 from core.errors import BadInput
 from core.usage import Usage
 
-Role = Literal["cost", "input", "output", "read", "write", "write_5m", "write_1h", "latency", "ttft"]
 MetricNames = Mapping[str, str]
 """What a metric means, by its name in lower case without separators."""
 
-_KNOWN: dict[Role, str] = {
+_KNOWN = {
     "cost": "apicostusd apicost apicostperrequest costusd claudecost claudecostusd llmcost llmcostusd",
     "input": "inputtokens inputtokencount claudeinputtokens llminputtokens",
     "output": "outputtokens outputtokencount completiontokens claudeoutputtokens llmoutputtokens",
@@ -32,7 +31,6 @@ _KNOWN: dict[Role, str] = {
     "ttft": "timetofirsttoken timetofirsttokenms ttft ttftms",
 }
 METRIC_NAMES: MetricNames = {name: role for role, names in _KNOWN.items() for name in names.split()}
-ROLES: tuple[str, ...] = tuple(_KNOWN)
 _COUNTS = ("input", "output", "read", "write", "write_5m", "write_1h")
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 _OTHER = Parsed("ignored", "other_metrics")
@@ -43,9 +41,9 @@ def plain_name(name: str) -> str:
     return _SEPARATORS.sub("", name.lower())
 
 
-def named(own: Mapping[str, str]) -> MetricNames:
-    """Return the recognised names with a service's own (role to name) over them."""
-    return {**METRIC_NAMES, **{plain_name(name): role for role, name in own.items()}}
+def named(own: Iterable[tuple[str, str]]) -> MetricNames:
+    """Return the recognised names with a service's own, given as (role, name), over them."""
+    return {**METRIC_NAMES, **{plain_name(name): role for role, name in own}}
 
 
 def is_emf(body: Mapping[str, Any]) -> bool:
