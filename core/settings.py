@@ -65,6 +65,10 @@ class SourceSettings:
     endpoint_url: str | None = None
     defaults: LineDefaults = field(default_factory=LineDefaults)
     clear: ClearSettings | None = None
+    bucket: str | None = None
+    prefix: str = ""
+    role_arn: str | None = None  # assumed for reading, when the logs lie in another account
+    metrics: tuple[tuple[str, str], ...] = ()  # (role, metric name) beside the names that are recognised anyway
 
 
 @dataclass(frozen=True, slots=True)
