@@ -116,7 +116,7 @@ def calls_of_day(rng: np.random.Generator, began: datetime, count: int) -> pa.Ta
         "output_tokens": output,
         "ttft_ms": rng.lognormal(6.5, 0.5, count),
         "latency_ms": rng.lognormal(8.0, 0.5, count),
-        "row_rank": np.full(count, 3, np.int8),
+        "row_rank": np.full(count, 3, np.int32),
     }
     return _table("calls", columns, {name: _usd(value) for name, value in money.items()})
 
@@ -132,7 +132,7 @@ def invocations_of_day(rng: np.random.Generator, began: datetime, count: int) ->
         "init_ms": init,
         "cold": cold,
         "response_time_ms": duration + init,
-        "row_rank": np.ones(count, np.int8),
+        "row_rank": np.ones(count, np.int32),
     }
     return _table("invocations", columns, {})
 
@@ -144,7 +144,7 @@ def store_events_of_day(rng: np.random.Generator, began: datetime, count: int) -
         **_common(rng, began, count, key="event_key"),
         "kind": np.where(miss, "miss", "hit"),
         "fetch_ms": np.where(miss, rng.uniform(90, 210, count), np.nan),
-        "row_rank": np.ones(count, np.int8),
+        "row_rank": np.ones(count, np.int32),
     }
     return _table("prompt_store_events", columns, {})
 

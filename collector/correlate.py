@@ -34,6 +34,7 @@ class CallDraft:
     redelivery: bool
     part: int = 0
     twin: CostLine | None = None  # the text line that tells the same call as this record
+    absorbed: list[CallDraft] = field(default_factory=list)  # lines it stands for: were they stored, they are no more
 
 
 @dataclass(slots=True)
@@ -66,6 +67,12 @@ class Invocation:
     report: Report | None = None
     timed_out: bool = False
     closed: bool = False
+    lines: int = 0  # of ours that were seen of it: how much a telling knows
+
+    @property
+    def call_count(self) -> int:
+        """Return how many calls it made, suspected re-deliveries not counted."""
+        return sum(not draft.redelivery for draft in self.calls)
 
     @property
     def engines(self) -> set[str]:
@@ -73,32 +80,66 @@ class Invocation:
         return {draft.engine for draft in self.calls if draft.engine} | {draft.fact.engine for draft in self.stores}
 
     def pair(self) -> None:
-        """Join each text line with the record of the same call: equal tokens, and near it when outside a request."""
-        records = [draft for draft in self.calls if isinstance(draft.fact, CallRecord) and draft.twin is None]
-        if not records or len(records) == len(self.calls):
+        """Leave one draft for each call that is known by an id.
+
+        A record told again is the same call. A text line is joined with the record of equal tokens, near it when
+        outside a request; a copy of such a line, delivered again, goes with it.
+        """
+        told = self._records()
+        if not told:
             return
+        free = [record for record in told if record.twin is None]
+        joined: dict[tuple[int, str], CallDraft] = {}
         left: list[CallDraft] = []
         for draft in self.calls:
-            twin = self._record_of(draft, records)
-            if twin is None:
+            line = draft.fact
+            if isinstance(line, CallRecord):
+                if line.call_id is None or any(draft is record for record in told):
+                    left.append(draft)
+                continue
+            said = (draft.event.ts_ms, draft.event.message)
+            record = joined.get(said) if draft.redelivery else None
+            if record is None:
+                record = self._record_of(draft, line, free)
+                if record is not None:
+                    record.twin, record.engine = line, record.engine or draft.engine
+                    free.remove(record)
+                    joined[said] = record
+            if record is None:
                 left.append(draft)
             else:
-                assert isinstance(draft.fact, CostLine)
-                twin.twin = draft.fact
-                twin.engine = twin.engine or draft.engine
-                records.remove(twin)
+                record.absorbed.append(draft)
         self.calls = left
 
-    def _record_of(self, draft: CallDraft, records: list[CallDraft]) -> CallDraft | None:
-        line = draft.fact
-        if not isinstance(line, CostLine):
-            return None
+    def _records(self) -> list[CallDraft]:
+        """Return the first draft of each call that a record tells, in order; copies without an id are left out."""
+        found: dict[str | int, CallDraft] = {}
+        for place, draft in enumerate(self.calls):
+            if isinstance(draft.fact, CallRecord) and not draft.redelivery:
+                found.setdefault(draft.fact.call_id or place, draft)
+        return list(found.values())
+
+    def _record_of(self, draft: CallDraft, line: CostLine, records: list[CallDraft]) -> CallDraft | None:
         for record in records:
             near = self.request_id is not None or abs(record.event.ts_ms - draft.event.ts_ms) <= _PAIR_MS
             assert isinstance(record.fact, CallRecord)
             if near and _same_tokens(line, record.fact):
                 return record
         return None
+
+    def split(self, until_ms: int) -> Invocation:
+        """Take out what was logged until then; what stays has not seen all of its neighbours yet."""
+        self.pair()
+        older = Invocation(self.origin, None, self.start_ms, self.first)
+        older.calls = [draft for draft in self.calls if draft.event.ts_ms <= until_ms]
+        older.stores = [draft for draft in self.stores if draft.event.ts_ms <= until_ms]
+        self.calls = [draft for draft in self.calls if draft.event.ts_ms > until_ms]
+        self.stores = [draft for draft in self.stores if draft.event.ts_ms > until_ms]
+        drafts: list[CallDraft | StoreDraft] = [*self.calls, *self.stores]
+        self.first = min((draft.event for draft in drafts), key=lambda event: (event.ts_ms, event.order))
+        self.start_ms = self.first.ts_ms
+        older.last_ms = until_ms
+        return older
 
 
 @dataclass(slots=True)
@@ -109,6 +150,8 @@ class _Stream:
     gap: Invocation | None = None
     between: bool = False  # a REPORT was seen and no START since: what comes belongs to nobody
     managed: bool = False
+    platform: bool = False  # START or REPORT lines are written to it
+    unreported: Invocation | None = None  # ended by the next START; its REPORT may follow in the same millisecond
     others: dict[str, Invocation] = field(default_factory=dict)  # open beside the current one
     closed: deque[tuple[int, int, str]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     recent: dict[tuple[int, int], LogEvent] = field(default_factory=dict)
@@ -155,8 +198,7 @@ class Correlator:
             for open_one in _open_in(stream):
                 if open_one.start_ms < self.newest_ms - HOLD_MS:
                     self._close(stream, open_one)
-            if stream.gap and (stream.gap.last_ms < self.newest_ms - SETTLE_MS or len(stream.gap.calls) > _GAP_LIMIT):
-                self._close_gap(stream)
+            self._settle_gap(stream, self.newest_ms)
             if stream.last_ms < self.newest_ms - _IDLE_MS and not _open_in(stream) and not stream.gap:
                 del self._streams[origin]
         settled, self._settled = self._settled, []
@@ -176,11 +218,11 @@ class Correlator:
                     self._close(stream, open_one)
                 else:
                     waiting.append(open_one)
+            if final:
+                self._close_gap(stream)
+            self._settle_gap(stream, now_ms)
             if stream.gap:
-                if final or stream.gap.last_ms <= now_ms - SETTLE_MS:
-                    self._close_gap(stream)
-                else:
-                    waiting.append(stream.gap)
+                waiting.append(stream.gap)
             stream.current, stream.gap = None, None
             stream.others.clear()
             stream.between = False  # what comes next is read from an invocation's start, or out of context
@@ -201,8 +243,10 @@ class Correlator:
     # one fact each
 
     def _start(self, stream: _Stream, event: LogEvent, fact: Start) -> None:
+        stream.platform = True
         current = stream.current
         if current and current.request_id == fact.request_id:
+            current.lines += 1
             current.started, current.version = True, fact.version or current.version
             current.start_ms, current.first = event.ts_ms, event
             return
@@ -213,22 +257,30 @@ class Correlator:
             stream.others[current.request_id] = current
         elif current:
             self._close(stream, current)
+            stream.unreported = current
         self._close_gap(stream)
         stream.between = False
         stream.current = Invocation(
             event.origin, fact.request_id, event.ts_ms, event, started=True, version=fact.version, last_ms=event.ts_ms
         )
+        stream.current.lines = 1
 
     def _report(self, stream: _Stream, event: LogEvent, fact: Report) -> None:
+        stream.platform = True
         if fact.json and fact.billed_duration_ms is None:
             stream.managed = True
+        ended = stream.unreported
         found = self._named(stream, fact.request_id)
+        if found is None and ended and ended.request_id == fact.request_id:
+            found, stream.unreported = ended, None
+            self._settled = [one for one in self._settled if one is not found]
         if found is None:
             found = self._unstarted(stream, event, fact)
         found.report = fact
+        found.lines += 1
         found.last_ms = event.ts_ms
         self._close(stream, found)
-        stream.between = not stream.managed
+        stream.between = not stream.managed and stream.current is None
 
     def _unstarted(self, stream: _Stream, event: LogEvent, fact: Report) -> Invocation:
         """Make the invocation of a REPORT whose START we did not see; lines just before it were its own."""
@@ -236,7 +288,7 @@ class Correlator:
         made = Invocation(event.origin, fact.request_id, start_ms, event)
         gap = stream.gap
         if gap and not stream.between and not stream.managed and gap.first.ts_ms >= start_ms - 1_000:
-            made.calls, made.stores, made.engine = gap.calls, gap.stores, gap.engine
+            made.calls, made.stores, made.engine, made.lines = gap.calls, gap.stores, gap.engine, gap.lines
             drafts: list[CallDraft | StoreDraft] = [*made.calls, *made.stores]
             for draft in drafts:
                 draft.invocation_id, draft.attribution = fact.request_id, "positional"
@@ -253,6 +305,7 @@ class Correlator:
                 event.origin, fact.request_id, event.ts_ms, event, last_ms=event.ts_ms
             )
         found.timed_out = True
+        found.lines += 1
 
     def _store(self, stream: _Stream, event: LogEvent, fact: StoreLine, part: int) -> None:
         owner, attribution = self._owner(stream, event, fact.request_id)
@@ -267,9 +320,12 @@ class Correlator:
         if draft.invocation_id and attribution == "none":
             draft.attribution = "positional"
         owner.stores.append(draft)
+        owner.lines += 1
         owner.last_ms = event.ts_ms
         owner.engine = stream.engine = fact.engine
         at_ms = fact.stamp_ms or event.ts_ms
+        if draft.redelivery:
+            return
         if fact.kind == "miss":
             stream.misses[fact.engine] = at_ms, draft
         elif fact.kind == "stored":
@@ -284,8 +340,11 @@ class Correlator:
             attribution = "positional"
         engine = fact.engine if isinstance(fact, CallRecord) else None
         engine = engine or owner.engine or (None if stream.managed else stream.engine)
-        draft = CallDraft(event, fact, invocation_id, attribution, engine, self._redelivered(stream, event), part)
+        known = isinstance(fact, CallRecord) and fact.call_id is not None  # told again, it is the same call
+        copy = self._redelivered(stream, event) and not known
+        draft = CallDraft(event, fact, invocation_id, attribution, engine, copy, part)
         owner.calls.append(draft)
+        owner.lines += 1
         owner.last_ms = event.ts_ms
 
     # whose
@@ -341,6 +400,18 @@ class Correlator:
             stream.closed.append((one.start_ms, one.last_ms, one.request_id))
         one.pair()
         self._settled.append(one)
+
+    def _settle_gap(self, stream: _Stream, now_ms: int) -> None:
+        """Close a gap that is quiet; of one that is never quiet, settle what no REPORT can claim any more."""
+        gap = stream.gap
+        if gap is None:
+            return
+        if gap.last_ms <= now_ms - SETTLE_MS or len(gap.calls) > _GAP_LIMIT:
+            self._close_gap(stream)
+            return
+        until_ms = now_ms - (HOLD_MS if stream.platform else SETTLE_MS)
+        if gap.first.ts_ms <= until_ms:
+            self._settled.append(gap.split(until_ms))
 
     def _close_gap(self, stream: _Stream) -> None:
         if stream.gap:

@@ -10,17 +10,21 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from collector.correlate import CallDraft, Correlator, Invocation, StoreDraft
 from collector.event import LogEvent
 from collector.parsers import parse_message
 from collector.result import PassResult
-from collector.rows import Teller, calls_table, invocations_table, stores_table
+from collector.rows import Teller, calls_table, invocations_table, part_key, stores_table
 from collector.sources.base import Batch, Cursor, Source
 from collector.told import Told
-from core.errors import BadInput, CachewiseError, OurBug
+from core.errors import BadInput, CachewiseError, OurBug, TryAgain
 from core.pricing import PriceBook
 from core.settings import LineDefaults
 from core.store.lake import Lake
+from core.store.schema import KEYS
 
 QUIET_S = 60.0
 """A pass that read nothing new is written down this often, so that its freshness is known."""
@@ -51,6 +55,8 @@ class Collector:
         self._loaded = False
         self._told = Told()
         self._pass_no = 0
+        self._written_no = 0  # the newest pass this process has written
+        self._written: set[str] = set()  # tables this process has added rows to
         self._newest = _LONG_AGO  # time of the newest pass written: the next is later, even if the clock went back
         self._unwritten: PassResult | None = None  # quiet passes, to be written with the next one that is not
         self._written_at = float("-inf")
@@ -100,76 +106,68 @@ class Collector:
     def _steps(self, now: datetime, *, final: bool) -> Iterator[PassResult]:
         """Yield the counters of every committed batch."""
         self._load_cursor()
-        correlator = Correlator()
-        batches = self._source.read(self._cursor, now)
-        batch = next(batches)
-        while True:
-            following = next(batches, None)
-            began = self._clock()
-            yield self._one_batch(batch, correlator, began, now, last=following is None, final=final)
-            if following is None:
-                return
-            batch = following
+        correlator, scan = Correlator(), 0
+        for batch, last in _with_last(self._source.read(self._cursor, now)):
+            if batch.scan != scan:
+                correlator, scan = Correlator(), batch.scan
+            yield self._one_batch(batch, correlator, self._clock(), now, last=last, final=final)
 
     def _one_batch(
         self, batch: Batch, correlator: Correlator, began: datetime, now: datetime, *, last: bool, final: bool
     ) -> PassResult:
-        step = PassResult(self._source.name, self._source.kind, began, reading=not last)
+        step = PassResult(self._source.name, self._source.kind, began, reading=not last and not batch.scan)
         step.add_batch(batch)
         fresh = _parse(batch, correlator, step)
-        held = list(correlator.open_events()) if not last else []
-        if last:
-            now_ms = round(now.timestamp() * 1000)
-            settled, waiting = correlator.finish(now_ms, final=final)
+        if not last:
+            told, held = correlator.take_settled(), list(correlator.open_events())
+        elif batch.scan:  # what its window cuts off was told by the passes that read on from there
+            told, waiting = correlator.finish(batch.window_end_ms or 0, final=False)
             held = [one.first for one in waiting]
-            told = [(one, False) for one in settled]
-            if final:
-                told += [(one, True) for one in waiting]
         else:
-            told = [(one, False) for one in correlator.take_settled()]
-            held = list(correlator.open_events())
+            told, waiting = correlator.finish(round(now.timestamp() * 1000), final=final)
+            held = [one.first for one in waiting]
+            told += waiting if final else []
         if correlator.dropped:
             step.problems.append(_dropped(correlator.dropped))
             step.dropped_records += correlator.dropped
             correlator.dropped = 0
         cursor = self._source.hold(batch.cursor, held)
-        self._commit(step, told, cursor, batch.context_before_ms, changed=fresh or not last)
+        self._commit(step, told, cursor, batch, changed=fresh or not last)
         return step
 
-    def _commit(
-        self,
-        step: PassResult,
-        told: list[tuple[Invocation, bool]],
-        cursor: Cursor,
-        context_before_ms: int | None,
-        *,
-        changed: bool,
-    ) -> None:
+    def _commit(self, step: PassResult, told: list[Invocation], cursor: Cursor, batch: Batch, *, changed: bool) -> None:
         """Write rows, then the step with its cursor; a quiet step is kept for later."""
-        calls, stores = _drafts(told, context_before_ms)
-        kept = [(one, p) for one, p in told if context_before_ms is None or one.last_ms >= context_before_ms]
+        calls, stores = _drafts(told, batch.context_before_ms)
+        kept = [one for one in told if batch.context_before_ms is None or one.last_ms >= batch.context_before_ms]
         tables = {
             "calls": self._told.new("calls", calls_table(calls, self._teller)),
             "invocations": self._told.new("invocations", invocations_table(kept, self._teller)),
             "prompt_store_events": self._told.new("prompt_store_events", stores_table(stores, self._teller)),
         }
         step.duplicates += self._told.take_duplicates()
+        merged = {**(self._cursor or {}), **cursor}
         if changed or any(table.num_rows for table in tables.values()) or self._is_due(step):
+            gone = [part_key(line.event, line.part) for draft, _ in calls for line in draft.absorbed]
             with self._lake.writer_lock(wait_s=_LOCK_WAIT_S):
                 pass_no = self._next_pass_no()
                 for name, rows in tables.items():
-                    done = self._lake.commit(name, rows, source=self._source.name, pass_no=pass_no)
+                    done = self._lake.commit(
+                        name, rows, source=self._source.name, pass_no=pass_no, gone=gone if name == "calls" else ()
+                    )
                     self._told.committed(name, rows)
+                    self._written |= {name} if done.added else set()
                     field = f"new_{name}"
                     setattr(step, field, getattr(step, field) + done.added)
                     step.duplicates += done.duplicates
                     step.replaced += done.replaced
-                self._write_pass(step, cursor, pass_no)
+                    if batch.scan and done.added:
+                        _count_late(step, batch, rows.filter(pc.is_in(rows[KEYS[name]], value_set=done.new_keys)))
+                self._write_pass(step, merged, pass_no)
         elif self._unwritten is None:
             self._unwritten = step
         else:
             self._unwritten.add(step)
-        self._cursor = cursor
+        self._cursor = merged
 
     def _write_pass(self, step: PassResult, cursor: Cursor | None, pass_no: int) -> None:
         written = step
@@ -177,10 +175,10 @@ class Collector:
             written = PassResult(step.source, step.kind, step.began)
             written.add(self._unwritten)
             written.add(step)
-            self._unwritten = None
         written.began = self._newest = max(written.began, self._newest + _TICK)
         row = written.row(pass_no=pass_no, cursor=cursor if self._remembers else None, finished=self._clock())
         self._lake.commit("ingest_passes", row, source=self._source.name, pass_no=pass_no)
+        self._unwritten, self._written_no = None, pass_no
         self._written_at, self._last_status = time.monotonic(), step.status
 
     def _fail(self, total: PassResult, error: CachewiseError) -> None:
@@ -215,9 +213,50 @@ class Collector:
         self._loaded = True
 
     def _next_pass_no(self) -> int:
-        """Return a number above every earlier one: the clock's milliseconds, so that no state is needed."""
-        self._pass_no = max(self._pass_no + 1, round(self._clock().timestamp() * 1000))
+        """Return a number above every earlier one of this source, whatever the clock says; the lock is held."""
+        stored = self._lake.last_pass_no("ingest_passes", self._source.name) or 0
+        lost = [name for name in sorted(self._written) if self._lake.version(name) is None]
+        if stored < self._written_no:
+            lost.append("ingest_passes")
+        if lost:
+            self._start_over()
+            raise TryAgain(
+                f"Tables in {self._lake.path} were deleted while Cachewise was writing to them: {', '.join(lost)}.",
+                code="STO-010",
+                mend="Nothing else is broken; the next pass reads again what the source still holds.",
+            )
+        self._pass_no = max(self._pass_no + 1, stored + 1, round(self._clock().timestamp() * 1000))
         return self._pass_no
+
+    def _start_over(self) -> None:
+        """Forget what was stored, for it is gone; read from the beginning."""
+        self._cursor, self._told, self._written, self._written_no = None, Told(), set(), 0
+
+
+def _with_last(batches: Iterator[Batch]) -> Iterator[tuple[Batch, bool]]:
+    """Yield each batch with whether it ends its scan; one that does not know waits for the next."""
+    waiting: Batch | None = None
+    for batch in batches:
+        if waiting is not None:
+            yield waiting, False
+            waiting = None
+        if batch.ends_scan is None:
+            waiting = batch
+        else:
+            yield batch, batch.ends_scan
+    if waiting is not None:
+        yield waiting, True
+
+
+def _count_late(step: PassResult, batch: Batch, added: pa.Table) -> None:
+    """Count what a re-scan found new: it was not visible when its time was read before."""
+    events = {event.event_id: event for event in batch.events}
+    for event_id, told in zip(added["event_id"].to_pylist(), added["ts"].to_pylist(), strict=True):
+        event = events.get(event_id)
+        ts_ms = event.ts_ms if event else round(told.timestamp() * 1000)
+        known_ms = event.ingested_ms or ts_ms if event else ts_ms
+        step.late_events += 1
+        step.max_lateness_ms = max(step.max_lateness_ms, known_ms - ts_ms, (batch.seen_before_ms or 0) - ts_ms)
 
 
 def _parse(batch: Batch, correlator: Correlator, step: PassResult) -> bool:
@@ -243,18 +282,15 @@ def _parse(batch: Batch, correlator: Correlator, step: PassResult) -> bool:
 
 
 def _drafts(
-    told: list[tuple[Invocation, bool]], context_before_ms: int | None
-) -> tuple[list[tuple[CallDraft, Invocation, bool]], list[tuple[StoreDraft, Invocation, bool]]]:
-    """Flatten invocations into drafts, without those that were told for context, or whose record may still come."""
-    calls: list[tuple[CallDraft, Invocation, bool]] = []
-    stores: list[tuple[StoreDraft, Invocation, bool]] = []
+    told: list[Invocation], context_before_ms: int | None
+) -> tuple[list[tuple[CallDraft, Invocation]], list[tuple[StoreDraft, Invocation]]]:
+    """Flatten invocations into drafts, without those that were told for context only."""
 
-    def stored_already(event: LogEvent) -> bool:
-        return context_before_ms is not None and event.ts_ms < context_before_ms
+    def wanted(event: LogEvent) -> bool:
+        return context_before_ms is None or event.ts_ms >= context_before_ms
 
-    for one, provisional in told:
-        calls.extend((draft, one, provisional) for draft in one.calls if not stored_already(draft.event))
-        stores.extend((draft, one, provisional) for draft in one.stores if not stored_already(draft.event))
+    calls = [(draft, one) for one in told for draft in one.calls if wanted(draft.event)]
+    stores = [(draft, one) for one in told for draft in one.stores if wanted(draft.event)]
     return calls, stores
 
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from collector.correlate import CallDraft, Invocation, StoreDraft
 from collector.event import LogEvent, Origin
 from collector.parsers.facts import CallRecord, CostLine
+from collector.rank import RECORD_LEDGER, TEXT_LEDGER, draft_rank, invocation_rank
 from core.caching.cacheable import is_cacheable
 from core.pricing import PriceBook
 from core.pricing.bulk import price_table
@@ -51,23 +52,23 @@ class Teller:
     book: PriceBook
 
 
-def calls_table(drafts: Sequence[tuple[CallDraft, Invocation, bool]], teller: Teller) -> pa.Table:
-    """Return priced rows of the calls table. Each draft comes with its invocation and whether it is provisional."""
+def calls_table(drafts: Sequence[tuple[CallDraft, Invocation]], teller: Teller) -> pa.Table:
+    """Return priced rows of the calls table. Each draft comes with its invocation."""
     minimum = lru_cache(maxsize=None)(teller.book.cache_minimum_tokens)
-    rows = [_call(draft, owner, provisional, teller, minimum) for draft, owner, provisional in drafts]
+    rows = [_call(draft, owner, teller, minimum) for draft, owner in drafts]
     told = _table(rows, _TOLD, CALLS)
     return _priced(told, teller)
 
 
-def invocations_table(told: Iterable[tuple[Invocation, bool]], teller: Teller) -> pa.Table:
+def invocations_table(told: Iterable[Invocation], teller: Teller) -> pa.Table:
     """Return rows of the invocations table; what has no request id is none."""
-    rows = [_invocation(one, provisional, teller) for one, provisional in told if one.request_id is not None]
+    rows = [_invocation(one, teller) for one in told if one.request_id is not None]
     return _table(rows, [name for name in INVOCATIONS.names if name != "date"], INVOCATIONS)
 
 
-def stores_table(drafts: Sequence[tuple[StoreDraft, Invocation, bool]], teller: Teller) -> pa.Table:
+def stores_table(drafts: Sequence[tuple[StoreDraft, Invocation]], teller: Teller) -> pa.Table:
     """Return rows of the prompt_store_events table."""
-    rows = [_store(draft, owner, provisional, teller) for draft, owner, provisional in drafts]
+    rows = [_store(draft, owner, teller) for draft, owner in drafts]
     return _table(rows, [name for name in PROMPT_STORE_EVENTS.names if name != "date"], PROMPT_STORE_EVENTS)
 
 
@@ -98,7 +99,7 @@ def _where(event: LogEvent, source: str) -> tuple[str | None, ...]:
 
 
 def _call(
-    draft: CallDraft, owner: Invocation, provisional: bool, teller: Teller, minimum: Any
+    draft: CallDraft, owner: Invocation, teller: Teller, minimum: Any
 ) -> tuple[Any, ...]:  # in the order of _TOLD
     fact, event, defaults = draft.fact, draft.event, teller.defaults
     reported: Decimal | None
@@ -109,7 +110,7 @@ def _call(
         usage = Usage(fact.input_tokens, fact.cache_read, output_tokens=fact.output_tokens)
         record = _AS_TEXT
         write_5m, write_1h = _split(fact.cache_write, defaults.cache_ttl)
-        written, reported, rank = fact.cache_write, fact.reported_cost_usd, 2 if draft.invocation_id else 1
+        written, reported, ledger = fact.cache_write, fact.reported_cost_usd, TEXT_LEDGER
         call_id, id_kind, told_by = part_key(event, draft.part), "event", "text"
         checked_by = None
     else:
@@ -123,7 +124,7 @@ def _call(
             write_5m = write_1h = None
         written = usage.cache_write_tokens
         reported = draft.twin.reported_cost_usd if draft.twin else fact.reported_cost_usd
-        rank, told_by = 3, fact.told_by
+        ledger, told_by = RECORD_LEDGER, fact.told_by
         checked_by = "text" if draft.twin else None
         call_id = fact.call_id or part_key(event, draft.part)
         id_kind = _id_kind(fact)
@@ -150,7 +151,7 @@ def _call(
         cacheable, record.prefix_tokens, record.prefix_fingerprint,
         usage.input_tokens, usage.cache_read_tokens, write_5m, write_1h, usage.output_tokens, usage.thinking_tokens,
         prompt, usage.web_search_requests, record.latency_ms, record.ttft_ms, reported,
-        max(0, rank - provisional - event.partial),
+        draft_rank(draft, owner, ledger),
     )  # fmt: skip
 
 
@@ -183,7 +184,7 @@ def _split(written: int, ttl: str | None) -> tuple[int | None, int | None]:
     return {"5m": (written, 0), "1h": (0, written)}.get(ttl or "", (None, None))
 
 
-def _invocation(one: Invocation, provisional: bool, teller: Teller) -> tuple[Any, ...]:
+def _invocation(one: Invocation, teller: Teller) -> tuple[Any, ...]:
     report, event = one.report, one.first
     name, version = _function(one.origin, teller.defaults.function_name)
     engines = one.engines
@@ -200,18 +201,18 @@ def _invocation(one: Invocation, provisional: bool, teller: Teller) -> tuple[Any
         next(iter(engines)) if len(engines) == 1 else None, status, report.error_type if report else None,
         report.duration_ms if report else None, report.billed_duration_ms if report else None, init, restore,
         (init is not None or restore is not None) if report else None, response,
-        report.memory_mb if report else None, report.max_memory_mb if report else None, len(one.calls),
-        1 if report and not provisional else 0,
+        report.memory_mb if report else None, report.max_memory_mb if report else None,
+        one.call_count, invocation_rank(one),
     )  # fmt: skip
 
 
-def _store(draft: StoreDraft, owner: Invocation, provisional: bool, teller: Teller) -> tuple[Any, ...]:
+def _store(draft: StoreDraft, owner: Invocation, teller: Teller) -> tuple[Any, ...]:
     event, fact = draft.event, draft.fact
     name, version = _function(event.origin, teller.defaults.function_name)
     return (
         part_key(event, draft.part), (fact.stamp_ms or event.ts_ms) * 1000, *_where(event, teller.source),
         draft.invocation_id, draft.attribution, draft.redelivery, name, owner.version or version, fact.engine,
-        fact.kind, draft.fetch_ms, max(0, (2 if draft.invocation_id else 1) - provisional - event.partial),
+        fact.kind, draft.fetch_ms, draft_rank(draft, owner, TEXT_LEDGER),
     )  # fmt: skip
 
 

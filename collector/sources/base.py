@@ -38,6 +38,9 @@ class Batch:
     window_end_ms: int | None = None
     complete_until_ms: int | None = None  # set by the last batch of a complete pass
     context_before_ms: int | None = None  # events before it are told for context only; their rows are stored already
+    scan: int = 0  # 0: reading on; each re-scan of the past has a number of its own, and a correlator of its own
+    ends_scan: bool | None = None  # the last batch of its scan; None: it is when none follows
+    seen_before_ms: int | None = None  # re-scan: when this stretch was read before. What is new in it came late
 
 
 class Source(Protocol):
@@ -54,7 +57,10 @@ class Source(Protocol):
         ...
 
     def read(self, cursor: Cursor | None, now: datetime) -> Iterator[Batch]:
-        """Read on from a cursor (None: from the beginning). Raises TryAgain or FixSettings; yields at least once."""
+        """Read on from a cursor (None: from the beginning). Raises TryAgain or FixSettings; yields at least once.
+
+        The cursor of a batch is laid over the one before it, member by member.
+        """
         ...
 
     def hold(self, cursor: Cursor, events: Sequence[LogEvent]) -> Cursor:

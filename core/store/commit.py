@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,11 +17,13 @@ KEY, RANK, DATE = "key", "rank", "date"
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
-    """What one commit did. The three counts add up to the rows handed in."""
+    """What one commit did. The first three counts add up to the rows handed in."""
 
     added: int = 0
     duplicates: int = 0
     replaced: int = 0
+    removed: int = 0  # rows that another one stands for now; not among the rows handed in
+    new_keys: pa.ChunkedArray | None = field(default=None, compare=False)  # of the rows added
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,9 @@ class Sorted:
 
     added: pa.Table
     replacing: pa.Table
-    replaced_dates: tuple[str, ...]  # partitions that hold the rows to be replaced
+    replaced_dates: tuple[str, ...]  # partitions that hold the rows to be replaced or removed
     duplicates: int
+    removed: pa.Table  # key and date of stored rows that are to go
 
 
 def conform(table: str, rows: pa.Table) -> pa.Table:
@@ -50,12 +54,12 @@ def conform(table: str, rows: pa.Table) -> pa.Table:
 def keys_of(table: str, rows: pa.Table) -> pa.Table:
     """Return key and rank of each row; a table without ranks has rank 0 throughout."""
     rank = rows["row_rank"] if "row_rank" in rows.column_names else None
-    filled = pc.fill_null(rank, 0).cast(pa.int8()) if rank is not None else _zeros(rows.num_rows)
+    filled = pc.fill_null(rank, 0).cast(pa.int32()) if rank is not None else _zeros(rows.num_rows)
     return pa.table({KEY: rows[KEYS[table]].cast(pa.string()), RANK: filled})
 
 
-def sort_out(table: str, rows: pa.Table, stored: pa.Table) -> Sorted:
-    """Sort a conforming batch against the stored keys (columns key, rank, date).
+def sort_out(table: str, rows: pa.Table, stored: pa.Table, gone: Collection[str] = ()) -> Sorted:
+    """Sort a conforming batch against the stored keys (columns key, rank, date); stored rows under `gone` are to go.
 
     Of rows with one key the highest rank wins, then the first told; a stored row yields only to a higher rank.
     """
@@ -65,9 +69,11 @@ def sort_out(table: str, rows: pa.Table, stored: pa.Table) -> Sorted:
     is_new = pc.is_null(found)
     stored_rank = stored[RANK].take(found)
     wins = pc.fill_null(pc.greater(keys[RANK], stored_rank), False)
-    dates = pc.unique(stored[DATE].take(found).filter(wins)).cast(pa.string()).to_pylist()
     added, replacing = best.filter(is_new), best.filter(wins)
-    return Sorted(added, replacing, tuple(dates), rows.num_rows - added.num_rows - replacing.num_rows)
+    removed = stored.filter(pc.is_in(stored[KEY], value_set=pa.array(list(gone), pa.string())))
+    touched = [*stored[DATE].take(found).filter(wins).to_pylist(), *removed[DATE].to_pylist()]
+    dates = tuple(sorted({str(day) for day in touched}))
+    return Sorted(added, replacing, dates, rows.num_rows - added.num_rows - replacing.num_rows, removed)
 
 
 def in_order(rows: pa.Table) -> pa.Table:
@@ -87,4 +93,4 @@ def _best_of_each(rows: pa.Table, keys: pa.Table) -> pa.Table:
 
 
 def _zeros(count: int) -> pa.Array:
-    return pa.repeat(pa.scalar(0, pa.int8()), count)
+    return pa.repeat(pa.scalar(0, pa.int32()), count)

@@ -7,7 +7,7 @@ write; writers of one table wait for each other. See docs/decisions/020-delta-ta
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -33,6 +33,7 @@ from core.store.schema import KEYS, TABLES
 WRITER = WriterProperties(compression="ZSTD", compression_level=3)
 _TABLE_WAIT_S = 60.0
 _DAY = timedelta(days=1)
+_GONE = -1  # the rank of a row that says: remove what is stored under this key
 _CONFIGURATION = {
     "delta.logRetentionDuration": "interval 2 days",
     "delta.deletedFileRetentionDuration": "interval 1 days",
@@ -142,23 +143,32 @@ class Lake:
         source: str | None = None,
         pass_no: int | None = None,
         metadata: Mapping[str, str] | None = None,
+        gone: Collection[str] = (),
     ) -> CommitResult:
         """Write what the rows tell anew, in one Delta transaction that also records (source, pass_no).
 
         A row whose key is stored within a day of it is a duplicate, unless its row_rank is higher: then it
         replaces the stored row. Nothing new means no commit at all.
+
+        `gone` are keys that one of these rows now stands for: where they are stored, they are removed with it.
         """
         if rows.num_rows == 0:
             return CommitResult()
         batch = conform(table, rows)
         properties = _properties(source, pass_no, metadata)
         with self._writing(table):
-            parts = sort_out(table, batch, self._stored_keys(table, batch))
-            if parts.replacing.num_rows:
+            parts = sort_out(table, batch, self._stored_keys(table, batch), gone)
+            if parts.replacing.num_rows or parts.removed.num_rows:
                 self._merge(table, parts, properties)
             elif parts.added.num_rows:
                 self._append(table, parts.added, properties)
-        return CommitResult(parts.added.num_rows, parts.duplicates, parts.replacing.num_rows)
+        return CommitResult(
+            parts.added.num_rows,
+            parts.duplicates,
+            parts.replacing.num_rows,
+            parts.removed.num_rows,
+            parts.added[KEYS[table]],
+        )
 
     @contextmanager
     def writer_lock(self, *, wait_s: float = 10.0) -> Iterator[None]:
@@ -171,6 +181,12 @@ class Lake:
             yield
         finally:
             lock.__exit__(None, None, None)
+
+    @contextmanager
+    def writing(self, table: str) -> Iterator[DeltaTable]:
+        """Hold a table as its only writer and hand it out: for core.store.rewrite, which changes what is stored."""
+        with self._writing(table):
+            yield self._existing(table)
 
     @contextmanager
     def writing(self, table: str) -> Iterator[DeltaTable]:
@@ -260,21 +276,23 @@ class Lake:
         )
 
     def _merge(self, table: str, parts: Sorted, properties: CommitProperties) -> None:
-        """Replace and append in one transaction; a replaced row may move to another date."""
+        """Replace, append and remove in one transaction; a replaced row may move to another date."""
         key = KEYS[table]
         dates = ", ".join(f"'{day}'" for day in parts.replaced_dates)
+        told = pa.concat_tables([parts.replacing, parts.added, _to_go(table, parts.removed)])
         (
             self._existing(table)
             .merge(
-                in_order(pa.concat_tables([parts.replacing, parts.added])),
+                in_order(told),
                 predicate=f"stored.{key} = told.{key} AND stored.date IN ({dates})",
                 source_alias="told",
                 target_alias="stored",
                 writer_properties=WRITER,
                 commit_properties=properties,
             )
-            .when_matched_update_all()
-            .when_not_matched_insert_all()
+            .when_matched_delete(f"told.row_rank = {_GONE}")
+            .when_matched_update_all(f"told.row_rank <> {_GONE}")
+            .when_not_matched_insert_all(f"told.row_rank <> {_GONE}")
             .execute()
         )
 
@@ -305,11 +323,23 @@ class Lake:
         return [row for row in rows if row["source"] == source]
 
 
+def _to_go(table: str, removed: pa.Table) -> pa.Table:
+    """Return rows that say of a stored key that it is to go."""
+    schema, count = TABLES[table], removed.num_rows
+    given = {
+        KEYS[table]: removed[KEY],
+        "date": removed[DATE],
+        "row_rank": pa.repeat(pa.scalar(_GONE, pa.int32()), count),
+    }
+    columns = [given.get(field.name, pa.nulls(count, field.type)) for field in schema]
+    return pa.table(columns, schema=schema)
+
+
 def _no_keys() -> pa.Table:
     return pa.table(
         {
             KEY: pa.array([], pa.string()),
-            RANK: pa.array([], pa.int8()),
+            RANK: pa.array([], pa.int32()),
             DATE: pa.array([], pa.date32()),
         }
     )

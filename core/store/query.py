@@ -146,7 +146,7 @@ def _duck_type(kind: pa.DataType) -> str:
     names = {
         pa.string(): "VARCHAR",
         pa.bool_(): "BOOLEAN",
-        pa.int8(): "TINYINT",
+        pa.int32(): "INTEGER",
         pa.int64(): "BIGINT",
         pa.float64(): "DOUBLE",
         pa.date32(): "DATE",

@@ -83,7 +83,7 @@ CALLS = pa.schema(
         pa.field("write_premium_usd", USD),
         pa.field("net_savings_usd", USD),
         pa.field(
-            "row_rank", pa.int8()
+            "row_rank", pa.int32()
         ),  # how much the teller knew: a re-told row replaces the stored one only if higher
     ]
 )
@@ -108,7 +108,7 @@ INVOCATIONS = pa.schema(
         pa.field("memory_mb", pa.int64()),
         pa.field("max_memory_mb", pa.int64()),
         pa.field("calls", pa.int64()),
-        pa.field("row_rank", pa.int8()),  # 0 while open, 1 once REPORT was seen
+        pa.field("row_rank", pa.int32()),  # grows with what is known of it: collector/rank.py
     ]
 )
 
@@ -126,7 +126,7 @@ PROMPT_STORE_EVENTS = pa.schema(
         pa.field("engine", pa.string()),
         pa.field("kind", pa.string()),  # hit | miss | stored | clear
         pa.field("fetch_ms", pa.float64()),  # on a miss: time until the matching "stored" line
-        pa.field("row_rank", pa.int8()),
+        pa.field("row_rank", pa.int32()),
     ]
 )
 

@@ -84,7 +84,7 @@ def test_a_record_and_its_line_are_one_call_told_by_the_record(lake: Lake, tmp_p
     collect(lake, write(tmp_path / "a.jsonl", payload(lines)))
 
     (call,) = rows(lake, "calls")
-    assert (call["call_id"], call["id_kind"], call["told_by"], call["row_rank"]) == ("msg_1", "message", "record", 3)
+    assert (call["call_id"], call["id_kind"], call["told_by"]) == ("msg_1", "message", "record")
     assert (call["reported_cost_usd"], call["price_check"], call["ts_kind"]) == (Decimal("0.00655"), "agrees", "start")
 
 
@@ -161,7 +161,7 @@ def test_an_unfinished_request_is_told_provisionally_and_mended(lake: Lake, tmp_
         handle.write(json.dumps(payload([(T0 + 900, report(rid(1)))], put=8)) + "\n")
     second = collect(lake, path, now=now)
 
-    assert (first["status"], first["row_rank"], len(rows(lake, "calls"))) == ("open", 0, 1)
+    assert (first["status"], len(rows(lake, "calls"))) == ("open", 1)
     assert [(row["status"], row["duration_ms"]) for row in rows(lake, "invocations")] == [("ok", 812.5)]
     assert (second.new_calls, second.replaced, second.lines_read) == (0, 2, 1)
 

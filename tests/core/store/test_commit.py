@@ -155,3 +155,25 @@ def test_sorting_out_keeps_the_best_telling_of_each_key(
 
     best = {key: max(rank for name, rank in stored + told if name == key) for key, _ in stored + told}
     assert held == best
+
+
+def test_a_row_that_another_stands_for_goes_in_the_same_commit(tmp_path: Path) -> None:
+    """A record joins the text line told before it: one version holds both, the next only the record."""
+    lake = Lake(tmp_path)
+    commit(lake, make_call(call_id="line", row_rank=1), make_call(call_id="other"))
+    told = table_of("calls", [make_call(call_id="m", row_rank=3)])
+    before = lake.version("calls")
+
+    done = lake.commit("calls", told, gone=["line", "never stored"])
+
+    assert (done.added, done.removed, lake.version("calls")) == (1, 1, (before or 0) + 1)
+    assert sorted(lake.read("calls")["call_id"].to_pylist()) == ["m", "other"]
+
+
+def test_naming_rows_that_are_not_stored_costs_no_merge(tmp_path: Path) -> None:
+    """The usual case: record and line are told together, and there is nothing to remove."""
+    lake = Lake(tmp_path)
+
+    done = lake.commit("calls", table_of("calls", [make_call(call_id="m")]), gone=["line"])
+
+    assert (done.added, done.removed) == (1, 0)

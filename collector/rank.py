@@ -1,0 +1,44 @@
+"""How much a telling knows: of two rows with one key, the higher rank stays (docs/decisions/032-what-outranks-what.md).
+
+A rank grows as more of the log becomes visible and falls when a window cuts a request in two, so that what is told
+last is what was told with the most in sight, in whatever order passes and re-scans come.
+
+    ledger      who tells it: a text line 1, a record 3
+    flagged     1 once an earlier copy of the line is in sight
+    whole       0 nobody's, 1 a known request's, 2 with its START or its REPORT, 3 with both
+    evidence    how many of its lines are in sight
+"""
+
+from __future__ import annotations
+
+from collector.correlate import CallDraft, Invocation, StoreDraft
+
+TEXT_LEDGER, RECORD_LEDGER = 1, 3
+_LEDGER, _FLAGGED, _WHOLE = 1 << 20, 1 << 16, 1 << 12
+
+
+def draft_rank(draft: CallDraft | StoreDraft, owner: Invocation, ledger: int) -> int:
+    """Return the rank of a call or a prompt-store event."""
+    if draft.event.partial:
+        return 0  # the beginning of a line knows less than any whole one
+    seen = _seen(owner) if owner.request_id is not None else _known(draft)
+    if owner.request_id is None and draft.invocation_id is not None:
+        seen += _WHOLE
+    return ledger * _LEDGER + draft.redelivery * _FLAGGED + seen
+
+
+def invocation_rank(one: Invocation) -> int:
+    """Return the rank of an invocation."""
+    return _seen(one)
+
+
+def _seen(one: Invocation) -> int:
+    whole = 1 + one.started + (one.report is not None)
+    return whole * _WHOLE + min(one.lines, _WHOLE - 1)
+
+
+def _known(draft: CallDraft | StoreDraft) -> int:
+    """Count what is known of a line outside any request; how many others stand around it says nothing."""
+    if isinstance(draft, StoreDraft):
+        return draft.fetch_ms is not None
+    return (draft.twin is not None) + (draft.engine is not None)
