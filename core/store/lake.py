@@ -188,12 +188,6 @@ class Lake:
         with self._writing(table):
             yield self._existing(table)
 
-    @contextmanager
-    def writing(self, table: str) -> Iterator[DeltaTable]:
-        """Hold a table as its only writer and hand it out: for core.store.rewrite, which changes what is stored."""
-        with self._writing(table):
-            yield self._existing(table)
-
     def compact(self, table: str, *, days: list[date] | None = None) -> int:
         """Join the small files of each day (all days, or those given); return how many files it saved."""
         if self.version(table) is None:
