@@ -1,0 +1,48 @@
+"""What a failure means to someone who probes: one of the probe's own codes, and whether it can have cost anything."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from core.errors import CachewiseError
+from core.probe.model import Problem
+
+Billing = Literal["free", "unknown"]
+_CODES = {
+    "SVC-430": "PRB-400",  # the request was refused
+    "SVC-431": "PRB-401",  # the key or role was refused
+    "SVC-438": "PRB-401",
+    "SVC-439": "PRB-401",
+    "SVC-432": "PRB-404",  # unknown model or address
+    "SVC-433": "PRB-429",
+    "SVC-434": "PRB-529",
+    "SVC-436": "PRB-529",
+    "SVC-435": "PRB-503",  # no network
+}
+_NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "UnsupportedProtocol", "ProxyError"})
+_UNBILLED_5XX = 529
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return the verdict's reason. The message of an error that is not ours is not repeated: it may hold anything."""
+    if isinstance(error, CachewiseError):
+        code = _CODES.get(error.code, error.code if error.code.startswith("PRB-") else "PRB-499")
+        return Problem(code, f"{error.message} {error.mend}".strip())
+    if type(error).__module__.partition(".")[0] == "builtins" and "AWS" in str(error):
+        return Problem("PRB-401", "There are no AWS credentials or no region for Bedrock. Configure both.")
+    return Problem("PRB-499", f"The probe broke ({type(error).__name__}): a bug of ours. Please report it.")
+
+
+def billing_of(error: Exception) -> Billing:
+    """Say whether a failed request can have been billed: refused ones and unsent ones cannot.
+
+    https://platform.claude.com/docs/en/api/errors
+    """
+    cause = error.__cause__ if error.__cause__ is not None else error
+    status = getattr(cause, "status_code", None)
+    if status is not None:
+        # a stream that breaks off is an error inside a 200: it has been billed up to there
+        return "free" if 400 <= status < 500 or status == _UNBILLED_5XX else "unknown"
+    if type(cause.__cause__).__name__ in _NEVER_SENT or (isinstance(error, CachewiseError) and cause is error):
+        return "free"
+    return "free" if type(cause).__module__ == "builtins" else "unknown"
