@@ -7,7 +7,7 @@ from core.fleet.audit import Recorded, mark_clear, new_action, record, recorded_
 from core.fleet.clear import Clear, check_confirmation, clear_prompt_store, function_state, past_clears, target_of
 from core.fleet.holdings import ACTIVE, Environment, Holding, environments, holding_rows
 from core.fleet.prefixes import NOBODY_CAN_CLEAR, ClaudePrefix, claude_prefixes, prefix_rows, rewrite_total
-from core.fleet.preview import Preview, clear_settings, preview
+from core.fleet.preview import Note, Preview, clear_settings, preview
 from core.fleet.verify import Answer, Progress, follow
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Clear",
     "Environment",
     "Holding",
+    "Note",
     "Preview",
     "Progress",
     "Recorded",

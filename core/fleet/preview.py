@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +17,19 @@ from core.metrics.scope import Scope, rows_of
 from core.pricing import PriceBook
 from core.settings import ClearMethod, ClearSettings, SourceSettings
 from core.store.query import Reader
+
+
+class Note(str):
+    """A sentence of the preview that knows its name and what it is about, so that a page can say it in Korean."""
+
+    name: str
+    about: Mapping[str, str]
+
+    def __new__(cls, name: str, sentence: str, **about: str) -> Note:
+        """Make a note; as a text it is the sentence."""
+        note = super().__new__(cls, sentence)
+        note.name, note.about = name, about
+        return note
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +50,8 @@ class Preview:
     prefixes: tuple[ClaudePrefix, ...]
     rewrite_usd: Decimal  # only if the prompt's text changed: writing the live prefixes once more
     rewrite_unpriced: int
-    warnings: tuple[str, ...]
-    blocked: tuple[str, ...]  # why the clear would be refused
+    warnings: tuple[Note, ...]
+    blocked: tuple[Note, ...]  # why the clear would be refused
 
     def facts(self) -> dict[str, Any]:
         """Return the figures of the preview: for the audit log, for JSON."""
@@ -139,32 +152,39 @@ def _warnings(
     engine: str | None,
     way: ClearMethod,
     function: FunctionState | None,
-) -> Iterable[str]:
+) -> Iterable[Note]:
     known = sorted({item.engine for environment in found for item in environment.holdings})
     if engine is not None and engine not in known:
-        yield f'No environment was seen holding engine "{engine}". Seen: {", ".join(known) or "none"}.'
+        seen = ", ".join(known) or "none"
+        told = f'No environment was seen holding engine "{engine}". Seen: {seen}.'
+        yield Note("unknown_engine", told, engine=engine, seen=seen)
     if not warm:
-        yield "No environment was seen lately: nothing may be warm, or the logs are not collected."
+        yield Note(
+            "nothing_warm", "No environment was seen lately: nothing may be warm, or the logs are not collected."
+        )
     if way == "variable":
         yield from _variable_warnings(engine, function)
 
 
-def _variable_warnings(engine: str | None, function: FunctionState | None) -> Iterable[str]:
-    yield "Every environment starts anew; requests under way end in the old ones."
+def _variable_warnings(engine: str | None, function: FunctionState | None) -> Iterable[Note]:
+    yield Note("start_anew", "Every environment starts anew; requests under way end in the old ones.")
     if engine is not None:
-        yield f'A variable cannot name an engine: all engines are cleared, not only "{engine}".'
+        told = f'A variable cannot name an engine: all engines are cleared, not only "{engine}".'
+        yield Note("all_engines", told, engine=engine)
     if function is not None and function.busy:
-        yield "An update of the function is under way: the clear waits for it."
+        yield Note("busy", "An update of the function is under way: the clear waits for it.")
     if function is not None and function.released_too:
-        yield f"Publishing releases what waits in $LATEST too: {', '.join(function.released_too)}."
+        parts = ", ".join(function.released_too)
+        yield Note("released_too", f"Publishing releases what waits in $LATEST too: {parts}.", parts=parts)
 
 
-def _blocked(function: FunctionState | None) -> Iterable[str]:
+def _blocked(function: FunctionState | None) -> Iterable[Note]:
     if function is None:
         return
     if not function.readable:
-        yield "Lambda cannot read the function's variables for us: a write would drop them."
+        yield Note("unreadable", "Lambda cannot read the function's variables for us: a write would drop them.")
     if function.other_code:
-        yield "The alias runs other code than $LATEST: publishing would release it."
+        yield Note("other_code", "The alias runs other code than $LATEST: publishing would release it.")
     if function.split_with:
-        yield f"The alias sends part of its traffic to version {', '.join(function.split_with)}."
+        versions = ", ".join(function.split_with)
+        yield Note("split", f"The alias sends part of its traffic to version {versions}.", versions=versions)
