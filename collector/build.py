@@ -10,6 +10,7 @@ from collector.pipeline import Collector
 from collector.sources.base import Source
 from collector.sources.cloudwatch import CloudWatchSource
 from collector.sources.files import STDIN, FilesSource
+from collector.sources.s3 import S3Source
 from core.errors import FixSettings
 from core.pricing import PriceBook
 from core.settings import SourceSettings
@@ -25,11 +26,13 @@ def make_collector(
         source = CloudWatchSource(settings, follow=follow)
     elif settings.kind == "files":
         source = FilesSource(settings, final=not follow, stdin=stdin)
+    elif settings.kind == "s3":
+        source = S3Source(settings)
     else:
         raise FixSettings(
             f'Source "{settings.name}" has kind = "{settings.kind}".',
             code="COL-202",
-            mend="Accepted: cloudwatch, files.",
+            mend="Accepted: cloudwatch, files, s3.",
         )
     return Collector(source, lake, book, defaults=settings.defaults, remembers=STDIN not in settings.paths)
 

@@ -40,6 +40,12 @@ def spans_of(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 yield {**span, "resource": resource}
 
 
+def started_ms(span: Mapping[str, Any]) -> int | None:
+    """Return when a span began."""
+    started = _unix_ms(span.get("startTimeUnixNano"))
+    return None if started is None else round(started)
+
+
 def parse_trace(body: Mapping[str, Any]) -> Parsed:
     """Read a whole document: its calls, or else why it has none."""
     facts: list[Fact] = []

@@ -8,7 +8,13 @@ from core.errors import CachewiseError, FixSettings, TryAgain
 
 _EXPIRED = {"ExpiredTokenException", "ExpiredToken", "RequestExpired", "TokenRefreshRequired"}
 _DENIED = {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized"}
-_INVALID = {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"}
+_INVALID = {
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InvalidAccessKeyId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+}
 _THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException", "SlowDown"}
 _NO_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "CredentialRetrievalError"}
 _SSO_EXPIRED = {"TokenRetrievalError", "SSOTokenLoadError", "UnauthorizedSSOTokenError", "LoginRefreshRequired"}
@@ -23,8 +29,18 @@ _UNREACHABLE = {
 }
 
 
-def explain(error: Exception, *, log_group: str, region: str | None, endpoint: str | None) -> CachewiseError:
-    """Turn a boto3 exception into the error to show. Never quotes the request, which may hold credentials."""
+def explain(
+    error: Exception,
+    *,
+    log_group: str,
+    region: str | None,
+    endpoint: str | None,
+    service: str = "CloudWatch Logs",
+) -> CachewiseError:
+    """Turn a boto3 exception into the error to show. Never quotes the request, which may hold credentials.
+
+    `log_group` is what was to be read, and `service` who was asked for it.
+    """
     name = type(error).__name__
     where = f"{log_group} in {region or 'no region'}"
     if name in _NO_CREDENTIALS:
@@ -47,14 +63,14 @@ def explain(error: Exception, *, log_group: str, region: str | None, endpoint: s
         )
     if name in _UNREACHABLE or isinstance(error, OSError):
         return TryAgain(
-            f"CloudWatch Logs cannot be reached at {endpoint or region} ({name}).",
+            f"{service} cannot be reached at {endpoint or region} ({name}).",
             code="COL-503",
             mend="Check network, region and endpoint_url; nothing is lost, the next pass reads on from here.",
         )
-    return _answered(error, where)
+    return _answered(error, where, service)
 
 
-def _answered(error: Exception, where: str) -> CachewiseError:
+def _answered(error: Exception, where: str, service: str) -> CachewiseError:
     """Explain what AWS answered."""
     response: Any = getattr(error, "response", None)
     said = response.get("Error", {}) if isinstance(response, dict) else {}
@@ -79,7 +95,7 @@ def _answered(error: Exception, where: str) -> CachewiseError:
         )
     if code in _THROTTLED:
         return TryAgain(
-            f"CloudWatch Logs throttles reading {where} ({code}).",
+            f"{service} throttles reading {where} ({code}).",
             code="COL-429",
             mend="Nothing is lost; the next pass reads on. Run fewer collectors on this account and region.",
         )

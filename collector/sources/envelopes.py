@@ -24,16 +24,30 @@ _DOCUMENT = re.compile(
     rb'\s*\{(?:\s*"(?:searchedLogStreams|nextToken|nextForwardToken|nextBackwardToken)"\s*:\s*(?:\[\s*\]|"[^"]*")\s*,)*'
     rb'\s*"events"\s*:\s*\['
 )
+_LIST = re.compile(rb'\s*\[\s*\{\s*"')  # rows exported as one array
+_PRETTY_TRACE = re.compile(rb'\s*\{\s*\n\s*"resourceSpans"\s*:\s*\[')
+_LIST_WORDS = (b'"request_id"', b'"schemaType"', b'"custom_id"', b"_tokens", b"gen_ai.")
+_OPENING = re.compile(r'\A\s*\[|"(?:events|resourceSpans)"\s*:\s*\[')
 
 
 def is_envelope(line: bytes) -> bool:
     """Say whether a JSON line carries events, rather than being one."""
-    return b'"logEvents"' in line or b'"awslogs"' in line or b'"eventId"' in line or b'"messageType"' in line[:4096]
+    return b'"logEvents"' in line or b'"awslogs"' in line or b'"eventId"' in line or _leads(line)
+
+
+def _leads(line: bytes) -> bool:
+    head = line[:4096]
+    return b'"messageType"' in head or b'"resourceSpans"' in head
 
 
 def is_document(head: bytes) -> bool:
-    """Say whether a file is what `aws logs filter-log-events` or `get-log-events` prints: one JSON document."""
-    return _DOCUMENT.match(head) is not None
+    """Say whether a file is one JSON document of many events.
+
+    That is what `aws logs filter-log-events` or `get-log-events` prints, an array of rows, or an indented trace.
+    """
+    if _DOCUMENT.match(head) is not None or _PRETTY_TRACE.match(head) is not None:
+        return True
+    return _LIST.match(head) is not None and any(word in head for word in _LIST_WORDS)
 
 
 def unwrap(body: dict[str, Any]) -> dict[str, Any] | None:
@@ -70,7 +84,7 @@ def objects_of(text: str) -> tuple[list[dict[str, Any]], int]:
 
 
 def document_events(pieces: Iterable[str]) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """Yield (offset, event) of the "events" lists in a document of any length, holding one event at a time.
+    """Yield (offset, event) of the lists in a document of any length, holding one event at a time.
 
     An event of None stands for a place where the document is damaged or cut off; nothing follows it.
     """
@@ -79,7 +93,7 @@ def document_events(pieces: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]
     more = True
     while True:
         if not inside:
-            opened = re.search(r'"events"\s*:\s*\[', buffer)
+            opened = _OPENING.search(buffer) if passed == 0 else re.search(r'"events"\s*:\s*\[', buffer)
             if opened:
                 buffer, passed, inside = buffer[opened.end() :], passed + opened.end(), True
         if inside:

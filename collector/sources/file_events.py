@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from collector.event import LogEvent, Origin, Position, TimeKind
+from collector.parsers import otel
 from collector.parsers.clock import find_iso_ms, iso_ms, plausible
 from collector.parsers.prefilter import may_be_ours
 from collector.sources import envelopes
@@ -150,11 +151,31 @@ class Telling:
             origin = self.origin(account, _text(opened.get("logGroup")), _text(opened.get("logStream")))
             for index, item in enumerate(opened["logEvents"]):
                 self._told(file, item, origin, place, index, again=again)
+        elif otel.is_trace(opened):
+            for index, span in enumerate(otel.spans_of(opened)):
+                self._object(file, span, place, index, again=again)
         elif "message" in opened and "eventId" in opened and isinstance(opened.get("timestamp"), int):
             self.exported(file, opened, place, 0, again=again)
         else:
             return False
         return True
+
+    def listed(self, file: OpenFile, item: dict[str, Any], place: Position, index: int, *, again: bool) -> None:
+        """Tell one element of a document: an event as the AWS CLI prints it, a row of a table, or a group of spans."""
+        if "eventId" in item or isinstance(item.get("message"), str):
+            self.exported(file, item, place, index, again=again)
+        elif "scopeSpans" in item:
+            for number, span in enumerate(otel.spans_of({"resourceSpans": [item]})):
+                self._object(file, span, place, index + number, again=again)
+        else:
+            self._object(file, item, place, index, again=again)
+
+    def _object(self, file: OpenFile, body: dict[str, Any], place: Position, index: int, *, again: bool) -> None:
+        """Tell an object that is an event itself; a span says when it began."""
+        started = otel.started_ms(body)
+        ts_ms = started if plausible(started, now_ms=self.now_ms) else file.stamp_ms
+        item = {"message": orjson.dumps(body).decode(), "timestamp": ts_ms}
+        self._told(file, item, file.origin, place, index, again=again)
 
     def exported(self, file: OpenFile, item: dict[str, Any], place: Position, index: int, *, again: bool) -> None:
         """Tell an event as the AWS CLI prints it."""

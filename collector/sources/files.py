@@ -95,7 +95,7 @@ class FilesSource:
         head = _head(found.path)
         if not whole and len(head) < HEAD and b"\n" not in head and not self._final:
             return  # not a full line yet
-        refused = _refused(head)
+        refused = refused_head(head)
         known = self._cursor.find(head, found, whole=whole or b"\n" not in head)
         if refused:
             self._refuse(found, known, refused)
@@ -119,16 +119,16 @@ class FilesSource:
             head += piece
             if len(head) >= HEAD:
                 break
-        refused = _refused(head[:HEAD])
+        refused = refused_head(head[:HEAD])
         known = FileCursor(None).find(head[:HEAD], found, whole=True)
         if refused:
             self._refuse(found, known, refused)
             return
         file = self._opened(found, known, head[:HEAD], whole=True)
         try:
-            yield from self._pieces(file, _chain(head, pieces), head[:HEAD])
+            yield from self._pieces(file, chained(head, pieces), head[:HEAD])
         except BadInput as error:
-            self._tell.batch.problems.append(_named(error, found.path))
+            self._tell.batch.problems.append(named(error, found.path))
 
     def _content(self, file: OpenFile, handle: BinaryIO, head: bytes) -> Iterator[Batch]:
         document = envelopes.is_document(head)
@@ -137,7 +137,7 @@ class FilesSource:
             yield from self._pieces(file, chunks(handle, at=at), head)
         except BadInput as error:
             file.whole = False
-            self._tell.batch.problems.append(_named(error, file.found.path))
+            self._tell.batch.problems.append(named(error, file.found.path))
             self._tell.batch.skipped["truncated"] += 1
 
     def _pieces(self, file: OpenFile, pieces: Iterator[bytes], head: bytes) -> Iterator[Batch]:
@@ -210,7 +210,7 @@ class FilesSource:
     # envelopes
 
     def _document(self, file: OpenFile, pieces: Iterator[bytes]) -> Iterator[Batch]:
-        """Read a CLI document from its start; it is done when it closes."""
+        """Read one JSON document of many events from its start; it is done when it closes."""
         seen, file.offset = file.seen, 0
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         for offset, item in envelopes.document_events(self._decoded(decoder, pieces)):
@@ -222,7 +222,7 @@ class FilesSource:
                 )
                 break
             place = Position(file.known.file_id, 0)
-            self._tell.exported(file, item, place, offset, again=offset < seen)
+            self._tell.listed(file, item, place, offset, again=offset < seen)
             if self._tell.is_full():
                 yield self._take()
         file.offset = max(file.found.size, seen)
@@ -309,7 +309,8 @@ def _head(path: str) -> bytes:
     return head[:HEAD]
 
 
-def _refused(head: bytes) -> tuple[str, str] | None:
+def refused_head(head: bytes) -> tuple[str, str] | None:
+    """Return (reason, what it is) of content that holds no log lines."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "undecodable", "is UTF-16 text"
     strange = len(head) - len(head.translate(None, _CONTROL))
@@ -324,11 +325,13 @@ def _mark_at(path: str, offset: int) -> str:
         return mark_of(handle.read(min(64, offset)))
 
 
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+def chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield what was read already, then the rest."""
     if first:
         yield first
     yield from rest
 
 
-def _named(error: BadInput, path: str) -> BadInput:
+def named(error: BadInput, path: str) -> BadInput:
+    """Return the error with the path it is about."""
     return BadInput(f"{path}: {error.message}.", code=error.code, mend=error.mend)
