@@ -1,0 +1,93 @@
+"""`cachewise misses`: every prompt token that was not read from the Claude cache, by cause, with its price and mend."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cli.asking import Misuse, make_scope, scope_options
+from cli.metrics import plain
+from core import misses, settings, ttl
+from core.pricing import load_book
+from core.store.lake import Lake
+from core.store.query import Reader
+from core.traffic import load
+
+_WIDE = 200
+
+
+@click.command("misses")
+@scope_options
+@click.option("--by", metavar="NAMES", default="cause", show_default=True, help=f"Group by {', '.join(misses.GROUPS)}.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(by: str, as_json: bool, **given: Any) -> None:
+    """Say why prompt tokens were not read from the Claude cache, what it cost, and what to change."""
+    scope, names = make_scope(given), _names(by)
+    chosen = settings.load()
+    book = load_book(chosen.price_files)
+    with Reader(Lake(chosen.lake_path)) as reader:
+        traffic = load(reader, scope, book)
+    lines = misses.of_traffic(traffic)
+    parts = misses.by_cause(lines) if names == ["cause"] else misses.groups(lines, names)
+    mends = misses.recoverable(lines, ttl.advise(ttl.of_traffic(traffic)))
+    whole = misses.total(lines)
+    if as_json:
+        told = {"from": scope.start, "to": scope.end, **whole, "by": names, "groups": parts, "recoverable": mends}
+        click.echo(json.dumps(plain(told), ensure_ascii=False, indent=2))
+        return
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    console.print(_table(whole, parts, names))
+    console.print(_mend_table(mends))
+
+
+def _names(by: str) -> list[str]:
+    names = list(dict.fromkeys(part.strip() for part in by.split(",") if part.strip()))
+    for name in names:
+        if name not in misses.GROUPS:
+            accepted = ", ".join(misses.GROUPS)
+            raise Misuse(f'MIS-001: --by "{name}" is not something to group misses by. Accepted: {accepted}.')
+    return names or ["cause"]
+
+
+def _table(whole: dict[str, Any], parts: list[dict[str, Any]], names: list[str]) -> Table:
+    table = Table(title="Prompt tokens not read from the Claude cache", title_justify="left")
+    for name in names:
+        table.add_column(name)
+    for name in ("tokens", "above a read", "calls", "measured"):
+        table.add_column(name, justify="right")
+    for row in parts:
+        table.add_row(*(escape(str(row[name] or "(unknown)")) for name in names), *_figures(row))
+    table.add_section()
+    table.add_row("TOTAL", *[""] * (len(names) - 1), *_figures(whole))
+    return table
+
+
+def _mend_table(mends: list[dict[str, Any]]) -> Table:
+    table = Table(title="Recoverable", title_justify="left")
+    for name in ("engine", "cause", "recoverable", "mend"):
+        table.add_column(name, justify="right" if name == "recoverable" else "left")
+    for row in mends:
+        table.add_row(
+            escape(row["engine"] or "(unknown)"), row["cause"], _dollars(row["recoverable_usd"]), escape(row["mend"])
+        )
+    return table
+
+
+def _figures(row: dict[str, Any]) -> list[str]:
+    share = row["measured_share"]
+    return [
+        f"{row['tokens']:,}",
+        _dollars(row["usd"]),
+        f"{row['calls']:,}",
+        "–" if share is None else f"{share:.1%}",
+    ]
+
+
+def _dollars(value: Any) -> str:
+    return "–" if value is None else f"{'-' if value < 0 else ''}${abs(value):,.2f}"

@@ -1,0 +1,78 @@
+"""`cachewise ttl`: what each caching policy would have cost for the traffic that came, and which to choose."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cli.asking import make_scope, scope_options
+from cli.metrics import plain
+from core import settings, ttl
+from core.pricing import load_book
+from core.store.lake import Lake
+from core.store.query import Reader
+
+_WIDE = 200
+
+
+@click.command("ttl")
+@scope_options
+@click.option("--zone", default="UTC", show_default=True, help="Whose hours bursts are told in.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(zone: str, as_json: bool, **given: Any) -> None:
+    """Replay the calls that came under no caching, 5m, 1h, and 5m kept alive; say what each would cost a month."""
+    scope = make_scope(given)
+    chosen = settings.load()
+    with Reader(Lake(chosen.lake_path)) as reader:
+        found = ttl.lab(reader, scope, book=load_book(chosen.price_files))
+    advice, bursts = ttl.advise(found), ttl.bursts(found, zone=zone)
+    if as_json:
+        told = {
+            "from": scope.start,
+            "to": scope.end,
+            "span_days": found.span_days,
+            "mix": ttl.mix(found),
+            "advice": advice,
+            "policies": ttl.compare(found),
+            "gaps": [{"engine": row["engine"], "bins": ttl.gaps(found, row["engine"])} for row in advice],
+            "crossover": [ttl.crossover(found, row["engine"]) for row in advice],
+            "bursts": bursts,
+        }
+        click.echo(json.dumps(plain(told), ensure_ascii=False, indent=2))
+        return
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    console.print(_table(advice, ttl.compare(found)))
+    whole = ttl.mix(found)
+    console.print(
+        f"All engines: ${whole['configured_month_usd']:,.2f} a month as configured, "
+        f"${whole['best_mix_month_usd']:,.2f} with each on its best policy."
+    )
+    for row in bursts:
+        if row["pays"]:
+            console.print(
+                f"Pre-warming {escape(row['engine'] or '(unknown)')} before its {row['bursts']} bursts would save "
+                f"${row['saving_month_usd']:,.2f} a month."
+            )
+
+
+def _table(advice: list[dict[str, Any]], policies: list[dict[str, Any]]) -> Table:
+    month = {(row["engine"], row["policy"]): row["month_usd"] for row in policies}
+    table = Table(title="USD a month, by policy", title_justify="left")
+    table.add_column("engine")
+    for name in (*ttl.POLICIES, "now", "best", "saves", "90 % interval", "model error"):
+        table.add_column(name, justify="right")
+    for row in advice:
+        interval = f"{row['saving_low_usd']:,.2f} to {row['saving_high_usd']:,.2f}"
+        error = "–" if row["model_error"] is None else f"{row['model_error']:+.2%}"
+        table.add_row(
+            escape(row["engine"] or "(unknown)"),
+            *(f"{month[row['engine'], policy]:,.2f}" for policy in ttl.POLICIES),
+            row["configured"], row["best"], f"{row['saving_month_usd']:,.2f}", interval, error,
+        )  # fmt: skip
+    return table

@@ -1,0 +1,22 @@
+"""Why prompt tokens were not read from the Claude cache, and what that costs: the miss ledger."""
+
+from core.misses.causes import BY_NAME, CAUSES, Cause
+from core.misses.ledger import SCHEMA, ledger, of_traffic
+from core.misses.summary import CAUSE_ORDER, GROUPS, by_cause, by_engine, groups, recoverable, series, total
+
+__all__ = [
+    "BY_NAME",
+    "CAUSES",
+    "CAUSE_ORDER",
+    "GROUPS",
+    "SCHEMA",
+    "Cause",
+    "by_cause",
+    "by_engine",
+    "groups",
+    "ledger",
+    "of_traffic",
+    "recoverable",
+    "series",
+    "total",
+]

@@ -1,0 +1,194 @@
+"""Finds one cause for the part of each prompt that should have been read and was not.
+
+Order of the questions: was it marked at all, was it long enough, did anybody hold it warm (the engine's own lane, as
+if its prompt had never changed), was it just being written, and only then: what changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from core.misses.causes import CODE
+from core.misses.change import changed_part, grown
+from core.misses.lanes import Lanes, lanes
+from core.traffic import Traffic
+from core.traffic.arrays import Bools, Coded, Ints, combined
+from core.traffic.prefix import prefixes
+
+HOUR_MS = 3_600_000
+MEASURED, INFERRED, UNKNOWN = 0, 1, 2
+
+EVIDENCE = (
+    "usage", "policy", "prefix_tokens", "gap", "no_earlier_call", "response_not_begun", "fingerprint", "version",
+    "fetch", "size", "diagnosis", "other_cache", "price_check", "never_cached", "nothing",
+)  # fmt: skip
+_E = {name: code for code, name in enumerate(EVIDENCE)}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Per call: how many prefix tokens were missed, why, how sure that is, and on what evidence."""
+
+    prefix: Ints  # tokens up to the breakpoint
+    prefix_measured: Bools
+    cause: Ints
+    confidence: Ints
+    evidence: Ints
+    detail: Coded  # which part changed: tools, system, messages, model, speed
+    gap_ms: Ints
+    ttl_ms: Ints
+    previous: Ints  # row of the engine's last use before
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """The verdict while it is being written: later assignments are the stronger reasons."""
+
+    cause: Ints
+    confidence: Ints
+    evidence: Ints
+
+    def put(self, where: Bools, cause: str, confidence: int | Ints, evidence: str) -> None:
+        """Write a cause over the rows marked."""
+        self.cause[where] = CODE[cause]
+        self.confidence[where] = confidence[where] if isinstance(confidence, np.ndarray) else confidence
+        self.evidence[where] = _E[evidence]
+
+
+def judge(calls: Traffic) -> Verdict:
+    """Return the verdict on every call. Calls that read their whole prefix have a cause too; it holds no tokens."""
+    n = len(calls)
+    wrote, read = calls.write_5m + calls.write_1h > 0, calls.read > 0
+    touched = wrote | read
+    short = (calls.write_5m > 0) & ((calls.write_1h == 0) | read)  # with both lifetimes, the last part is the 5m one
+    own_ttl = np.where(short, 300_000, np.where(calls.write_1h > 0, HOUR_MS, calls.ttl_ms))
+    seen = partial(lanes, start_ms=calls.start_ms, begin_ms=calls.begin_ms, wrote=wrote, read=read, own_ttl_ms=own_ttl)
+    engine = seen(calls.lane, touched=touched)
+    known = calls.fingerprint.codes >= 0
+    own_lane = combined(calls.fingerprint.codes, calls.model.codes, calls.place.codes, calls.speed.codes)
+    own = seen(own_lane, touched=touched & known, whole=True)
+    sheet = _Sheet(*(np.zeros(n, dtype=np.int64) for _ in range(3)))
+    sheet.put(np.ones(n, dtype=np.bool_), "unknown", UNKNOWN, "nothing")
+    prefix, prefix_measured = prefixes(calls)
+    _judge_unmarked(sheet, calls, prefix, touched)
+    detail = _judge_changed(sheet, calls, engine, own, wrote & known, wrote & ~known)
+    _judge_cold(sheet, calls, engine, own, wrote, known)
+    _judge_elsewhere(sheet, calls, engine, wrote, own_ttl)
+    _judge_grown(sheet, calls, engine, wrote & read & known)
+    return Verdict(
+        prefix, prefix_measured, sheet.cause, sheet.confidence, sheet.evidence, detail,
+        engine.gap_ms, engine.ttl_ms, engine.previous,
+    )  # fmt: skip
+
+
+def _judge_unmarked(sheet: _Sheet, calls: Traffic, prefix: Ints, touched: Bools) -> None:
+    """Judge calls that neither read nor wrote: switched off, or below the minimum."""
+    idle = ~touched
+    recorded = ~calls.by_text & (calls.enabled >= 0)
+    told = calls.told_prefix >= 0
+    off, on = idle & recorded & (calls.enabled == 0), idle & recorded & (calls.enabled == 1)
+    long = (calls.minimum >= 0) & (prefix >= calls.minimum)
+    short = (calls.minimum >= 0) & (prefix < calls.minimum) & (prefix >= 0)
+    vague = idle & ~recorded
+    sheet.put(vague & short, "below_minimum", INFERRED, "never_cached")
+    sheet.put(vague & long, "caching_off", INFERRED, "never_cached")
+    sheet.put(off, "caching_off", MEASURED, "policy")
+    sheet.put(on & short, "below_minimum", INFERRED, "never_cached")
+    sheet.put(on & told & short, "below_minimum", MEASURED, "prefix_tokens")
+
+
+def _judge_cold(sheet: _Sheet, calls: Traffic, engine: Lanes, own: Lanes, wrote: Bools, known: Bools) -> None:
+    """Judge writes where no change is needed to explain them: nobody held the prefix warm, or it was being written."""
+    sure = calls.start_known & known
+    confidence = np.where(sure, MEASURED, INFERRED)
+    # As near to a limit as a start is uncertain, "measured" would say too much.
+    near = np.abs(engine.gap_ms - engine.ttl_ms) < np.where(calls.start_known, 50, 5_000)
+    for ttl_ms, cause in ((300_000, "expired_5m"), (HOUR_MS, "expired_1h")):
+        sheet.put(
+            wrote & engine.expired & (engine.ttl_ms == ttl_ms), cause, np.where(near, INFERRED, confidence), "gap"
+        )
+    horizon = calls.start_ms - (calls.start_ms[0] if len(calls) else 0) < HOUR_MS
+    seen = known & ~own.first
+    first = wrote & engine.first & (calls.read == 0)
+    sheet.put(first, "first_touch", np.where(horizon, INFERRED, confidence), "no_earlier_call")
+    for ttl_ms, cause in ((300_000, "expired_5m"), (HOUR_MS, "expired_1h")):
+        sheet.put(first & seen & own.expired & (own.ttl_ms == ttl_ms), cause, confidence, "gap")
+    part = wrote & (calls.read > 0) & known & own.expired
+    for ttl_ms, cause in ((300_000, "expired_5m"), (HOUR_MS, "expired_1h")):
+        sheet.put(part & (own.ttl_ms == ttl_ms), cause, confidence, "gap")
+    told = calls.start_known & (calls.begin_ms > calls.start_ms)
+    sure_pair = np.where(told & known, MEASURED, INFERRED)
+    sheet.put(wrote & (engine.concurrent | own.concurrent), "concurrent_first_write", sure_pair, "response_not_begun")
+
+
+def _judge_changed(sheet: _Sheet, calls: Traffic, engine: Lanes, own: Lanes, wrote: Bools, wrote_blind: Bools) -> Coded:
+    """Judge writes while the engine's entry was warm: something about the prefix changed, or it was evicted."""
+    at = np.maximum(engine.previous, 0)
+    has = engine.previous >= 0
+    other_version = has & (calls.version.codes != calls.version.codes[at]) & (calls.version.codes >= 0)
+    again = wrote & ~own.first & own.expired  # an older prompt came back after its entry had died
+    blind = wrote_blind & (engine.ttl_ms > 0)
+    changed = ((own.first & wrote) | again | blind) & has
+    cold = engine.expired | engine.first | engine.concurrent | own.concurrent
+    warm = changed & ~cold & (calls.read == 0)
+    # Without fingerprints: a write before the changed one had been answered came beside it, not after it.
+    beside = warm & blind & warm[at] & (calls.start_ms < calls.begin_ms[at])
+    churns = _churns(calls, engine, warm & ~beside)
+    sure = np.where(wrote, MEASURED, INFERRED)
+    sheet.put(changed, "prefix_changed", sure, "fingerprint")
+    sheet.put(changed & wrote_blind, "prefix_changed", INFERRED, "usage")
+    sheet.put(changed & calls.fetched & ~churns, "after_clear", INFERRED, "fetch")
+    sheet.put(changed & other_version & ~churns, "after_deploy", sure, "version")
+    sheet.put(beside, "concurrent_first_write", INFERRED, "response_not_begun")
+    return _diagnosed(sheet, calls, engine, changed)
+
+
+def _churns(calls: Traffic, engine: Lanes, changed: Bools) -> Bools:
+    """Say where the prefix changes call after call under one version: a moving part, not a new prompt."""
+    beside = np.zeros(len(calls), dtype=np.bool_)
+    for neighbour in (engine.previous, engine.following):
+        at = np.maximum(neighbour, 0)
+        same = (neighbour >= 0) & (calls.version.codes == calls.version.codes[at])
+        beside |= same & changed[at]
+    return changed & beside
+
+
+def _diagnosed(sheet: _Sheet, calls: Traffic, engine: Lanes, changed: Bools) -> Coded:
+    """Name what changed: by the API's diagnosis, else by the blocks, else by the speed; and overrun look-backs."""
+    words = ("tools", "system", "messages", "model", "speed", "lookback")
+    detail = changed_part(calls, engine.previous, changed, words)
+    for code, word in enumerate(words[:4]):
+        told = changed & calls.reason.equals(f"{word}_changed")
+        detail[told] = code
+        sheet.put(told & (sheet.cause == CODE["unknown"]), "prefix_changed", MEASURED, "diagnosis")
+        sheet.evidence[told] = _E["diagnosis"]
+    sheet.put(detail == words.index("lookback"), "lookback", MEASURED, "fingerprint")
+    return Coded(np.where(detail == words.index("lookback"), -1, detail), words)
+
+
+def _judge_elsewhere(sheet: _Sheet, calls: Traffic, engine: Lanes, wrote: Bools, own_ttl: Ints) -> None:
+    """Judge first writes of a lane whose engine was warm in another cache: other provider, region or model."""
+    first = np.flatnonzero(wrote & engine.first & (sheet.cause == CODE["first_touch"]) & (calls.engine.codes >= 0))
+    if not len(first):
+        return
+    anywhere = lanes(
+        calls.engine.codes, start_ms=calls.start_ms, begin_ms=calls.begin_ms, wrote=wrote, read=calls.read > 0,
+        own_ttl_ms=own_ttl, touched=(wrote | (calls.read > 0)) & (calls.engine.codes >= 0),
+    )  # fmt: skip
+    before = anywhere.previous
+    at = np.maximum(before, 0)
+    warm = np.zeros(len(calls), dtype=np.bool_)
+    warm[first] = True
+    warm &= (before >= 0) & (anywhere.gap_ms <= anywhere.ttl_ms)
+    moved = warm & (calls.place.codes != calls.place.codes[at])
+    sheet.put(moved, "region_workspace", np.where(calls.start_known, MEASURED, INFERRED), "other_cache")
+    sheet.put(warm & ~moved, "prefix_changed", INFERRED, "other_cache")
+
+
+def _judge_grown(sheet: _Sheet, calls: Traffic, engine: Lanes, part: Bools) -> None:
+    """Judge the new end of a longer prefix whose beginning, all that there was, has been read."""
+    longer = part & grown(calls, engine.previous)
+    sheet.put(longer, "first_touch", MEASURED, "size")

@@ -1,0 +1,153 @@
+"""The miss ledger: every prompt token that was not read from the Claude cache, under exactly one cause, with its price.
+
+A call gives at most two lines: its prefix, as far as it was not read, under the cause that was found, and what comes
+after the breakpoint, as dynamic tail. Together they are its prompt less what it read, whatever the causes are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from core.metrics.scope import Scope
+from core.misses.causes import CODE, CONFIDENCES, NAMES
+from core.misses.judge import EVIDENCE, INFERRED, MEASURED, Verdict, judge
+from core.misses.mending import savings
+from core.pricing import PriceBook, default_book
+from core.store.query import Reader
+from core.store.schema import USD, UTC
+from core.traffic import Traffic, load
+from core.traffic.arrays import Bools, Ints, usd, words
+
+SCHEMA = pa.schema(
+    [
+        pa.field("call_id", pa.string()),
+        pa.field("ts", UTC),  # start of the request, worked out for text lines
+        pa.field("engine", pa.string()),
+        pa.field("model", pa.string()),  # the price book's name
+        pa.field("provider", pa.string()),
+        pa.field("function_version", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("cause", pa.string()),
+        pa.field("detail", pa.string()),  # which part changed: tools | system | messages | model | speed
+        pa.field("tokens", pa.int64()),
+        pa.field("usd", USD),  # what a read of these tokens would have saved; null: no price
+        pa.field("recoverable_usd", USD),  # the part that the cause's mend would bring back, net of what it costs
+        pa.field("confidence", pa.string()),  # measured | inferred | unknown
+        pa.field("evidence", pa.string()),
+        pa.field("gap_ms", pa.int64()),  # since the engine's last use of its entry
+        pa.field("ttl_ms", pa.int64()),  # lifetime of that entry
+        pa.field("previous_call_id", pa.string()),
+        pa.field("previous_fingerprint", pa.string()),
+        pa.field("fingerprint", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Lines of one kind: which calls, how many tokens of each kind of price, under what cause."""
+
+    row: Ints
+    input: Ints
+    write_5m: Ints
+    write_1h: Ints
+    cause: Ints
+    confidence: Ints
+    evidence: Ints
+
+    @property
+    def tokens(self) -> Ints:
+        return self.input + self.write_5m + self.write_1h
+
+
+def ledger(reader: Reader, scope: Scope, *, book: PriceBook | None = None) -> pa.Table:
+    """Return the ledger's lines, call × cause, in order of time; see SCHEMA. Σ tokens = Σ (prompt − read)."""
+    return of_traffic(load(reader, scope, book or default_book()))
+
+
+def of_traffic(calls: Traffic) -> pa.Table:
+    """Return the ledger's lines of traffic already read."""
+    verdict = judge(calls)
+    recoverable = savings(calls, verdict)
+    prefix, tail = _prefix_lines(calls, verdict), _tail_lines(calls, verdict)
+    table = pa.concat_tables([_table(calls, verdict, prefix, recoverable), _table(calls, verdict, tail, None)])
+    return table.take(pa.array(np.argsort(np.concatenate([prefix.row, tail.row]), kind="stable")))
+
+
+def _prefix_lines(calls: Traffic, verdict: Verdict) -> _Lines:
+    """Return what was missed before the breakpoint: writes, and plain input where nothing was cached."""
+    idle = calls.cached == 0
+    row = np.flatnonzero(calls.in_scope & (np.where(idle, verdict.prefix, calls.write_5m + calls.write_1h) > 0))
+    return _Lines(
+        row=row,
+        input=np.where(idle, verdict.prefix, 0)[row],
+        write_5m=calls.write_5m[row],
+        write_1h=calls.write_1h[row],
+        cause=verdict.cause[row],
+        confidence=verdict.confidence[row],
+        evidence=verdict.evidence[row],
+    )
+
+
+def _tail_lines(calls: Traffic, verdict: Verdict) -> _Lines:
+    tail = np.where(calls.cached == 0, calls.input - verdict.prefix, calls.input)
+    row = np.flatnonzero(calls.in_scope & (tail > 0))
+    nothing = np.zeros(len(row), dtype=np.int64)
+    measured = verdict.prefix_measured[row]
+    return _Lines(
+        row=row,
+        input=tail[row],
+        write_5m=nothing,
+        write_1h=nothing,
+        cause=nothing + CODE["dynamic_tail"],
+        confidence=np.where(measured, MEASURED, INFERRED),
+        evidence=np.where(measured, EVIDENCE.index("usage"), EVIDENCE.index("never_cached")),
+    )
+
+
+def _table(calls: Traffic, verdict: Verdict, lines: _Lines, recoverable: Ints | None) -> pa.Table:
+    row = lines.row
+    rates = calls.rates.take(row)
+    lost = (
+        lines.input * (rates.input - rates.read)
+        + lines.write_5m * (rates.write_5m - rates.read)
+        + lines.write_1h * (rates.write_1h - rates.read)
+    )
+    back = np.zeros(len(row), dtype=np.int64) if recoverable is None else recoverable[row]
+    before = verdict.previous[row] if recoverable is not None else np.full(len(row), -1, dtype=np.int64)
+    told = before >= 0
+    columns = {
+        "call_id": calls.call_id.take(pa.array(row)),
+        "ts": pa.array(calls.start_ms[row] * 1000, UTC),
+        "engine": calls.engine.take(row).arrow(),
+        "model": calls.model.take(row).arrow(),
+        "provider": calls.provider.take(row).arrow(),
+        "function_version": calls.version.take(row).arrow(),
+        "source": calls.source.take(row).arrow(),
+        "cause": words(lines.cause, NAMES),
+        "detail": verdict.detail.take(row).arrow() if recoverable is not None else pa.nulls(len(row), pa.string()),
+        "tokens": pa.array(lines.tokens),
+        "usd": usd(lost, rates.known),
+        "recoverable_usd": usd(back, rates.known),
+        "confidence": words(lines.confidence, CONFIDENCES),
+        "evidence": words(lines.evidence, EVIDENCE),
+        "gap_ms": _known(verdict.gap_ms[row], told),
+        "ttl_ms": _known(verdict.ttl_ms[row], told),
+        "previous_call_id": calls.call_id.take(pa.array(before, mask=~told)),
+        "previous_fingerprint": _fingerprint(calls, before, told),
+        "fingerprint": calls.fingerprint.take(row).arrow(),
+    }
+    return pa.table(columns, schema=SCHEMA)
+
+
+def _known(values: Ints, told: Bools) -> pa.Array:
+    return pa.array(values, mask=~told)
+
+
+def _fingerprint(calls: Traffic, before: Ints, told: Bools) -> pa.Array:
+    words_before = calls.fingerprint.take(np.maximum(before, 0)) if len(calls) else calls.fingerprint
+    codes = np.where(told, words_before.codes, -1)
+    return type(calls.fingerprint)(codes, calls.fingerprint.values).arrow()

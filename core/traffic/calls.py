@@ -1,0 +1,253 @@
+"""Every call that returned usage, as columns of numbers in the order of their starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+
+from core.metrics.scope import Scope
+from core.pricing import PriceBook
+from core.store.query import Reader
+from core.store.schema import TABLES
+from core.traffic.arrays import Bools, Coded, Ints, coded, combined, integers
+from core.traffic.identity import effective
+from core.traffic.rates import Modifiers, TokenRates, token_rates
+from core.traffic.starts import with_starts
+
+LOOK_BACK = timedelta(days=8)
+"""How much older traffic is read to know what was in the cache when the range begins."""
+
+DEFAULT_TTFT_MS = 1_500  # where no record of the same model tells the time to the first token
+TTL_WORDS = {"5m": 300_000, "1h": 3_600_000}
+
+_COLUMNS = (
+    "call_id", "invocation_id", "ts", "ts_kind", "source", "account", "region", "told_by", "function_name",
+    "function_version", "engine", "provider", "model", "service_tier", "speed", "inference_geo", "caching_enabled",
+    "cache_ttl", "prefix_tokens", "prefix_fingerprint", "input_tokens", "cache_read_tokens", "cache_write_5m_tokens",
+    "cache_write_1h_tokens", "output_tokens", "prompt_tokens", "latency_ms", "ttft_ms", "price_check",
+)  # fmt: skip
+_OPTIONAL = ("cache_miss_reason", "prefix_blocks")  # recorded by services that ask the API or list their blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Calls in the order of their starts. Times are Unix milliseconds, tokens whole numbers, -1 = unknown."""
+
+    call_id: pa.Array
+    start_ms: Ints
+    begin_ms: Ints  # when the answer's first token came: from then on its entry can be read
+    end_ms: Ints
+    start_known: Bools  # told, not worked out
+    in_scope: Bools  # the question is about it; the others only say what the cache held
+    by_text: Bools
+    engine: Coded
+    model: Coded  # the price book's name where it has one
+    provider: Coded
+    version: Coded
+    source: Coded
+    place: Coded  # one cache each: provider, and on Bedrock the region
+    speed: Coded
+    fingerprint: Coded
+    reason: Coded  # the API's own diagnosis
+    blocks: Coded
+    fetched: Bools  # its invocation read the prompt anew, from the table
+    prompt: Ints
+    input: Ints
+    read: Ints
+    write_5m: Ints
+    write_1h: Ints
+    output: Ints
+    told_prefix: Ints
+    enabled: Ints  # 1, 0 or -1
+    ttl_ms: Ints  # policy in force; 0 = unknown
+    minimum: Ints  # smallest prefix its model caches; -1 = unknown
+    rates: TokenRates
+
+    def __len__(self) -> int:
+        return len(self.start_ms)
+
+    @property
+    def cached(self) -> Ints:
+        """Tokens up to the last breakpoint, as the API counted them: read and written ones."""
+        return self.read + self.write_5m + self.write_1h
+
+    @property
+    def lane(self) -> Ints:
+        """One number for each engine × model × place: calls that would share a prefix."""
+        orphan = np.where(self.engine.codes < 0, self.source.codes, -1)  # without an engine, the source stands for it
+        return combined(self.engine.codes, orphan, self.model.codes, self.place.codes)
+
+    def take(self, rows: Ints | Bools) -> Traffic:
+        """Return some of the calls."""
+        parts: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Coded | TokenRates):
+                parts[item.name] = value.take(rows)
+            elif isinstance(value, pa.Array):
+                mask = rows.dtype == np.bool_
+                parts[item.name] = value.filter(pa.array(rows)) if mask else value.take(pa.array(rows))
+            else:
+                parts[item.name] = value[rows]
+        return Traffic(**parts)
+
+
+def load(reader: Reader, scope: Scope, book: PriceBook, *, look_back: timedelta = LOOK_BACK) -> Traffic:
+    """Read the calls of the range and, marked as such, those before it and outside the filters."""
+    earliest = _earlier(scope.start, look_back)
+    rows = reader.table("calls", earliest, scope.end)
+    rows = rows.filter((rows.status.fill_null("ok") != "error") & (rows.prompt_tokens > 0))
+    names = [*_COLUMNS, *(name for name in _OPTIONAL if name in TABLES["calls"].names)]
+    asked = with_starts(reader, rows.select(*names).mutate(in_scope=_in_scope(rows, scope)))
+    return from_table(reader.run(asked), book)
+
+
+def from_table(table: pa.Table, book: PriceBook) -> Traffic:
+    """Lay calls (with `began`, `fetched` and `in_scope`) out as traffic."""
+    table = _sorted(table)
+    column = {name: coded(table[name]) for name in _words_in(table)}
+    prompt, fresh, read = (integers(table[name]) for name in ("prompt_tokens", "input_tokens", "cache_read_tokens"))
+    by_text = column["told_by"].equals("text")
+    group = (column["source"].codes, column["engine"].codes, column["function_version"].codes)
+    model, ttl = effective(
+        model=column["model"], ttl=column["cache_ttl"], check=column["price_check"], text=by_text,
+        written=prompt - fresh - read, group=group,
+    )  # fmt: skip
+    lifetimes = np.array([*(TTL_WORDS.get(word, 0) for word in ttl.values), 0], dtype=np.int64)
+    ttl_ms = lifetimes[ttl.codes]
+    write_5m, write_1h = _writes(table, prompt - fresh - read, ttl_ms, by_text)
+    start_ms = integers(table["start_us"]) // 1000
+    modifiers = Modifiers(column["service_tier"], column["speed"], column["inference_geo"])
+    rates, plain, ids = token_rates(
+        book, provider=column["provider"], model=model, start_ms=start_ms, prompt=prompt, modifiers=modifiers
+    )
+    begin_ms, end_ms = _answers(table, start_ms, plain)
+    return Traffic(
+        call_id=table["call_id"].combine_chunks(),
+        start_ms=start_ms,
+        begin_ms=begin_ms,
+        end_ms=end_ms,
+        start_known=column["ts_kind"].equals("start"),
+        in_scope=table["in_scope"].to_numpy(),
+        by_text=by_text,
+        engine=column["engine"],
+        model=Coded(plain, ids),
+        provider=column["provider"],
+        version=column["function_version"],
+        source=column["source"],
+        place=_places(column["provider"], column["region"]),
+        speed=column["speed"],
+        fingerprint=column["prefix_fingerprint"],
+        reason=column.get("cache_miss_reason", _nothing(len(prompt))),
+        blocks=column.get("prefix_blocks", _nothing(len(prompt))),
+        fetched=table["fetched"].to_numpy(),
+        prompt=prompt,
+        input=fresh,
+        read=read,
+        write_5m=write_5m,
+        write_1h=write_1h,
+        output=integers(table["output_tokens"]),
+        told_prefix=integers(table["prefix_tokens"], missing=-1),
+        enabled=integers(table["caching_enabled"].cast(pa.int8()), missing=-1),
+        ttl_ms=ttl_ms,
+        minimum=_minimums(book, model, column["provider"]),
+        rates=rates,
+    )
+
+
+def _earlier(start: datetime | None, look_back: timedelta) -> datetime | None:
+    return None if start is None else start - look_back
+
+
+def _in_scope(rows: ir.Table, scope: Scope) -> ir.BooleanValue:
+    import ibis
+
+    inside: Any = ibis.literal(True)
+    if scope.start is not None:
+        inside = rows.ts >= ibis.literal(scope.start, type="timestamp('UTC', 6)")
+    for name, values in scope.filters().items():
+        inside = inside & rows[name].isin(values).fill_null(False)
+    return inside
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    """Add `start_us` and sort by it; a call told without its start and without an invocation keeps its own time."""
+    logged = integers(table["ts"])
+    began = integers(table["began"], missing=-1)
+    latency_us = _milliseconds(table["latency_ms"]) * 1000
+    told = coded(table["ts_kind"]).equals("start")
+    worked_out = np.where(latency_us > 0, logged - latency_us, np.where(began >= 0, began, logged))
+    started = np.where(told, logged, worked_out)
+    ended = np.where(told, started + np.maximum(latency_us, 0), logged)
+    table = table.append_column("start_us", pa.array(started)).append_column("end_us", pa.array(ended))
+    order = np.argsort(started, kind="stable")
+    return table.take(pa.array(order))
+
+
+def _answers(table: pa.Table, start_ms: Ints, model: Ints) -> tuple[Ints, Ints]:
+    """Return when each answer began and ended. Untold, it began after its model's usual time to the first token."""
+    ttft = _milliseconds(table["ttft_ms"])
+    end_ms = np.maximum(integers(table["end_us"]) // 1000, start_ms)
+    usual = np.full(int(model.max(initial=-1)) + 2, DEFAULT_TTFT_MS, dtype=np.int64)
+    for code in np.unique(model[ttft >= 0]).tolist():
+        usual[code] = int(np.median(ttft[(ttft >= 0) & (model == code)]))
+    lasted = end_ms - start_ms
+    guess = np.where(lasted > 0, np.minimum(usual[model], lasted), usual[model])
+    begin_ms = start_ms + np.where(ttft >= 0, ttft, guess)
+    return begin_ms, np.maximum(end_ms, begin_ms)
+
+
+def _milliseconds(column: pa.ChunkedArray) -> Ints:
+    values = column.cast(pa.float64()).fill_null(-1.0).to_numpy()
+    return np.floor(np.clip(values, -1.0, 1e9)).astype(np.int64)
+
+
+def _writes(table: pa.Table, written: Ints, ttl_ms: Ints, by_text: Bools) -> tuple[Ints, Ints]:
+    """Return the writes by lifetime. A text line's go under the TTL in force, as do those nobody split."""
+    told_5m, told_1h = (
+        integers(table[name], missing=-1) for name in ("cache_write_5m_tokens", "cache_write_1h_tokens")
+    )
+    unsplit = by_text | (told_5m < 0) | (told_1h < 0)
+    long = ttl_ms == TTL_WORDS["1h"]
+    write_1h = np.where(unsplit, np.where(long, written, 0), told_1h)
+    return written - write_1h, write_1h
+
+
+def _places(provider: Coded, region: Coded) -> Coded:
+    """Name each cache: Anthropic keeps one per organisation, Bedrock one per region."""
+    bedrock = provider.equals("bedrock")
+    pairs = combined(provider.codes, np.where(bedrock, region.codes, -1))
+    names: list[str] = []
+    for row in np.unique(pairs, return_index=True)[1].tolist() if len(pairs) else []:
+        seller = provider.values[provider.codes[row]] if provider.codes[row] >= 0 else "unknown"
+        where = region.values[region.codes[row]] if bedrock[row] and region.codes[row] >= 0 else ""
+        names.append(f"{seller} {where}".strip())
+    return Coded(pairs, tuple(names))
+
+
+def _minimums(book: PriceBook, model: Coded, provider: Coded) -> Ints:
+    pairs = combined(model.codes, provider.codes)
+    found: list[int] = []
+    for row in np.unique(pairs, return_index=True)[1].tolist() if len(pairs) else []:
+        name = model.values[model.codes[row]] if model.codes[row] >= 0 else None
+        seller = provider.values[provider.codes[row]] if provider.codes[row] >= 0 else None
+        smallest = book.cache_minimum_tokens(name, seller) if name else None
+        found.append(-1 if smallest is None else smallest)
+    return np.array(found, dtype=np.int64)[pairs] if found else np.zeros(0, dtype=np.int64)
+
+
+def _words_in(table: pa.Table) -> list[str]:
+    return [
+        name
+        for name in table.column_names
+        if pa.types.is_string(table.schema.field(name).type) and name not in ("call_id", "invocation_id")
+    ]
+
+
+def _nothing(rows: int) -> Coded:
+    return Coded(np.full(rows, -1, dtype=np.int64), ())
