@@ -6,6 +6,7 @@ coverage.py, invocations.py, prompt_store.py or speed.py is its definition.
 
 from core.metrics.drilldown import calls_page
 from core.metrics.events import markers
+from core.metrics.health import ingest_series, price_rows, tables
 from core.metrics.latencies import latency
 from core.metrics.overview import breakdown, summary
 from core.metrics.sources import freshness, options
@@ -15,11 +16,14 @@ __all__ = [
     "breakdown",
     "calls_page",
     "freshness",
+    "ingest_series",
     "latency",
     "latency_series",
     "markers",
     "options",
+    "price_rows",
     "series",
     "store_series",
     "summary",
+    "tables",
 ]

@@ -23,6 +23,9 @@ _COUNTERS = (
     "duplicates",
     "late_events",
 )
+BACKLOG = timedelta(minutes=20)
+"""A pass that read lines and ends further back than this is still catching up with older logs."""
+_STALLED = timedelta(minutes=10)
 _LATEST = (
     "kind",
     "ts",
@@ -33,6 +36,7 @@ _LATEST = (
     "complete_until",
     "window_start",
     "window_end",
+    "lines_read",
 )
 _DIMENSIONS = {
     "engines": "engine",
@@ -46,15 +50,18 @@ _DIMENSIONS = {
 def freshness(reader: Reader, *, now: datetime | None = None) -> list[dict[str, Any]]:
     """Return, for each source: its last pass, how far its data is complete, and its line counters.
 
-    Counters are {"total": {...}, "last_24h": {...}}, each with `skipped_by_reason`; the last pass's columns keep
-    their names, its start is `last_pass_at`. `complete_until` is the furthest any pass reached.
+    Counters are {"total": {...}, "last_24h": {...}}, each with `skipped_by_reason`, an example of each reason and
+    the records Lambda says it dropped; the last pass's columns keep their names, its start is `last_pass_at`.
+    `complete_until` is the furthest any pass reached. `reading` says that older logs are still being read, and
+    `read_until` how far; the data in between is not complete.
     """
+    present = now or datetime.now(UTC)
     passes = reader.table("ingest_passes")
-    recent = passes.filter(passes.ts >= (now or datetime.now(UTC)) - timedelta(hours=24))
+    recent = passes.filter(passes.ts >= present - timedelta(hours=24))
     total, last_24h = _counters(reader, passes), _counters(reader, recent)
     return [
         {
-            **_renamed(latest),
+            **_renamed(latest, present),
             "total": total[latest["source"]],
             "last_24h": last_24h.get(latest["source"], _no_counters()),
         }
@@ -81,38 +88,67 @@ def options(reader: Reader) -> dict[str, Any]:
 def _latest(reader: Reader, passes: ir.Table) -> list[dict[str, Any]]:
     last = {f"{name}_": passes[name].first(order_by=passes.ts.desc(), include_null=True) for name in _LATEST}
     grouped = passes.group_by("source").aggregate(
-        **last, complete_to=passes.complete_until.max(), passes=passes.count()
+        **last,
+        complete_to=passes.complete_until.max(),
+        passes=passes.count(),
+        max_lateness_ms=passes.max_lateness_ms.max(),
     )
     return reader.rows(grouped)
 
 
-def _renamed(row: Mapping[str, Any]) -> dict[str, Any]:
+def _renamed(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     plain = {name: row[f"{name}_"] for name in _LATEST}
     plain["last_pass_at"] = plain.pop("ts")
-    return {"source": row["source"], **plain, "complete_until": row["complete_to"], "passes": row["passes"]}
+    reached = plain["complete_until"]
+    return {
+        "source": row["source"],
+        **plain,
+        "complete_until": row["complete_to"],
+        "reading": _is_reading(plain, now),
+        "read_until": reached or plain["window_end"],
+        "passes": row["passes"],
+        "max_lateness_ms": row["max_lateness_ms"],
+    }
+
+
+def _is_reading(latest: Mapping[str, Any], now: datetime) -> bool:
+    """Tell whether a collector is at work on older logs: in the middle of a pass, or at the end of one far behind."""
+    at, reached = latest["last_pass_at"], latest["complete_until"]
+    if now - (latest["finished_at"] or at) > _STALLED:
+        return False
+    if latest["status"] == "reading":
+        return True
+    return (
+        latest["status"] != "failed" and bool(latest["lines_read"]) and reached is not None and at - reached > BACKLOG
+    )
 
 
 def _counters(reader: Reader, passes: ir.Table) -> dict[str, dict[str, Any]]:
     sums = {name: passes[name].sum() for name in _COUNTERS}
     found: dict[str, dict[str, Any]] = {
-        row["source"]: {name: int(row[name] or 0) for name in _COUNTERS} | {"skipped_by_reason": {}}
+        row["source"]: _no_counters() | {name: int(row[name] or 0) for name in _COUNTERS}
         for row in reader.rows(passes.group_by("source").aggregate(**sums))
     }
-    for source, reasons in _skipped(reader, passes).items():
-        found[source]["skipped_by_reason"] = dict(reasons.most_common())
+    for source, told in _outcomes(reader, passes).items():
+        found[source] |= told | {"skipped_by_reason": dict(told["skipped_by_reason"].most_common())}
     return found
 
 
-def _skipped(reader: Reader, passes: ir.Table) -> dict[str, Counter[str]]:
-    """Add up the reasons; passes with the same outcomes are read once."""
-    some = passes.filter(passes.lines_skipped > 0)
-    found: dict[str, Counter[str]] = {}
+def _outcomes(reader: Reader, passes: ir.Table) -> dict[str, dict[str, Any]]:
+    """Add up the reasons of skips and the dropped records; passes with the same outcomes are read once."""
+    some = passes.filter((passes.lines_skipped > 0) | passes.outcomes_json.contains('"dropped_records"'))
+    found: dict[str, dict[str, Any]] = {}
     for row in reader.rows(some.group_by(["source", "outcomes_json"]).aggregate(times=some.count())):
-        reasons = found.setdefault(row["source"], Counter())
-        for reason, lines in json.loads(row["outcomes_json"] or "{}").get("skipped", {}).items():
-            reasons[reason] += lines * row["times"]
+        told = json.loads(row["outcomes_json"] or "{}")
+        into = found.setdefault(
+            row["source"], {"skipped_by_reason": Counter(), "skip_examples": {}, "dropped_records": 0}
+        )
+        for reason, lines in told.get("skipped", {}).items():
+            into["skipped_by_reason"][reason] += lines * row["times"]
+        into["skip_examples"] = {**told.get("examples", {}), **into["skip_examples"]}
+        into["dropped_records"] += told.get("dropped_records", 0) * row["times"]
     return found
 
 
 def _no_counters() -> dict[str, Any]:
-    return dict.fromkeys(_COUNTERS, 0) | {"skipped_by_reason": {}}
+    return dict.fromkeys(_COUNTERS, 0) | {"skipped_by_reason": {}, "skip_examples": {}, "dropped_records": 0}
