@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
+from collector.parsers.emf import METRIC_NAMES, named
 from collector.pipeline import Collector
 from collector.sources.base import Source
 from collector.sources.cloudwatch import CloudWatchSource
@@ -34,7 +35,14 @@ def make_collector(
             code="COL-202",
             mend="Accepted: cloudwatch, files, s3.",
         )
-    return Collector(source, lake, book, defaults=settings.defaults, remembers=STDIN not in settings.paths)
+    return Collector(
+        source,
+        lake,
+        book,
+        defaults=settings.defaults,
+        remembers=STDIN not in settings.paths,
+        names=named(settings.metrics) if settings.metrics else METRIC_NAMES,
+    )
 
 
 def paths_as_sources(

@@ -11,7 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from collector.event import LogEvent, Origin
-from collector.parsers.facts import CallRecord, CostLine, Fact, LogsDropped, Report, Start, StoreLine, TimedOut
+from collector.parsers.claude_code import more_complete, project_name
+from collector.parsers.facts import (
+    ELSEWHERE,
+    CallRecord,
+    CostLine,
+    Fact,
+    LogsDropped,
+    Report,
+    Start,
+    StoreLine,
+    TimedOut,
+)
 
 HOLD_MS = 16 * 60 * 1000  # Lambda ends an invocation after 15 minutes; one minute for its lines to arrive
 SETTLE_MS = 15_000  # lines outside any START..REPORT wait this long for their twins
@@ -166,6 +177,7 @@ class Correlator:
     def __init__(self) -> None:
         self._streams: dict[Origin, _Stream] = {}
         self._settled: list[Invocation] = []
+        self._elsewhere: dict[object, CallDraft] = {}  # calls that belong to no stream of lines, each once
         self.newest_ms = 0
         self.dropped = 0
 
@@ -202,6 +214,9 @@ class Correlator:
             if stream.last_ms < self.newest_ms - _IDLE_MS and not _open_in(stream) and not stream.gap:
                 del self._streams[origin]
         settled, self._settled = self._settled, []
+        if self._elsewhere:
+            settled.append(_lone(list(self._elsewhere.values())))
+            self._elsewhere = {}
         return settled
 
     def finish(self, now_ms: int, *, final: bool) -> tuple[list[Invocation], list[Invocation]]:
@@ -334,6 +349,9 @@ class Correlator:
                 missed[1].fetch_ms = float(at_ms - missed[0])
 
     def _call(self, stream: _Stream, event: LogEvent, fact: CallRecord | CostLine, part: int) -> None:
+        if isinstance(fact, CallRecord) and fact.told_by in ELSEWHERE:
+            self._tell_alone(event, fact, part)
+            return
         owner, attribution = self._owner(stream, event, fact.request_id)
         invocation_id = owner.request_id or self._late(stream, event, fact.request_id)
         if invocation_id and attribution == "none":
@@ -346,6 +364,18 @@ class Correlator:
         owner.calls.append(draft)
         owner.lines += 1
         owner.last_ms = event.ts_ms
+
+    def _tell_alone(self, event: LogEvent, fact: CallRecord, part: int) -> None:
+        """Take a call that was written outside any environment's stream; of one told several times, the fullest."""
+        engine = fact.engine
+        if fact.told_by == "claude_code":
+            engine = project_name(engine, event.origin.log_stream)
+        key = fact.call_id or (event.event_key, part)
+        known = self._elsewhere.get(key)
+        if known and isinstance(known.fact, CallRecord) and not more_complete(fact, known.fact):
+            return
+        attribution = "explicit" if fact.request_id else "none"
+        self._elsewhere[key] = CallDraft(event, fact, fact.request_id, attribution, engine, redelivery=False, part=part)
 
     # whose
 
@@ -434,6 +464,12 @@ class Correlator:
             return False
         # ids of one delivery differ in their last 16 bits only: the position in the batch
         return before.order >> 16 != event.order >> 16 or event.order < 1 << 80
+
+
+def _lone(drafts: list[CallDraft]) -> Invocation:
+    """Return calls that have no invocation of ours around them."""
+    first = drafts[0].event
+    return Invocation(first.origin, None, first.ts_ms, first, last_ms=drafts[-1].event.ts_ms, calls=drafts, closed=True)
 
 
 def _open_in(stream: _Stream) -> list[Invocation]:

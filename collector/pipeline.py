@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 
 from collector.correlate import CallDraft, Correlator, Invocation, StoreDraft
 from collector.event import LogEvent
+from collector.ledger import Ledger
 from collector.parsers import parse_message
+from collector.parsers.emf import METRIC_NAMES, MetricNames
 from collector.result import PassResult
 from collector.rows import Teller, calls_table, invocations_table, part_key, stores_table
 from collector.sources.base import Batch, Cursor, Source
@@ -45,6 +47,7 @@ class Collector:
         defaults: LineDefaults | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         remembers: bool = True,
+        names: MetricNames = METRIC_NAMES,
     ) -> None:
         self._source = source
         self._lake = lake
@@ -54,6 +57,8 @@ class Collector:
         self._cursor: Cursor | None = None
         self._loaded = False
         self._told = Told()
+        self._ledger = Ledger(lake)
+        self._names = names
         self._pass_no = 0
         self._written_no = 0  # the newest pass this process has written
         self._written: set[str] = set()  # tables this process has added rows to
@@ -117,7 +122,7 @@ class Collector:
     ) -> PassResult:
         step = PassResult(self._source.name, self._source.kind, began, reading=not last and not batch.scan)
         step.add_batch(batch)
-        fresh = _parse(batch, correlator, step)
+        fresh = _parse(batch, correlator, step, self._names)
         if not last:
             told, held = correlator.take_settled(), list(correlator.open_events())
         elif batch.scan:  # what its window cuts off was told by the passes that read on from there
@@ -150,9 +155,16 @@ class Collector:
             gone = [part_key(line.event, line.part) for draft, _ in calls for line in draft.absorbed]
             with self._lake.writer_lock(wait_s=_LOCK_WAIT_S):
                 pass_no = self._next_pass_no()
+                joined = self._ledger.join(tables["calls"], gone)
+                tables["calls"] = joined.rows
+                step.duplicates += joined.duplicates
                 for name, rows in tables.items():
                     done = self._lake.commit(
-                        name, rows, source=self._source.name, pass_no=pass_no, gone=gone if name == "calls" else ()
+                        name,
+                        rows,
+                        source=self._source.name,
+                        pass_no=pass_no,
+                        gone=joined.gone if name == "calls" else (),
                     )
                     self._told.committed(name, rows)
                     self._written |= {name} if done.added else set()
@@ -259,12 +271,12 @@ def _count_late(step: PassResult, batch: Batch, added: pa.Table) -> None:
         step.max_lateness_ms = max(step.max_lateness_ms, known_ms - ts_ms, (batch.seen_before_ms or 0) - ts_ms)
 
 
-def _parse(batch: Batch, correlator: Correlator, step: PassResult) -> bool:
+def _parse(batch: Batch, correlator: Correlator, step: PassResult, names: MetricNames) -> bool:
     """Parse and correlate a batch; return whether it held anything not read before."""
     recognised = step.recognised
     fresh = bool(batch.ignored or batch.skipped)
     for event in batch.events:
-        parsed = parse_message(event.message)
+        parsed = parse_message(event.message, names)
         if parsed.facts:
             correlator.feed(event, parsed.facts)
         elif event.partial:

@@ -6,15 +6,19 @@ last is what was told with the most in sight, in whatever order passes and re-sc
     ledger      who tells it: a text line 1, a record 3
     flagged     1 once an earlier copy of the line is in sight
     whole       0 nobody's, 1 a known request's, 2 with its START or its REPORT, 3 with both
-    evidence    how many of its lines are in sight
+    evidence    how many of its lines are in sight; of a message that grows while it is written, how far it came
+
+Above all of it stands how often another format told the same call and was joined with it (collector/ledger.py).
 """
 
 from __future__ import annotations
 
 from collector.correlate import CallDraft, Invocation, StoreDraft
+from collector.parsers.facts import CallRecord
 
 TEXT_LEDGER, RECORD_LEDGER = 1, 3
-_LEDGER, _FLAGGED, _WHOLE = 1 << 20, 1 << 16, 1 << 12
+JOINED = 1 << 24
+_LEDGER, _ENDED, _FLAGGED, _WHOLE = 1 << 20, 1 << 19, 1 << 16, 1 << 12
 
 
 def draft_rank(draft: CallDraft | StoreDraft, owner: Invocation, ledger: int) -> int:
@@ -41,4 +45,8 @@ def _known(draft: CallDraft | StoreDraft) -> int:
     """Count what is known of a line outside any request; how many others stand around it says nothing."""
     if isinstance(draft, StoreDraft):
         return draft.fetch_ms is not None
+    fact = draft.fact
+    if isinstance(fact, CallRecord) and fact.told_by == "claude_code":
+        output = fact.usage.output_tokens if fact.usage else 0
+        return (fact.stop_reason is not None) * _ENDED + min(output, _ENDED - 1)
     return (draft.twin is not None) + (draft.engine is not None)

@@ -16,6 +16,9 @@ from core.errors import CachewiseError, FixSettings, TryAgain
 from core.store.schema import INGEST_PASSES
 
 Status = Literal["done", "partial", "failed"]
+CALL_KINDS = ("cost", "record", "emf", "bedrock_log", "otel_span", "claude_code", "litellm", "anthropic_response",
+              "batch_result")  # fmt: skip
+"""Kinds of lines that tell a call."""
 Example = dict[str, str | int]
 """Where a skipped line stands and how long it is."""
 
@@ -79,7 +82,7 @@ class PassResult:
     @property
     def calls(self) -> int:
         """Calls told by the lines read, new or not."""
-        return self.recognised["cost"] + self.recognised["record"]
+        return sum(self.recognised[kind] for kind in CALL_KINDS)
 
     def add_batch(self, batch: Batch) -> None:
         """Add what the source counted itself."""

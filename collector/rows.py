@@ -142,7 +142,7 @@ def _call(
     ts_ms, ts_kind = _moment(record, event)
     return (
         call_id, id_kind, ts_ms * 1000, ts_kind, *_where(event, teller.source),
-        record.other_id, told_by, checked_by, "confirmed" if checked_by else None,
+        record.other_id, told_by, checked_by, None, "confirmed" if checked_by else None,
         draft.invocation_id, draft.attribution, draft.redelivery, name, owner.version or version,
         draft.engine, provider, model, _known_by(record.model, model), record.status, record.error_type,
         record.complete and usage.complete, record.stop_reason, record.stop_category,
@@ -168,7 +168,11 @@ def _moment(record: CallRecord, event: LogEvent) -> tuple[int, str]:
 def _id_kind(fact: CallRecord) -> str:
     if fact.call_id is None:
         return "event"
-    return "request" if fact.provider == "bedrock" and not fact.call_id.startswith("msg_") else "message"
+    if fact.call_id.startswith("msg_"):
+        return "message"
+    if fact.told_by == "otel":
+        return "span"
+    return "request" if fact.provider == "bedrock" or fact.told_by != "record" else "message"
 
 
 def _known_by(told: str | None, value: str | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from collector.rank import JOINED
 from core.store.schema import KEYS
 
 _LIMIT = 200_000
@@ -34,7 +35,7 @@ class Told:
             return
         keys, ranks = rows[KEYS[table]].to_pylist(), rows["row_rank"].to_pylist()
         for key, rank in zip(keys, ranks, strict=True):
-            self._ranks[table, key] = max(rank, self._ranks.get((table, key), -1))
+            self._ranks[table, key] = max(rank % JOINED, self._ranks.get((table, key), -1))
         while len(self._ranks) > _LIMIT:
             del self._ranks[next(iter(self._ranks))]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from collector.parsers.facts import CallRecord, Parsed, skipped
@@ -65,6 +66,7 @@ def more_complete(new: CallRecord, old: CallRecord) -> bool:
     return _completeness(new) >= _completeness(old)
 
 
+@lru_cache(maxsize=4096)
 def project_name(cwd: str | None, path: str | None) -> str | None:
     """Return the project of a session: the folder it was opened in, wherever it went afterwards.
 

@@ -30,7 +30,8 @@ CALLS = pa.schema(
         pa.field("other_id", pa.string()),  # a second id of the same call, such as the provider's request id
         pa.field("told_by", pa.string()),  # the ledger: record | text | emf | bedrock_log | otel | claude_code | …
         pa.field("checked_by", pa.string()),  # who told the same call again, comma-separated; null: nobody
-        pa.field("check_note", pa.string()),  # confirmed | differs: <column> <ledger> here, <check> there[; …]
+        pa.field("check_keys", pa.string()),  # places in logs of those tellings that have no id, comma-separated
+        pa.field("check_note", pa.string()),  # confirmed | differs: <column> <n> in <ledger>, <n> in <check>[; …]
         pa.field("invocation_id", pa.string()),
         pa.field("attribution", pa.string()),  # explicit | positional | none: how the invocation is known
         pa.field("suspected_redelivery", pa.bool_()),
