@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from core.pricing import PriceBook
 from simulator.fleet.arrivals import HOUR_MS
 from simulator.fleet.claude import DAY_MS
-from simulator.fleet.engines import FUNCTIONS, Function
+from simulator.fleet.engines import ENGINES, FUNCTIONS, Engine, Function
 from simulator.fleet.events import Envelope
 from simulator.fleet.folder import FleetFolder, Identity
 from simulator.fleet.plan import plan_for, seoul_day
@@ -38,13 +38,20 @@ class FleetWriter:
     """Writes one fleet. Call `write_history` first, then `catch_up` every few seconds, at last `finish`."""
 
     def __init__(
-        self, folder: FleetFolder, *, book: PriceBook, now_ms: int, days: int = MAX_GAP_DAYS, seed: int | None = None
+        self,
+        folder: FleetFolder,
+        *,
+        book: PriceBook,
+        now_ms: int,
+        days: int = MAX_GAP_DAYS,
+        seed: int | None = None,
+        engines: Sequence[Engine] = ENGINES,
     ) -> None:
         folder.make()
         self.folder = folder
         self.identity: Identity = folder.identity(seed=seed, today=seoul_day(now_ms), default_seed=DEFAULT_SEED)
         self.progress = Progress()
-        self._world = World(seed=self.identity.seed, plan=plan_for(self.identity.anchor), book=book)
+        self._world = World(seed=self.identity.seed, plan=plan_for(self.identity.anchor), book=book, engines=engines)
         self._envelope = Envelope()
         self._live = _LiveQueue()
         first_ms = seoul_midnight(now_ms) - days * DAY_MS
