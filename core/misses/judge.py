@@ -15,7 +15,7 @@ from core.misses.causes import CODE
 from core.misses.change import changed_part, grown
 from core.misses.lanes import Lanes, lanes
 from core.traffic import Traffic
-from core.traffic.arrays import Bools, Coded, Ints, combined
+from core.traffic.arrays import Bools, Coded, Ints, by_lane, combined
 from core.traffic.prefix import prefixes
 
 HOUR_MS = 3_600_000
@@ -41,6 +41,7 @@ class Verdict:
     gap_ms: Ints
     ttl_ms: Ints
     previous: Ints  # row of the engine's last use before
+    generation: Ints  # which wording of the engine's prefix it carried, counted in its lane from what was observed
 
 
 @dataclass(slots=True)
@@ -74,13 +75,14 @@ def judge(calls: Traffic) -> Verdict:
     sheet.put(np.ones(n, dtype=np.bool_), "unknown", UNKNOWN, "nothing")
     prefix, prefix_measured = prefixes(calls)
     _judge_unmarked(sheet, calls, prefix, touched)
-    detail = _judge_changed(sheet, calls, engine, own, wrote & known, wrote & ~known)
+    detail, churns = _judge_changed(sheet, calls, engine, own, wrote & known, wrote & ~known)
     _judge_cold(sheet, calls, engine, own, wrote, known)
+    _judge_echoes(sheet, engine, own, churns)
     _judge_elsewhere(sheet, calls, engine, wrote, own_ttl)
     _judge_grown(sheet, calls, engine, wrote & read & known)
     return Verdict(
         prefix, prefix_measured, sheet.cause, sheet.confidence, sheet.evidence, detail,
-        engine.gap_ms, engine.ttl_ms, engine.previous,
+        engine.gap_ms, engine.ttl_ms, engine.previous, _generations(calls, sheet, engine, churns),
     )  # fmt: skip
 
 
@@ -124,7 +126,9 @@ def _judge_cold(sheet: _Sheet, calls: Traffic, engine: Lanes, own: Lanes, wrote:
     sheet.put(wrote & (engine.concurrent | own.concurrent), "concurrent_first_write", sure_pair, "response_not_begun")
 
 
-def _judge_changed(sheet: _Sheet, calls: Traffic, engine: Lanes, own: Lanes, wrote: Bools, wrote_blind: Bools) -> Coded:
+def _judge_changed(
+    sheet: _Sheet, calls: Traffic, engine: Lanes, own: Lanes, wrote: Bools, wrote_blind: Bools
+) -> tuple[Coded, Bools]:
     """Judge writes while the engine's entry was warm: something about the prefix changed, or it was evicted."""
     at = np.maximum(engine.previous, 0)
     has = engine.previous >= 0
@@ -137,13 +141,14 @@ def _judge_changed(sheet: _Sheet, calls: Traffic, engine: Lanes, own: Lanes, wro
     # Without fingerprints: a write before the changed one had been answered came beside it, not after it.
     beside = warm & blind & warm[at] & (calls.start_ms < calls.begin_ms[at])
     churns = _churns(calls, engine, warm & ~beside)
+    beside &= ~churns[at]
     sure = np.where(wrote, MEASURED, INFERRED)
     sheet.put(changed, "prefix_changed", sure, "fingerprint")
     sheet.put(changed & wrote_blind, "prefix_changed", INFERRED, "usage")
     sheet.put(changed & calls.fetched & ~churns, "after_clear", INFERRED, "fetch")
     sheet.put(changed & other_version & ~churns, "after_deploy", sure, "version")
     sheet.put(beside, "concurrent_first_write", INFERRED, "response_not_begun")
-    return _diagnosed(sheet, calls, engine, changed)
+    return _diagnosed(sheet, calls, engine, changed), churns
 
 
 def _churns(calls: Traffic, engine: Lanes, changed: Bools) -> Bools:
@@ -167,6 +172,28 @@ def _diagnosed(sheet: _Sheet, calls: Traffic, engine: Lanes, changed: Bools) -> 
         sheet.evidence[told] = _E["diagnosis"]
     sheet.put(detail == words.index("lookback"), "lookback", MEASURED, "fingerprint")
     return Coded(np.where(detail == words.index("lookback"), -1, detail), words)
+
+
+def _generations(calls: Traffic, sheet: _Sheet, engine: Lanes, churns: Bools) -> Ints:
+    """Count the changes of each lane's prefix: every change found begins a new wording, as does each call of a churn.
+
+    A write between two churning ones carried a wording of its own too, though its entry had expired anyway.
+    """
+    changes = np.isin(sheet.cause, [CODE[name] for name in ("prefix_changed", "after_deploy", "after_clear")])
+    wrote = (calls.write_5m + calls.write_1h > 0) & (calls.read == 0)
+    for neighbour in (engine.previous, engine.following):
+        changes |= wrote & (neighbour >= 0) & churns[np.maximum(neighbour, 0)]
+    order = by_lane(calls.lane, calls.start_ms)
+    generation = np.empty(len(calls), dtype=np.int64)
+    generation[order] = np.cumsum(changes[order])
+    return generation
+
+
+def _judge_echoes(sheet: _Sheet, engine: Lanes, own: Lanes, churns: Bools) -> None:
+    """Two calls that share a moving part (the same second) write side by side only because it moves."""
+    cold = engine.expired | engine.first | engine.concurrent
+    echo = own.concurrent & ~cold & (own.previous >= 0) & churns[np.maximum(own.previous, 0)]
+    sheet.put(echo, "prefix_changed", MEASURED, "fingerprint")
 
 
 def _judge_elsewhere(sheet: _Sheet, calls: Traffic, engine: Lanes, wrote: Bools, own_ttl: Ints) -> None:

@@ -18,11 +18,11 @@ from core.traffic.arrays import Bools, Coded, Ints, coded, combined, integers
 from core.traffic.identity import effective
 from core.traffic.rates import Modifiers, TokenRates, token_rates
 from core.traffic.starts import with_starts
+from core.traffic.waits import usual_waits
 
 LOOK_BACK = timedelta(days=8)
 """How much older traffic is read to know what was in the cache when the range begins."""
 
-DEFAULT_TTFT_MS = 1_500  # where no record of the same model tells the time to the first token
 TTL_WORDS = {"5m": 300_000, "1h": 3_600_000}
 
 _COLUMNS = (
@@ -113,10 +113,10 @@ def from_table(table: pa.Table, book: PriceBook) -> Traffic:
     column = {name: coded(table[name]) for name in _words_in(table)}
     prompt, fresh, read = (integers(table[name]) for name in ("prompt_tokens", "input_tokens", "cache_read_tokens"))
     by_text = column["told_by"].equals("text")
-    group = (column["source"].codes, column["engine"].codes, column["function_version"].codes)
+    group = (column["source"].codes, column["engine"].codes)
     model, ttl = effective(
         model=column["model"], ttl=column["cache_ttl"], check=column["price_check"], text=by_text,
-        written=prompt - fresh - read, group=group,
+        written=prompt - fresh - read, group=group, version=column["function_version"].codes,
     )  # fmt: skip
     lifetimes = np.array([*(TTL_WORDS.get(word, 0) for word in ttl.values), 0], dtype=np.int64)
     ttl_ms = lifetimes[ttl.codes]
@@ -126,7 +126,13 @@ def from_table(table: pa.Table, book: PriceBook) -> Traffic:
     rates, plain, ids = token_rates(
         book, provider=column["provider"], model=model, start_ms=start_ms, prompt=prompt, modifiers=modifiers
     )
-    begin_ms, end_ms = _answers(table, start_ms, plain)
+    places = _places(column["provider"], column["region"])
+    waits = usual_waits(
+        ttft_ms=_milliseconds(table["ttft_ms"]), model=plain, start_ms=start_ms, read=read > 0,
+        wrote=prompt - fresh - read > 0,
+        lane=combined(column["engine"].codes, column["source"].codes, plain, places.codes),
+    )  # fmt: skip
+    begin_ms, end_ms = _answers(table, start_ms, plain, waits)
     return Traffic(
         call_id=table["call_id"].combine_chunks(),
         start_ms=start_ms,
@@ -140,7 +146,7 @@ def from_table(table: pa.Table, book: PriceBook) -> Traffic:
         provider=column["provider"],
         version=column["function_version"],
         source=column["source"],
-        place=_places(column["provider"], column["region"]),
+        place=places,
         speed=column["speed"],
         fingerprint=column["prefix_fingerprint"],
         reason=column.get("cache_miss_reason", _nothing(len(prompt))),
@@ -189,13 +195,10 @@ def _sorted(table: pa.Table) -> pa.Table:
     return table.take(pa.array(order))
 
 
-def _answers(table: pa.Table, start_ms: Ints, model: Ints) -> tuple[Ints, Ints]:
+def _answers(table: pa.Table, start_ms: Ints, model: Ints, usual: Ints) -> tuple[Ints, Ints]:
     """Return when each answer began and ended. Untold, it began after its model's usual time to the first token."""
     ttft = _milliseconds(table["ttft_ms"])
     end_ms = np.maximum(integers(table["end_us"]) // 1000, start_ms)
-    usual = np.full(int(model.max(initial=-1)) + 2, DEFAULT_TTFT_MS, dtype=np.int64)
-    for code in np.unique(model[ttft >= 0]).tolist():
-        usual[code] = int(np.median(ttft[(ttft >= 0) & (model == code)]))
     lasted = end_ms - start_ms
     guess = np.where(lasted > 0, np.minimum(usual[model], lasted), usual[model])
     begin_ms = start_ms + np.where(ttft >= 0, ttft, guess)

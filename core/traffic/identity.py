@@ -2,7 +2,7 @@
 
 A 💰 line names neither: the source's defaults stand in. Where its own dollars fit another model or TTL and not the
 defaults (`price_check`), that is what it ran with. Only some lines tell (a read costs the same under both TTLs), so
-the lines of one engine, source and function version are asked together.
+the lines of one engine and source are asked together.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ from collections import Counter
 
 import numpy as np
 
-from core.traffic.arrays import Coded, Ints, combined
+from core.traffic.arrays import Bools, Coded, Ints, combined
 
 _OTHER = "other:"
 
 
 def effective(
-    *, model: Coded, ttl: Coded, check: Coded, text: np.ndarray, written: Ints, group: tuple[Ints, ...]
+    *, model: Coded, ttl: Coded, check: Coded, text: Bools, written: Ints, group: tuple[Ints, ...], version: Ints
 ) -> tuple[Coded, Coded]:
-    """Return the models and TTLs in force: those told, corrected by what the figures of text lines say."""
+    """Return the models and TTLs in force: those told, corrected by what the figures of text lines say.
+
+    Under each function version the figures choose the model; where several fit them equally (calls without any
+    cached token fit more), the one that fits most of the group's other calls is it.
+    """
     suspects = np.array([value.startswith(_OTHER) for value in check.values] + [False])[check.codes] & text
     if not suspects.any():
         return model, ttl
@@ -27,8 +31,36 @@ def effective(
     crews = combined(*group, model.codes, np.where(text, 1, 0))
     for crew in np.unique(crews[suspects]).tolist():
         rows = np.flatnonzero((crews == crew) & text)
-        _correct(rows, models=models, ttls=ttls, check=check, written=written)
+        assumed = model.values[model.codes[rows[0]]] if model.codes[rows[0]] >= 0 else None
+        usual = _votes(rows, check, assumed)
+        for number in np.unique(version[rows]).tolist():
+            some = rows[version[rows] == number]
+            found = _elected(_votes(some, check, assumed), usual, assumed)
+            if found is None:
+                continue
+            if found != assumed:
+                models.codes[some] = models.code(found)
+            _correct_ttl(some, check.codes[some], written[some] > 0, found, ttls=ttls, check=check)
     return models.coded(), ttls.coded()
+
+
+def _votes(rows: Ints, check: Coded, assumed: str | None) -> Counter[str]:
+    """Count how many of the lines' figures fit each model."""
+    votes: Counter[str] = Counter()
+    told = check.codes[rows]
+    for code in np.unique(told[told >= 0]).tolist():
+        for name in _models(check.values[code], assumed):
+            votes[name] += int(np.sum(told == code))
+    return votes
+
+
+def _elected(votes: Counter[str], usual: Counter[str], assumed: str | None) -> str | None:
+    """Return the model that fits most lines; of equals the one that fits elsewhere too, then the one assumed."""
+    if not votes:
+        votes = usual
+    best = max(votes.values(), default=0)
+    equals = [name for name in votes if votes[name] == best]
+    return max(equals, key=lambda name: (usual[name], name == assumed), default=None)
 
 
 class _Words:
@@ -47,27 +79,6 @@ class _Words:
         return Coded(self.codes, tuple(self.values))
 
 
-def _correct(rows: Ints, *, models: _Words, ttls: _Words, check: Coded, written: Ints) -> None:
-    """Correct the calls of one engine, source and version, which all were booked under one model."""
-    assumed = models.values[models.codes[rows[0]]] if models.codes[rows[0]] >= 0 else None
-    told = check.codes[rows]
-    wrote = written[rows] > 0
-    votes: Counter[str] = Counter()
-    for code in np.unique(told[told >= 0]).tolist():
-        weight = int(np.sum(told == code))
-        for name in _models(check.values[code], assumed):
-            votes[name] += weight
-    if not votes:
-        return
-    best = max(votes.values())
-    if assumed is not None and votes.get(assumed, 0) == best:
-        found = assumed
-    else:
-        found = next(name for name in votes if votes[name] == best)
-        models.codes[rows] = models.code(found)
-    _correct_ttl(rows, told, wrote, found, ttls=ttls, check=check)
-
-
 def _models(check: str, assumed: str | None) -> list[str]:
     """Return the models under which the figure of a line comes out, each once."""
     if check == "agrees":
@@ -77,7 +88,7 @@ def _models(check: str, assumed: str | None) -> list[str]:
     return list(dict.fromkeys(part.rpartition("/")[0] for part in check.removeprefix(_OTHER).split(",")))
 
 
-def _correct_ttl(rows: Ints, told: Ints, wrote: np.ndarray, model: str, *, ttls: _Words, check: Coded) -> None:
+def _correct_ttl(rows: Ints, told: Ints, wrote: Bools, model: str, *, ttls: _Words, check: Coded) -> None:
     """Give each writing line the TTL its dollars tell, and the others the one that most of them tell."""
     own = ttls.codes[rows].copy()
     known = np.zeros(len(rows), dtype=np.bool_)

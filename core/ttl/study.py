@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.misses.judge import judge
 from core.traffic import Traffic
 from core.traffic.arrays import Bools, Ints, by_lane, combined
-from core.traffic.prefix import prefixes
 from core.ttl.replay import LONG_MS, SHORT_MS, Replayed, Sorted, replay, replay_kept_alive, replay_mixed, stop_rule
 
 POLICIES = ("off", "5m", "1h", "5m_keep_alive")
@@ -90,13 +90,21 @@ def of_traffic(calls: Traffic) -> Lab:
 
 
 def arrivals(calls: Traffic) -> Arrivals:
-    """Return the arrivals of traffic: calls of one fingerprint share a prefix, of one engine where it is unknown."""
-    prefix, _ = prefixes(calls)
+    """Return the arrivals of traffic: calls of one fingerprint share a prefix.
+
+    Without fingerprints, calls of one engine share it until the miss ledger finds that it changed.
+    """
+    verdict = judge(calls)
+    prefix = verdict.prefix
     rates = calls.rates
     known = calls.fingerprint.codes >= 0
     engine = calls.engine.codes + 1
     lane = combined(
-        calls.fingerprint.codes, np.where(known, -1, calls.lane), calls.model.codes, calls.place.codes, engine
+        calls.fingerprint.codes,
+        np.where(known, -1, combined(calls.lane, verdict.generation)),
+        calls.model.codes,
+        calls.place.codes,
+        engine,
     )
     eligible = (calls.minimum < 0) | (prefix >= calls.minimum)
     idle = calls.cached == 0
