@@ -12,7 +12,9 @@ PAGES = {
     "cost": ":material/payments:",
     "latency": ":material/timer:",
     "savings": ":material/savings:",
+    "caches": ":material/layers_clear:",
 }
+UNFILTERED = ("caches",)
 
 st.set_page_config(page_title="Cachewise", page_icon="💾", layout="wide")
 
@@ -47,7 +49,7 @@ try:
     auth.require("viewer")
     components.marks(data.configuration())
     with st.sidebar:
-        filters.draw(data.options())
+        filters.draw(data.options(), idle=name in UNFILTERED)
         with st.expander(t("sources.title"), icon=":material/lan:"):
             components.sources()
         components.clear_button()

@@ -5,6 +5,7 @@ Without a login configured, the viewer is the operator only when both ends are t
 
 from __future__ import annotations
 
+import getpass
 import ipaddress
 from collections.abc import Mapping
 from typing import Literal
@@ -50,3 +51,11 @@ def require(needed: Role) -> None:
             code="DSH-403",
             mend="Open the dashboard on the machine it runs on (address 127.0.0.1).",
         )
+
+
+def actor() -> str:
+    """Return who acts, as the audit log names them."""
+    try:
+        return f"{getpass.getuser()} (dashboard)"
+    except (OSError, KeyError):  # a container without a user database
+        return "(dashboard)"

@@ -18,7 +18,7 @@ from core.settings import Settings
 from dashboard import answer, data, filters, ink, kpis
 from dashboard import format as fmt
 from dashboard.download import csv_bytes
-from dashboard.i18n import known, language, t
+from dashboard.i18n import Language, known, language, t
 
 _BEHIND = timedelta(minutes=20)
 _WHOLE_TABLE = 20
@@ -119,9 +119,9 @@ def sources() -> None:
             st.caption(f":red[{row['error_code']}] {message}")
 
 
-def clear_button() -> None:
+def clear_button(key: str = "clear_cache", *, width: Literal["stretch", "content"] = "stretch") -> None:
     """Offer to drop this dashboard's own cached query results, and say which cache that is."""
-    if st.button(t("clear.button"), icon=":material/mop:", help=t("clear.help"), width="stretch", key="clear_cache"):
+    if st.button(t("clear.button"), icon=":material/mop:", help=t("clear.help"), width=width, key=key):
         data.forget()
         st.toast(t("clear.done"), icon=":material/check:")
 
@@ -140,6 +140,14 @@ def open_page() -> filters.View:
 
 
 def failed(error: CachewiseError) -> None:
+    """Say what failed and what to do, and offer to try again."""
+    problem(error, t("failed.title"))
+    if st.button(t("failed.retry"), icon=":material/refresh:", key="retry"):
+        data.reopen()
+        st.rerun()
+
+
+def problem(error: CachewiseError, title: str) -> None:
     """Say what failed and what to do, with the code that is also in the log and in docs/errors.md."""
     lines = [fmt.markdown_safe(error.message)]
     if error.mend:
@@ -148,10 +156,7 @@ def failed(error: CachewiseError) -> None:
     if local:
         lines.insert(0, local)
     lines.append(t("failed.more", code=error.code))
-    st.error("\n\n".join(lines), title=f"{t('failed.title')} · {error.code}", icon=":material/error:")
-    if st.button(t("failed.retry"), icon=":material/refresh:", key="retry"):
-        data.reopen()
-        st.rerun()
+    st.error("\n\n".join(lines), title=f"{title} · {error.code}", icon=":material/error:")
 
 
 def empty(view: filters.View) -> None:
@@ -236,6 +241,13 @@ def _card(card: kpis.Card, view: filters.View) -> None:
         st.caption(card.parts or "\u00a0")
 
 
+def fact(label: str, value: str, note: str = "") -> None:
+    """Draw one figure that is no metric of the catalogue; `note`, in Markdown, says what it is made of."""
+    with st.container(border=True, height="stretch", gap="xxsmall"):
+        st.metric(label, fmt.dollars_in_markdown(value))
+        st.caption(note or "\u00a0")
+
+
 @contextmanager
 def section(name: str, *, rows: Rows | None = None, metric: str | None = None, **words: object) -> Iterator[None]:
     """Frame a part of a page: heading, what it means, and a CSV of the rows it shows."""
@@ -279,11 +291,7 @@ def look(view: filters.View) -> ink.Look:
 def table(rows: Rows, columns: Sequence[Column], *, key: str, alt: str) -> None:
     """Draw rows as a sortable table; what is unknown is a dash."""
     lang = language()
-    shown = [
-        {column.name: fmt.plain(row.get(column.name), lang) if column.kind == "text" else _number(row.get(column.name))
-         for column in columns}
-        for row in rows
-    ]  # fmt: skip
+    shown = [{column.name: _plain(row.get(column.name), column.kind, lang) for column in columns} for row in rows]
     st.dataframe(
         shown,
         column_config={
@@ -299,9 +307,11 @@ def table(rows: Rows, columns: Sequence[Column], *, key: str, alt: str) -> None:
     )
 
 
-def _number(value: Any) -> Any:
+def _plain(value: Any, kind: str, lang: Language) -> Any:
     """Tables show floats: the exact decimals stay in the CSV."""
-    return value if value is None or isinstance(value, (int, str, datetime)) else float(value)
+    if kind in ("text", "word"):
+        return fmt.plain(value, lang)
+    return value if value is None or isinstance(value, (int, str, datetime, timedelta)) else float(value)
 
 
 def _config(column: Column, values: list[Any], *, many: bool) -> Any:
@@ -310,13 +320,20 @@ def _config(column: Column, values: list[Any], *, many: bool) -> Any:
         label = f"{label} ($)"
     if column.kind == "text":
         return st.column_config.TextColumn(label, width="medium" if many else None)
+    if column.kind == "word":
+        return st.column_config.TextColumn(label, width=110)
+    if column.kind == "moment":
+        form, zone = "YYYY-MM-DD HH:mm:ss", filters.zone()
+        return st.column_config.DatetimeColumn(label, format=form, timezone=zone, width=155)
+    places = fmt.money_places(values) if column.kind == "money" else 0
     forms = {
-        "money": f"%,.{fmt.money_places(values)}f",  # the sign stands before the number; the heading names the dollar
+        "money": f"%,.{places}f",  # the sign stands before the number; the heading names the dollar
         "ratio": "percent",
         "ms": "%,.0f ms",
         "count": "%,d",
         "tokens": "%,d",
         "times": "%,.1f×",
+        "clock": "compact",  # of a timedelta: 00:42:10
     }
     tip = kpis.formula_help(column.name, language()) if column.label is None else None
     return st.column_config.NumberColumn(label, format=forms[column.kind], help=tip)

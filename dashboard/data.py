@@ -6,19 +6,22 @@ Entries are keyed by the tables' versions, so new rows are seen at the next run 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import streamlit as st
 
-from core import metrics, settings
+from core import fleet, metrics, settings
 from core.metrics.scope import Scope
+from core.pricing import PriceBook, load_book
 from core.store.lake import Lake
 from core.store.query import Reader
 
 Versions = tuple[tuple[str, int | None], ...]
 Rows = list[dict[str, Any]]
 _ENTRIES = 256
+_SAME_MOMENT_S = 5
 
 
 @st.cache_resource(show_spinner=False)
@@ -35,6 +38,12 @@ def _lake() -> Lake:
 @st.cache_resource(show_spinner=False, on_release=lambda reader: reader.close())
 def _reader() -> Reader:
     return Reader(_lake())
+
+
+@st.cache_resource(show_spinner=False)
+def book() -> PriceBook:
+    """Return the price book, with the rows and discounts of the settings."""
+    return load_book(configuration().price_files)
 
 
 @st.cache_data(ttl=2, show_spinner=False, max_entries=1)
@@ -100,6 +109,57 @@ def options() -> Mapping[str, Any]:
     return _cached("options")
 
 
+@st.cache_data(show_spinner=False, max_entries=64)
+def _fleet(name: str, at: Versions, now: datetime | None, **more: Any) -> Any:
+    """Run one function of core.fleet; `at` is part of the key only."""
+    if now is not None:
+        more |= {"now": now}
+    if name == "claude_prefixes":
+        return fleet.claude_prefixes(_reader(), book(), **more)
+    return getattr(fleet, name)(_reader(), *more.pop("of", ()), **more)
+
+
+def _moment() -> datetime:
+    """Return the time, equal for all who ask within the same few seconds."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    return now.replace(second=now.second - now.second % _SAME_MOMENT_S)
+
+
+def environments(source: str) -> list[fleet.Environment]:
+    """Return the source's environments and what each prompt store holds, as its logs tell."""
+    return _fleet("environments", versions(), _moment(), source=source)
+
+
+def claude_prefixes(source: str) -> list[fleet.ClaudePrefix]:
+    """Return the prefixes in the Claude cache, and when each expires."""
+    return _fleet("claude_prefixes", versions(), _moment(), source=source)
+
+
+def past_clears(source: str) -> list[fleet.Clear]:
+    """Return the clears of a source that were done, the latest first."""
+    return _fleet("past_clears", versions(), None, source=source)
+
+
+def follow(clear: fleet.Clear) -> fleet.Progress:
+    """Return how far a clear is proved by now."""
+    return _fleet("follow", versions(), _moment(), of=(clear,))
+
+
+def recorded_actions() -> list[fleet.Recorded]:
+    """Return the audit log, the latest first."""
+    return _fleet("recorded_actions", versions(), None)
+
+
+def foretell(source: settings.SourceSettings, engine: str | None, *, function: Any = None) -> fleet.Preview:
+    """Return what a clear would do, as the tables tell; `function` is what Lambda told, for the variable way."""
+    return fleet.preview(_reader(), book(), source, now=datetime.now(UTC), engine=engine, function=function)
+
+
+def lake() -> Lake:
+    """Return the tables for dashboard.acts, which writes the audit log."""
+    return _lake()
+
+
 def check() -> dict[str, int | None]:
     """Really open the tables and read from them, past every cache. Raises what the store raises."""
     metrics.options(_reader())
@@ -109,11 +169,12 @@ def check() -> dict[str, int | None]:
 def forget() -> None:
     """Drop the dashboard's own cached query results; neither Claude's cache nor the prompt store is touched."""
     _ask.clear()
+    _fleet.clear()
     versions.clear()
 
 
 def reopen() -> None:
     """Forget everything, settings and open tables included."""
     forget()
-    for resource in (_reader, _lake, configuration):
+    for resource in (_reader, _lake, book, configuration):
         resource.clear()

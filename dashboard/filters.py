@@ -134,8 +134,11 @@ def viewer_zone(lang: Language, browser: str | None) -> str:
     return browser if browser and browser in available_timezones() else "UTC"
 
 
-def draw(options: Mapping[str, Any]) -> None:
-    """Draw the filters into the current container; each has its parameter in the URL."""
+def draw(options: Mapping[str, Any], *, idle: bool = False) -> None:
+    """Draw the filters into the current container; each has its parameter in the URL.
+
+    `idle`: this page shows everything; the choices wait for the next page.
+    """
     lang = language()
     address.recall("range", PRESETS, DEFAULT_PRESET)
     st.selectbox(
@@ -143,6 +146,8 @@ def draw(options: Mapping[str, Any]) -> None:
         PRESETS,
         format_func=lambda name: translate(lang, f"range.{name}"),
         key="range",
+        disabled=idle,
+        help=t("filter.idle") if idle else None,
     )
     if st.session_state.get("range") == "custom":
         today = datetime.now(UTC).astimezone(ZoneInfo(zone())).date()
@@ -153,6 +158,7 @@ def draw(options: Mapping[str, Any]) -> None:
             key="dates",
             bind="query-params",
             format="YYYY-MM-DD",
+            disabled=idle,
         )
     for key, field in DIMENSIONS.items():
         st.multiselect(
@@ -161,6 +167,7 @@ def draw(options: Mapping[str, Any]) -> None:
             placeholder=t("filter.any"),
             key=key,
             bind="query-params",
+            disabled=idle,
         )
 
 

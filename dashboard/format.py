@@ -16,6 +16,7 @@ UNKNOWN = "—"
 _NAME_LIMIT = 64
 _DIME, _CENT, _FOUR_PLACES = Decimal("0.1"), Decimal("0.01"), Decimal("0.0001")
 _MICRO = Decimal("0.000001")
+_STREAM = re.compile(r"\d{4}/\d\d/\d\d/.*\[.+\]([0-9a-f]{8})[0-9a-f]{24}")
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$&\"'=^/@%;?,])")
 
 Number = int | float | Decimal
@@ -141,6 +142,17 @@ def moment(ts: datetime | None, zone: str) -> str:
     if ts is None:
         return UNKNOWN
     return ts.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M %Z")
+
+
+def clock(ts: datetime | None, zone: str) -> str:
+    """Return the time of day to the second in the viewer's zone, with the zone's short name."""
+    return UNKNOWN if ts is None else ts.astimezone(ZoneInfo(zone)).strftime("%H:%M:%S %Z")
+
+
+def short_stream(name: str) -> str:
+    """Return the part of a log stream's name that tells environments apart: its first eight hex digits."""
+    found = _STREAM.fullmatch(name)
+    return found[1] if found else name
 
 
 def plain(name: object, lang: Language) -> str:

@@ -1,0 +1,36 @@
+"""Caches: the dashboard's own data, the service's prompt store, and the Claude cache that nobody can clear."""
+
+import streamlit as st
+
+from dashboard import claude_cache, clearing, components, data
+from dashboard import format as fmt
+from dashboard.i18n import language, t
+
+st.header(t("caches.own"), anchor=False, divider="gray")
+with components.section("caches.dashboard"):
+    components.clear_button("caches_clear_own", width="content")
+
+st.header(t("caches.store"), anchor=False, divider="violet")
+st.caption(t("caches.store.body"))
+seen = [str(name) for name in data.options()["sources"] if name is not None]
+names = list(dict.fromkeys([*(item.name for item in data.configuration().sources), *seen]))
+source = names[0] if names else None
+if len(names) > 1:
+    source = st.selectbox(
+        t("caches.source"), names, format_func=lambda name: fmt.plain(name, language()), key="caches_source", width=320
+    )
+if source is None:
+    components.unknown("caches.no_source")
+    clearing.explain_settings("bodo")
+else:
+    clearing.holdings(source)
+    with components.section("caches.clear"):
+        clearing.clear(source)
+    clearing.proof(source)
+    clearing.audit_log(source)
+
+st.header(t("caches.claude"), anchor=False, divider="blue")
+st.info(t("caches.claude.body"), title=t("caches.claude.title"), icon=":material/lock_clock:")
+if source is not None:
+    claude_cache.expiry(source)
+    claude_cache.leaving(source)
