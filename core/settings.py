@@ -69,6 +69,10 @@ class SourceSettings:
     prefix: str = ""
     role_arn: str | None = None  # assumed for reading, when the logs lie in another account
     metrics: tuple[tuple[str, str], ...] = ()  # (role, metric name) beside the names that are recognised anyway
+    external_id: str | None = None  # what the role's trust policy demands of whoever assumes it
+    requests_per_s: float = 2.0  # shared by all sources of one account and region; the quota is 5, for everybody
+    rescan_hours: float = 3.0  # every hour this much of the past is read again, for events that became visible late
+    rescan_days: float = 2.0  # and every day this much
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +232,10 @@ _SOURCE_KEYS = {
     "prefix",
     "role_arn",
     "metrics",
+    "external_id",
+    "requests_per_s",
+    "rescan_hours",
+    "rescan_days",
 }
 _CLEAR_KEYS = {item.name for item in fields(ClearSettings)}
 _VARIABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
@@ -275,6 +283,10 @@ def _source(item: Mapping[str, Any], index: int, path: Path | None) -> SourceSet
         prefix=str(item.get("prefix", "")).lstrip("/"),
         role_arn=item.get("role_arn"),
         metrics=_metric_names(item.get("metrics", {}), f"{where}metrics", path),
+        external_id=item.get("external_id"),
+        requests_per_s=float(_positive(item.get("requests_per_s", 2), f"{where}requests_per_s", path)),
+        rescan_hours=float(_positive(item.get("rescan_hours", 3), f"{where}rescan_hours", path)),
+        rescan_days=float(_positive(item.get("rescan_days", 2), f"{where}rescan_days", path)),
     )
 
 
