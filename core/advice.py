@@ -124,7 +124,7 @@ def _cause_actions(lines: pa.Table) -> Rows:
 
 def _lifetime_actions(lines: pa.Table, lab: ttl.Lab) -> Rows:
     switched_off = {row["engine"] for row in misses.recoverable(lines) if row["cause"] == "caching_off"}
-    expired = {}
+    expired: dict[str | None, dict[str, Any]] = {}
     for row in misses.groups(lines, ("engine", "cause")):
         if row["cause"].startswith("expired"):
             expired.setdefault(row["engine"], row)
