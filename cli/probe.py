@@ -31,6 +31,7 @@ from core.settings import Settings, every_seconds
 
 _CONFIGURED = "configured"
 _WIDE = 160
+_OWNERS = {"anthropic": "Anthropic", "bedrock": "AWS"}
 _SIGNS = {"passed": "[green]passed[/green]", "failed": "[red]failed[/red]"}
 
 
@@ -59,7 +60,7 @@ def command(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Probe the Claude cache live: is it written, read, does it save what is computed, what breaks it, how long it lives."""
+    """Probe the Claude cache live: is it written and read, what does it save, what breaks it, how long does it live."""
     configured = settings.load()
     every_s = _every(every, configured)
     asked: dict[str, Any] = {
@@ -153,7 +154,9 @@ def _show_plan(planned: probe.Plan, out: Console, every_s: float | None) -> None
     target = planned.target
     out.print(escape(f"Probe of {target.model} ({target.provider}), cache for {target.cache_ttl}"))
     if target.is_foreign:
-        out.print(f"[yellow]![/yellow] {escape(f'Requests go to {target.base_url}, not to Anthropic.')}")
+        out.print(
+            f"[yellow]![/yellow] {escape(f'Requests go to {target.shown_url}, not to {_OWNERS[target.provider]}.')}"
+        )
     if planned.simulated:
         out.print(
             "[yellow]![/yellow] The server says that it is simulated: nothing is billed, all figures are made up."
@@ -238,7 +241,7 @@ def _told_plan(planned: probe.Plan) -> dict[str, Any]:
         "suite": planned.suite,
         "provider": target.provider,
         "model": target.model,
-        "base_url": target.base_url,
+        "base_url": target.shown_url,
         "cache_ttl": target.cache_ttl,
         "simulated": planned.simulated,
         "prefix_tokens": planned.prefix_tokens,

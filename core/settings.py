@@ -108,6 +108,7 @@ class Settings:
     config_file: str | None = None
     aws_endpoint_url: str | None = None
     anthropic_base_url: str | None = None
+    bedrock_base_url: str | None = None
     probe: ProbeSettings = field(default_factory=ProbeSettings)
 
     @property
@@ -146,6 +147,7 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
         config_file=str(path) if path else None,
         aws_endpoint_url=env.get("AWS_ENDPOINT_URL") or env.get("AWS_ENDPOINT_URL_LOGS"),
         anthropic_base_url=env.get("ANTHROPIC_BASE_URL"),
+        bedrock_base_url=env.get("ANTHROPIC_BEDROCK_BASE_URL"),
         probe=_probe(data, path),
     )
 

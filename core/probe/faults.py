@@ -27,10 +27,16 @@ def problem_of(error: Exception) -> Problem:
     """Return the verdict's reason. The message of an error that is not ours is not repeated: it may hold anything."""
     if isinstance(error, CachewiseError):
         code = _CODES.get(error.code, error.code if error.code.startswith("PRB-") else "PRB-499")
-        return Problem(code, f"{error.message} {error.mend}".strip())
-    if type(error).__module__.partition(".")[0] == "builtins" and "AWS" in str(error):
+        return Problem(code, one_line(error))
+    if _is_unsigned(error):
         return Problem("PRB-401", "There are no AWS credentials or no region for Bedrock. Configure both.")
     return Problem("PRB-499", f"The probe broke ({type(error).__name__}): a bug of ours. Please report it.")
+
+
+def one_line(error: CachewiseError) -> str:
+    """Return message and mend as sentences; a message that quotes a server may lack its full stop."""
+    message = error.message if error.message.endswith((".", "!", "?")) else f"{error.message}."
+    return f"{message} {error.mend}".strip()
 
 
 def billing_of(error: Exception) -> Billing:
@@ -43,6 +49,12 @@ def billing_of(error: Exception) -> Billing:
     if status is not None:
         # a stream that breaks off is an error inside a 200: it has been billed up to there
         return "free" if 400 <= status < 500 or status == _UNBILLED_5XX else "unknown"
-    if type(cause.__cause__).__name__ in _NEVER_SENT or (isinstance(error, CachewiseError) and cause is error):
+    if type(cause.__cause__).__name__ in _NEVER_SENT or _is_unsigned(cause):
         return "free"
-    return "free" if type(cause).__module__ == "builtins" else "unknown"
+    return "free" if isinstance(cause, CachewiseError) else "unknown"  # ours without a cause: refused before sending
+
+
+def _is_unsigned(error: BaseException) -> bool:
+    """Say whether a request could not be signed for AWS, and so was not sent: the SDK raises built-in errors there."""
+    package = type(error).__module__.partition(".")[0]
+    return package == "botocore" or (package == "builtins" and "AWS" in str(error))

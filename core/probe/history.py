@@ -87,7 +87,7 @@ def _row(report: ProbeReport, result: ExperimentResult) -> Row:
         "error_message": problem.message if problem else None,
         "provider": plan.target.provider,
         "model": plan.target.model,
-        "base_url": plan.target.base_url,
+        "base_url": plan.target.shown_url,
         "simulated": report.simulated,
         "cache_ttl": plan.target.cache_ttl,
         "requests": result.requests,

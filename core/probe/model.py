@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from core.settings import Settings
 
@@ -60,6 +61,14 @@ class Target:
     def is_foreign(self) -> bool:
         """Say whether requests, and with them the key, go to another address than the provider's."""
         return self.base_url is not None
+
+    @property
+    def shown_url(self) -> str | None:
+        """The base URL as it may be shown and kept: without a user or password in it."""
+        if self.base_url is None:
+            return None
+        parts = urlsplit(self.base_url)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 @dataclass(frozen=True, slots=True)

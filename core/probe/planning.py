@@ -116,7 +116,7 @@ def target_of(
     size = ordinary_prefix_tokens(Target(where, which, None, "5m", minimum, None), settings.probe.prefix_tokens)
     ttl: Literal["5m", "1h"] = "1h" if settings.probe.cache_ttl == "1h" else "5m"
     other = settings.probe.other_model or _other_model(book, where, which, size, at or datetime.now(UTC))
-    return Target(where, which, _foreign(settings) if where == "anthropic" else None, ttl, minimum, other)
+    return Target(where, which, _foreign(settings, where), ttl, minimum, other)
 
 
 def _provider(name: str) -> Literal["anthropic", "bedrock"]:
@@ -127,11 +127,13 @@ def _provider(name: str) -> Literal["anthropic", "bedrock"]:
     raise FixSettings(f"There is no provider {name!r}.", code="PRB-403", mend=f"Accepted: {', '.join(PROVIDERS)}.")
 
 
-def _foreign(settings: Settings) -> str | None:
-    """Return the base URL when it is not Anthropic's own."""
-    url = settings.anthropic_base_url
+def _foreign(settings: Settings, provider: str) -> str | None:
+    """Return the base URL when it is not the provider's own."""
+    direct = provider == "anthropic"
+    url = settings.anthropic_base_url if direct else settings.bedrock_base_url
+    own = "anthropic.com" if direct else "amazonaws.com"
     host = urlsplit(url).hostname or "" if url else ""
-    return None if not url or host == "anthropic.com" or host.endswith(".anthropic.com") else url
+    return None if not url or host == own or host.endswith(f".{own}") else url
 
 
 def _other_model(book: PriceBook, provider: str, model: str, size: int, at: datetime) -> str | None:

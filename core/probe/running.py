@@ -15,7 +15,7 @@ from core.pricing import load_book
 from core.probe.bench import Bench, Stopped
 from core.probe.budget import Budget, plain
 from core.probe.experiments import EXPERIMENTS
-from core.probe.faults import problem_of
+from core.probe.faults import one_line, problem_of
 from core.probe.history import keep
 from core.probe.live import LiveDoor
 from core.probe.model import (
@@ -77,6 +77,9 @@ class _Run:
         if experiment.asks_claude and self.blocked is not None:
             first = not any(result.problem == self.blocked for result in self.results)
             return Finding("failed" if first else "not_run", "Nothing was asked.", {}, self.blocked)
+        before = next((item for item in self.results if item.experiment == experiment.builds_on), None)
+        if before is not None and before.verdict == "not_run":
+            return Finding("not_run", f"It builds on {before.experiment}, which was not run.", {}, before.problem)
         if planned.needed_usd > self.bench.budget.left_usd:
             return _too_dear(planned, self.bench.budget)
         try:
@@ -179,7 +182,7 @@ def _promised(plan: Plan) -> dict[str, Any]:
         "experiments": [item.name for item in plan.experiments],
         "estimate_usd": plan.estimate_usd,
         "budget_usd": plan.budget_usd,
-        "base_url": plan.target.base_url,
+        "base_url": plan.target.shown_url,
     }
 
 
@@ -196,7 +199,7 @@ def _keep(lake: Lake, action: audit.Action, report: ProbeReport) -> Problem | No
         keep(lake, report)
         audit.record(lake, action, "done" if report.passed else "failed", now=report.finished_at, after=facts)
     except CachewiseError as error:
-        return Problem(error.code, f"{error.message} {error.mend}".strip())
+        return Problem(error.code, one_line(error))
     return None
 
 

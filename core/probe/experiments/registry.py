@@ -19,13 +19,14 @@ class Experiment:
     title: str
     run: Callable[[Bench], Finding]
     asks_claude: bool = True
+    builds_on: str | None = None  # it uses what that one wrote, where both are run
 
 
 EXPERIMENTS: dict[str, Experiment] = {
     item.name: item
     for item in (
         Experiment("write_then_read", "Is the cache written, and then read?", write_read.run),
-        Experiment("saving", "Is the saving what it is computed to be?", saving.run),
+        Experiment("saving", "Is the saving what it is computed to be?", saving.run, builds_on="write_then_read"),
         Experiment("prompt_store", "Prompt store: MISS, then HIT?", prompt_store.run, asks_claude=False),
         Experiment("perturbation", "Which changes break the cache?", perturbation.run),
         Experiment("minimum", "What is the smallest prefix that is cached?", minimum.run),

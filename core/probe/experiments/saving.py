@@ -44,10 +44,10 @@ def run(bench: Bench) -> Finding:
         "price_row": pair.read.priced.price_row,
     }
     if computed <= 0 or abs(measured - computed) > TOLERANCE * computed:
-        problem = Problem("PRB-419", f"Measured ${measured:f}, computed ${computed:f} per read.")
+        problem = Problem("PRB-419", f"Measured ${_short(measured)}, computed ${_short(computed)} per read.")
         return Finding("failed", "The saving is not what it is computed to be.", evidence, problem)
     share = measured / _input_side(uncached.priced) * 100
-    return Finding("passed", f"A read saves ${measured:f} ({share:.0f} % of the prompt), as computed.", evidence)
+    return Finding("passed", f"A read saves ${_short(measured)} ({share:.0f} % of the prompt), as computed.", evidence)
 
 
 def _input_side(priced: PricedCall) -> Decimal:
@@ -55,6 +55,10 @@ def _input_side(priced: PricedCall) -> Decimal:
     assert priced.cost_usd is not None
     assert priced.output_cost_usd is not None
     return priced.cost_usd - priced.output_cost_usd
+
+
+def _short(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"
 
 
 def _reads_to_break_even(premium: Decimal, saving: Decimal) -> int | None:
