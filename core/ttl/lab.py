@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from core.metrics.scope import Scope
 from core.pricing import PriceBook, default_book
 from core.store.query import Reader
 from core.traffic import load
-from core.traffic.arrays import Ints
+from core.traffic.arrays import Floats, Ints
 from core.ttl.replay import LONG_MS, PING_MS, SHORT_MS
 from core.ttl.study import GAP_EDGES_MS, IN_FORCE, OBSERVED, POLICIES, Lab, of_traffic
 
@@ -101,13 +102,18 @@ def mix(found: Lab) -> dict[str, Any]:
     def month(choose: dict[int, str]) -> Decimal:
         return _month(found, sum(_cost(found, policy, at) for at, policy in choose.items()))
 
+    configured = month({at: found.configured[at] for at in present})
+    best = month({at: best_policy(found, at) for at in present})
+    observed, replayed = (sum(_cost(found, name, at) for at in present) for name in (OBSERVED, IN_FORCE))
     return {
-        "configured_month_usd": month({at: found.configured[at] for at in present}),
+        "configured_month_usd": configured,
         **{f"all_{policy}_month_usd": month(dict.fromkeys(present, policy)) for policy in POLICIES},
-        "best_mix_month_usd": month({at: best_policy(found, at) for at in present}),
+        "best_mix_month_usd": best,
+        "saving_month_usd": configured - best,
         "best_mix": {found.engines[at]: best_policy(found, at) for at in present},
-        "observed_usd": _usd(sum(_cost(found, OBSERVED, at) for at in present)),
-        "replayed_usd": _usd(sum(_cost(found, IN_FORCE, at) for at in present)),
+        "observed_usd": _usd(observed),
+        "replayed_usd": _usd(replayed),
+        "model_error": replayed / observed - 1 if observed else None,
     }
 
 
@@ -218,11 +224,18 @@ def _saving(found: Lab, at: int, policy: str) -> int:
 def _interval(found: Lab, at: int, policy: str) -> tuple[Decimal, Decimal]:
     """Return the 5th and 95th percentile of the monthly saving, days drawn anew with replacement."""
     daily: Ints = found.costs[found.configured[at]][at] - found.costs[policy][at]
-    rng = np.random.default_rng(20_261_123)  # fixed: the same data give the same interval
-    days = len(daily)
-    sums = daily.astype(np.float64)[rng.integers(0, days, (RESAMPLES, days))].sum(axis=1)
+    sums = _resampled(len(daily)) @ daily.astype(np.float64)
+    if not daily.any():
+        return Decimal(0), Decimal(0)
     low, high = np.percentile(sums, [LOW, HIGH])
     return _month(found, int(low)), _month(found, int(high))
+
+
+@lru_cache(maxsize=8)
+def _resampled(days: int) -> Floats:
+    """Return how often each day is drawn, in each resample. The same seed always: the same data, the same interval."""
+    drawn = np.random.default_rng(20_261_123).multinomial(days, np.full(days, 1 / days), RESAMPLES)
+    return drawn.astype(np.float64)
 
 
 def _month(found: Lab, picodollars: int) -> Decimal:
