@@ -10,7 +10,7 @@ import click
 
 from core.errors import CachewiseError
 
-VERBS = ("run", "collect", "metrics", "price", "probe", "clear", "misses", "ttl", "report", "demo")
+VERBS = ("run", "collect", "metrics", "price", "probe", "clear", "misses", "ttl", "regressions", "report", "demo")
 
 
 class Verbs(click.Group):

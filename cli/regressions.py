@@ -1,0 +1,79 @@
+"""`cachewise regressions`: which engines got worse, since when, why, and what it has cost since."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cli.asking import make_scope, scope_options
+from cli.metrics import plain
+from core import regressions, settings
+from core.regressions import UNITS, Regression
+from core.store.lake import Lake
+from core.store.query import Reader
+
+_WIDE = 200
+
+
+@click.command("regressions")
+@scope_options
+@click.option("--open", "only_open", is_flag=True, help="Only those that still go on.")
+@click.option("--zone", default="UTC", show_default=True, help="Whose hours and weekends make the season.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(only_open: bool, zone: str, as_json: bool, **given: Any) -> None:
+    """Find read share, misses, cost and latency that left their own baseline, with time, size, dollars and cause."""
+    scope, now = make_scope(given), datetime.now(UTC)
+    with Reader(Lake(settings.load().lake_path)) as reader:
+        found = regressions.ranked(regressions.find(reader, scope, now=now, zone=zone))
+    shown = [item for item in found if item.open or not only_open]
+    if as_json:
+        told = {"from": scope.start, "to": scope.end, "zone": zone, "regressions": [item.to_json() for item in shown]}
+        click.echo(json.dumps(plain(told), ensure_ascii=False, indent=2))
+        return
+    if not shown:
+        click.echo("No regressions: every engine is within its own baseline.")
+        return
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(shown))
+
+
+def _table(found: list[Regression]) -> Table:
+    table = Table(title="Regressions against each engine's own baseline", title_justify="left")
+    for name in (
+        "engine",
+        "model",
+        "metric",
+        "before",
+        "after",
+        "since (UTC)",
+        "until",
+        "lost",
+        "likely cause",
+        "known",
+    ):
+        table.add_column(name, justify="right" if name in ("before", "after", "lost") else "left")
+    for item in found:
+        until = f"{item.ended_at:%m-%d %H:%M}" if item.ended_at else "open"
+        lost = "–" if item.lost_usd is None else f"${item.lost_usd:,.2f}"
+        table.add_row(
+            escape(item.engine or item.source), escape(item.model or "–"), item.metric,
+            _value(item, item.before), _value(item, item.after), f"{item.started_at:%Y-%m-%d %H:%M}", until, lost,
+            escape(item.likely_cause.label), item.confidence,
+        )  # fmt: skip
+    return table
+
+
+def _value(item: Regression, value: float) -> str:
+    match UNITS[item.metric]:
+        case "ratio":
+            return f"{value:.1%}"
+        case "usd":
+            return f"${value:.6f}"
+        case _:
+            return f"{value:,.0f} ms"
