@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal
 
+from core.alert_settings import ALERT_TABLES, AlertSettings, read_alerts
 from core.errors import FixSettings
 
 SourceKind = Literal["cloudwatch", "files", "s3"]
@@ -110,6 +111,7 @@ class Settings:
     anthropic_base_url: str | None = None
     bedrock_base_url: str | None = None
     probe: ProbeSettings = field(default_factory=ProbeSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
 
     @property
     def lake_path(self) -> str:
@@ -125,7 +127,7 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
     env = os.environ if environ is None else environ
     path = _config_path(env, folder or Path.cwd())
     data = _read_toml(path) if path else {}
-    _only_known("", data, {"store", "sources", "prices", "dashboard", "probe"}, path)
+    _only_known("", data, {"store", "sources", "prices", "dashboard", "probe", *ALERT_TABLES}, path)
     store = _table(data, "store", {"path", "engine"}, path)
     prices = _table(data, "prices", {"files"}, path)
     dashboard = _table(data, "dashboard", {"port", "address"}, path)
@@ -149,6 +151,7 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
         anthropic_base_url=env.get("ANTHROPIC_BASE_URL"),
         bedrock_base_url=env.get("ANTHROPIC_BEDROCK_BASE_URL"),
         probe=_probe(data, path),
+        alerts=read_alerts(data, env, path),
     )
 
 

@@ -205,6 +205,28 @@ PROBES = pa.schema(
     ]
 )
 
+ALERTS = pa.schema(
+    [
+        pa.field("date", pa.date32()),
+        pa.field("row_id", pa.string()),  # <alert_id>/<state>/<attempt>
+        pa.field("alert_id", pa.string()),  # one alert from opening to resolution
+        pa.field("ts", UTC),  # when this state was written
+        pa.field("rule", pa.string()),
+        pa.field("metric", pa.string()),
+        pa.field("subject", pa.string()),  # what it is about: an engine, a source, a regression, or "all"
+        pa.field("state", pa.string()),  # open | resolved
+        pa.field("opened_at", UTC),
+        pa.field("resolved_at", UTC),
+        pa.field("value", pa.float64()),  # what was seen, for people; dollars are exact in the message only
+        pa.field("threshold", pa.float64()),
+        pa.field("message", pa.string()),
+        pa.field("evidence_json", pa.string()),
+        pa.field("attempt", pa.int64()),
+        pa.field("delivered", pa.string()),  # names of the targets that took it, comma-separated
+        pa.field("undelivered", pa.string()),  # those that did not, or that wait for quiet hours to end
+    ]
+)
+
 TABLES: dict[str, pa.Schema] = {
     "calls": CALLS,
     "invocations": INVOCATIONS,
@@ -212,6 +234,7 @@ TABLES: dict[str, pa.Schema] = {
     "ingest_passes": INGEST_PASSES,
     "actions": ACTIONS,
     "probes": PROBES,
+    "alerts": ALERTS,
 }
 
 KEYS: dict[str, str] = {
@@ -221,5 +244,6 @@ KEYS: dict[str, str] = {
     "ingest_passes": "pass_id",
     "actions": "action_id",
     "probes": "probe_id",
+    "alerts": "row_id",
 }
 """The column that makes a row the same row, whoever tells it and however often."""
