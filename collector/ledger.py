@@ -1,13 +1,13 @@
 """The same call told in two places is one row: one telling is the ledger, the others are checks of it.
 
 A call is the same by an id both tell (message id, provider's request id), else by the Lambda invocation both name and
-equal tokens. See docs/decisions/033-ledger-and-check.md. Nothing here runs while all calls are told by one service's
-own log: there record and text line are joined by the correlator.
+equal tokens. A service's own record and text line are joined by the correlator, which sees them side by side; here
+such a line is only known again. See docs/decisions/033-ledger-and-check.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from collector.rank import JOINED
+from core.store.faults import explained
 from core.store.lake import Lake
+from core.store.schema import CALLS
 
 ORDER = (
     "record", "anthropic_response", "batch_result", "claude_code", "bedrock_log", "otel", "litellm", "emf", "text",
@@ -37,6 +39,8 @@ _LENT = (
     "reported_cost_usd", "price_check",
 )  # fmt: skip
 """What a ledger that does not know it takes from a check. Nothing of it decides the price."""
+
+_WHOLE = [name for name in CALLS.names if name != "date"]
 
 Row = dict[str, Any]
 
@@ -62,8 +66,10 @@ class Ledger:
         if not rows.num_rows:
             return Joined(rows, frozenset(gone))
         files = self._files_near(rows)
-        tellers = set(pc.unique(rows["told_by"]).to_pylist()).union(*(self._tellers_in(file) for file in files))
-        if len(tellers) < 2 or tellers <= _ONE_LOG:
+        told = set(pc.unique(rows["told_by"]).to_pylist())
+        stored = set[str]().union(*(self._tellers_in(file) for file in files))
+        line_left = "text" in told and "record" in stored  # it may be a record's, told again without it
+        if len(told | stored) < 2 or (told | stored <= _ONE_LOG and not line_left):
             return Joined(rows, frozenset(gone))
         found = _Found(rows.select(_SEEN), self._candidates(rows, files), gone)
         return self._written(rows, found, files)
@@ -77,25 +83,32 @@ class Ledger:
 
     def _tellers_in(self, file: str) -> frozenset[str]:
         if file not in self._tellers:
-            column = pq.ParquetFile(file).read(["told_by"])["told_by"]
-            self._tellers[file] = frozenset(pc.unique(column).to_pylist())
+            stored = _read(file, ("told_by", "checked_by"))
+            checks = pc.unique(stored["checked_by"].drop_null()).to_pylist()
+            ledgers = pc.unique(stored["told_by"]).to_pylist()
+            self._tellers[file] = frozenset([*ledgers, *(name for told in checks for name in told.split(","))])
         return self._tellers[file]
 
     def _candidates(self, rows: pa.Table, files: Iterable[str]) -> list[Row]:
         """Return the stored rows that share an id or an invocation with one of these."""
         ids = pa.concat_arrays([rows[name].combine_chunks().cast(pa.string()) for name in _IDS]).drop_null()
         owners = rows["invocation_id"].combine_chunks().drop_null()
-        near = pc.field("invocation_id").isin(owners)
-        for name in _IDS:
-            near = near | pc.field(name).isin(ids)
-        return [row for file in files for row in pq.read_table(file, columns=list(_SEEN), filters=near).to_pylist()]
+        found: list[Row] = []
+        for file in files:
+            stored = _read(file, _SEEN)
+            near = pc.is_in(stored["invocation_id"], value_set=owners)
+            for name in _IDS:
+                near = pc.or_(near, pc.is_in(stored[name], value_set=ids))
+            found.extend(stored.filter(near).to_pylist())
+        return found
 
     def _written(self, rows: pa.Table, found: _Found, files: list[str]) -> Joined:
         """Lay every pair out as one row, read whole from the batch or from the tables."""
         keys = pa.array([key for key, _, is_stored in found.pairs if is_stored], pa.string())
         stored: dict[str, Row] = {}
         for file in files if len(keys) else ():
-            for row in pq.read_table(file, filters=pc.field("call_id").isin(keys)).to_pylist():
+            rows_there = _read(file, _WHOLE)
+            for row in rows_there.filter(pc.is_in(rows_there["call_id"], value_set=keys)).to_pylist():
                 stored[row["call_id"]] = row
         merged: dict[str, Row] = dict(stored)
         batch = rows.take(pa.array(found.partners, pa.int64())).to_pylist()
@@ -109,6 +122,12 @@ class Ledger:
         kept = rows.take(pa.array(found.alone, pa.int64()))
         table = pa.concat_tables([kept, pa.Table.from_pylist(told, schema=rows.schema)]) if told else kept
         return Joined(table, found.gone | renamed, rows.num_rows - table.num_rows)
+
+
+def _read(file: str, columns: Sequence[str]) -> pa.Table:
+    """Read columns of a stored file in the table's own types: a merge leaves others."""
+    with explained(file, "reading"):
+        return pq.ParquetFile(file).read(list(columns)).cast(pa.schema([CALLS.field(name) for name in columns]))
 
 
 class _Found:

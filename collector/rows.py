@@ -112,7 +112,7 @@ def _call(
         write_5m, write_1h = _split(fact.cache_write, defaults.cache_ttl)
         written, reported, ledger = fact.cache_write, fact.reported_cost_usd, TEXT_LEDGER
         call_id, id_kind, told_by = part_key(event, draft.part), "event", "text"
-        checked_by = None
+        checked_by = check_keys = None
     else:
         assert isinstance(fact, CallRecord)
         record = fact
@@ -126,6 +126,7 @@ def _call(
         reported = draft.twin.reported_cost_usd if draft.twin else fact.reported_cost_usd
         ledger, told_by = RECORD_LEDGER, fact.told_by
         checked_by = "text" if draft.twin else None
+        check_keys = ",".join(part_key(line.event, line.part) for line in draft.absorbed) or None
         call_id = fact.call_id or part_key(event, draft.part)
         id_kind = _id_kind(fact)
     provider = record.provider or defaults.provider
@@ -142,7 +143,7 @@ def _call(
     ts_ms, ts_kind = _moment(record, event)
     return (
         call_id, id_kind, ts_ms * 1000, ts_kind, *_where(event, teller.source),
-        record.other_id, told_by, checked_by, None, "confirmed" if checked_by else None,
+        record.other_id, told_by, checked_by, check_keys, "confirmed" if checked_by else None,
         draft.invocation_id, draft.attribution, draft.redelivery, name, owner.version or version,
         draft.engine, provider, model, _known_by(record.model, model), record.status, record.error_type,
         record.complete and usage.complete, record.stop_reason, record.stop_category,
