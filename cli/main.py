@@ -10,7 +10,10 @@ import click
 
 from core.errors import CachewiseError
 
-VERBS = ("run", "collect", "metrics", "price", "probe", "clear", "misses", "ttl", "regressions", "report", "demo")
+VERBS = (
+    "run", "collect", "metrics", "price", "probe", "clear", "misses", "ttl", "regressions", "report",
+    "reprice", "compact", "expire", "doctor", "demo",
+)  # fmt: skip
 
 
 class Verbs(click.Group):

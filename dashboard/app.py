@@ -13,6 +13,8 @@ PAGES = {
     "latency": ":material/timer:",
     "savings": ":material/savings:",
     "caches": ":material/layers_clear:",
+    "data_health": ":material/monitor_heart:",
+    "prices": ":material/sell:",
 }
 UNFILTERED = ("caches",)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from dashboard.i18n import Language, known, language, t
 
 _BEHIND = timedelta(minutes=20)
 _WHOLE_TABLE = 20
+_TEXTS = ("text", "short", "wide")
 _CHART_CONFIG = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
@@ -95,8 +96,13 @@ def freshness_words(rows: Rows, now: datetime, *, begun: bool) -> tuple[str, str
     bad = [row for row in rows if row.get("status") == "failed"]
     if bad:
         return t("fresh.source_failed", n=len(bad)), ":material/error:", "red"
-    until = [row["complete_until"] for row in rows if row.get("complete_until")]
-    if not until:
+    reading = [row for row in rows if row.get("reading")]
+    if reading:
+        at = min((row["read_until"] for row in reading if row.get("read_until")), default=None)
+        text = t("fresh.backlog", at=fmt.moment(at, filters.zone())) if at else t("fresh.reading")
+        return text, ":material/sync:", "blue"
+    until = [row.get("complete_until") for row in rows]
+    if not until or None in until:
         return t("fresh.reading"), ":material/sync:", "blue"
     oldest = min(until)
     ago = fmt.relative(oldest, now, language())
@@ -166,10 +172,30 @@ def empty(view: filters.View) -> None:
     if last is None:
         _waiting(bool(data.freshness()))
         return
+    if not view.narrowed and _backlog() is not None:
+        _catching_up(last)
+        return
     why = "empty.filtered" if view.narrowed else "empty.range"
     body = t(f"{why}.body", last=fmt.moment(last, filters.zone()))
     st.info(body, title=t(f"{why}.title"), icon=":material/search_off:")
     st.button(t("empty.show_all"), icon=":material/all_inclusive:", on_click=_show_everything, key="show_all")
+
+
+def _backlog() -> datetime | None:
+    """Return how far older logs were read while a collector is still at it, else None."""
+    reading = [row for row in data.freshness() if row.get("catching_up")]
+    return min((row["read_until"] for row in reading if row.get("read_until")), default=None)
+
+
+@st.fragment(run_every="5s")
+def _catching_up(seen: datetime) -> None:
+    """Say how far the collector has come, and show the page by itself once there is more to show."""
+    at, last = _backlog(), data.options().get("last_ts")
+    view = filters.current(data.options().get("first_ts"))
+    if at is None or (last is not None and last > seen and view.start is not None and last >= view.start):
+        st.rerun(scope="app")
+    body = t("empty.backlog.body", at=fmt.moment(at, filters.zone()))
+    st.info(body, title=t("empty.backlog.title"), icon=":material/hourglass_top:")
 
 
 def _show_everything() -> None:
@@ -311,13 +337,19 @@ def _plain(value: Any, kind: str, lang: Language) -> Any:
     """Tables show floats: the exact decimals stay in the CSV."""
     if kind in ("text", "word"):
         return fmt.plain(value, lang)
-    return value if value is None or isinstance(value, (int, str, datetime, timedelta)) else float(value)
+    return value if value is None or isinstance(value, (int, str, date, timedelta)) else float(value)
 
 
 def _config(column: Column, values: list[Any], *, many: bool) -> Any:
     label = t(column.label or f"metric.{column.name}.label")
     if column.kind == "money":
         label = f"{label} ($)"
+    if column.kind == "day":
+        return st.column_config.DateColumn(label, format="YYYY-MM-DD")
+    if column.kind == "flag":
+        return st.column_config.CheckboxColumn(label)
+    if column.kind in ("short", "wide"):
+        return st.column_config.TextColumn(label, width="small" if column.kind == "short" else "large")
     if column.kind == "text":
         return st.column_config.TextColumn(label, width="medium" if many else None)
     if column.kind == "word":
@@ -328,6 +360,8 @@ def _config(column: Column, values: list[Any], *, many: bool) -> Any:
     places = fmt.money_places(values) if column.kind == "money" else 0
     forms = {
         "money": f"%,.{places}f",  # the sign stands before the number; the heading names the dollar
+        "price": "$%.6g",
+        "megabytes": "%,.1f MB",
         "ratio": "percent",
         "ms": "%,.0f ms",
         "count": "%,d",

@@ -6,15 +6,17 @@ Entries are keyed by the tables' versions, so new rows are seen at the next run 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
 import streamlit as st
 
+from collector import checkup
 from core import fleet, metrics, settings
 from core.metrics.scope import Scope
 from core.pricing import PriceBook, load_book
+from core.pricing.provenance import newest_check
 from core.store.lake import Lake
 from core.store.query import Reader
 
@@ -102,6 +104,38 @@ def markers(scope: Scope) -> Rows:
 def freshness() -> Rows:
     """Return, for each source, how far its data reaches and what its last pass said."""
     return _cached("freshness")
+
+
+def ingest_series(scope: Scope, *, bucket: str, zone: str) -> Rows:
+    """Return lines by outcome, late events and lag over time."""
+    return _cached("ingest_series", scope, bucket=bucket, zone=zone)
+
+
+def price_rows(scope: Scope) -> Rows:
+    """Return what each price row priced."""
+    return _cached("price_rows", scope)
+
+
+def tables() -> Rows:
+    """Return size, files and rows of every table."""
+    return _cached("tables")
+
+
+def price_check_day() -> date:
+    """Return when a published price was last held against its source."""
+    return newest_check()
+
+
+def latest_checkup() -> tuple[datetime, Rows] | None:
+    """Return when everything was last looked at, and what was found."""
+    return checkup.latest(configuration())
+
+
+def run_checkup() -> None:
+    """Look at everything now, with the collector's rights; the demo's logs are looked at by `cachewise doctor`."""
+    settings_now = configuration()
+    sources = () if settings_now.demo else settings_now.sources
+    checkup.remember(settings_now, list(checkup.examine(settings_now, sources)))
 
 
 def options() -> Mapping[str, Any]:

@@ -25,7 +25,7 @@ _COUNTERS = (
 )
 BACKLOG = timedelta(minutes=20)
 """A pass that read lines and ends further back than this is still catching up with older logs."""
-_STALLED = timedelta(minutes=10)
+_STALLED, _PAUSED = timedelta(minutes=10), timedelta(minutes=1)
 _LATEST = (
     "kind",
     "ts",
@@ -52,8 +52,8 @@ def freshness(reader: Reader, *, now: datetime | None = None) -> list[dict[str, 
 
     Counters are {"total": {...}, "last_24h": {...}}, each with `skipped_by_reason`, an example of each reason and
     the records Lambda says it dropped; the last pass's columns keep their names, its start is `last_pass_at`.
-    `complete_until` is the furthest any pass reached. `reading` says that older logs are still being read, and
-    `read_until` how far; the data in between is not complete.
+    `complete_until` is the furthest any pass reached. `reading` says that a long pass is under way, `catching_up`
+    that more of the past is coming in, and `read_until` how far either has come.
     """
     present = now or datetime.now(UTC)
     passes = reader.table("ingest_passes")
@@ -105,6 +105,7 @@ def _renamed(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         **plain,
         "complete_until": row["complete_to"],
         "reading": _is_reading(plain, now),
+        "catching_up": _is_catching_up(plain, now),
         "read_until": reached or plain["window_end"],
         "passes": row["passes"],
         "max_lateness_ms": row["max_lateness_ms"],
@@ -112,15 +113,16 @@ def _renamed(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 
 def _is_reading(latest: Mapping[str, Any], now: datetime) -> bool:
-    """Tell whether a collector is at work on older logs: in the middle of a pass, or at the end of one far behind."""
+    """Tell whether a collector is in the middle of a pass that takes several steps, such as a first one."""
+    return latest["status"] == "reading" and now - (latest["finished_at"] or latest["last_pass_at"]) <= _STALLED
+
+
+def _is_catching_up(latest: Mapping[str, Any], now: datetime) -> bool:
+    """Tell whether more of the past is coming in: a pass is under way, or one has just ended far behind."""
     at, reached = latest["last_pass_at"], latest["complete_until"]
-    if now - (latest["finished_at"] or at) > _STALLED:
-        return False
-    if latest["status"] == "reading":
-        return True
-    return (
-        latest["status"] != "failed" and bool(latest["lines_read"]) and reached is not None and at - reached > BACKLOG
-    )
+    behind = reached is not None and at - reached > BACKLOG and bool(latest["lines_read"])
+    just_ended = now - (latest["finished_at"] or at) <= _PAUSED and latest["status"] != "failed"
+    return _is_reading(latest, now) or (behind and just_ended)
 
 
 def _counters(reader: Reader, passes: ir.Table) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,106 @@
+"""`cachewise reprice`: apply the present price book to calls that are stored, after showing what would change."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cli.asking import Misuse, parse_time
+from cli.confirming import actor, confirm
+from cli.metrics import plain
+from core import care, settings
+from core.pricing import load_book
+from core.store.lake import Lake
+
+
+@click.command("reprice")
+@click.option("--from", "from_", metavar="TIME", help="Only calls from this time on: a date, a time, or 30d.")
+@click.option("--to", metavar="TIME", help="Only calls before this time.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and stop.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--undo", "undoing", is_flag=True, help="Take the latest repricing back; rows that came since stay.")
+@click.option("--action", "action_id", metavar="ID", help="With --undo: which repricing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; the preview goes to standard error.")
+def command(
+    from_: str | None,
+    to: str | None,
+    dry_run: bool,
+    yes: bool,
+    undoing: bool,
+    action_id: str | None,
+    as_json: bool,
+) -> None:
+    """Price stored calls again with the present price book: preview by model, then one transaction for each date."""
+    configured = settings.load()
+    lake = Lake(configured.lake_path)
+    out = Console(stderr=as_json, highlight=False)
+    if undoing:
+        _undo(lake, action_id, out, dry_run=dry_run, yes=yes, as_json=as_json)
+        return
+    if action_id is not None:
+        raise Misuse("--action names the repricing to undo. Add --undo.")
+    book = load_book(configured.price_files)
+    planned = care.plan(lake, book, parse_time(from_, "--from"), parse_time(to, "--to"))
+    _show(planned, out)
+    told: dict[str, Any] = {"dry_run": dry_run, "applied": False, **planned.facts()}
+    if planned.changed and not dry_run:
+        confirm(f"Change {planned.changed:,} calls of {len(planned.days)} days?", yes=yes)
+        done = care.apply(lake, book, planned, actor=actor())
+        told |= {"applied": True, "action_id": done.action_id}
+        out.print(f"Done. Take it back with: cachewise reprice --undo --action {done.action_id}")
+    if as_json:
+        click.echo(json.dumps(plain(told), ensure_ascii=False))
+
+
+def _undo(lake: Lake, action_id: str | None, out: Console, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    known = care.undoable(lake)
+    if dry_run:
+        told: dict[str, Any] = {"dry_run": True, "undoable": [_line(item) for item in known]}
+        for item in told["undoable"]:
+            out.print(escape(f"{item['action_id']}  {item['at']:%Y-%m-%d %H:%M} UTC  {item['changed']:,} calls"))
+        if not known:
+            out.print("No repricing can be undone.")
+    else:
+        if known:
+            confirm(f"Undo repricing {action_id or known[0].action_id}?", yes=yes)
+        told = care.undo(lake, action_id, actor=actor())
+        kept = f"; {told['kept']:,} were told anew since and stay" if told["kept"] else ""
+        out.print(f"{told['restored']:,} calls say again what they said before{kept}.")
+    if as_json:
+        click.echo(json.dumps(plain(told), ensure_ascii=False))
+
+
+def _line(item: Any) -> dict[str, Any]:
+    return {
+        "action_id": item.action_id,
+        "at": item.ts,
+        "actor": item.actor,
+        "result": item.result,
+        "book": item.before.get("book"),
+        "changed": item.before.get("changed"),
+    }
+
+
+def _show(planned: care.Plan, out: Console) -> None:
+    if not planned.calls:
+        out.print("There are no calls in this range.")
+        return
+    table = Table(title=f"Price book {planned.book} over {planned.calls:,} calls", title_justify="left")
+    columns = ("calls", "changed", "unpriced → priced", "priced → unpriced", "old $", "new $", "change $")
+    table.add_column("model")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for item in planned.models:
+        counts = (item.calls, item.changed, item.now_priced, item.now_unpriced)
+        dollars = (item.old_usd, item.new_usd, item.change_usd)
+        table.add_row(
+            escape(item.model or "(unknown)"), *(f"{n:,}" for n in counts), *(f"{usd:,.6f}" for usd in dollars)
+        )
+    out.print(table)
+    if not planned.changed:
+        out.print("Nothing would change.")
