@@ -18,6 +18,7 @@ import click
 from collector.build import make_collector, paths_as_sources
 from collector.pipeline import Collector
 from collector.result import PassResult
+from collector.sources.pace import Paces
 from core import settings as settings_module
 from core.errors import CachewiseError, FixSettings
 from core.pricing import load_book
@@ -43,8 +44,11 @@ def command(paths: tuple[str, ...], name: str | None, once: bool, interval: floa
     settings = settings_module.load()
     lake, book = Lake(settings.lake_path), load_book(settings.price_files)
     sources = _chosen(settings, paths, name)
+    paces = Paces()
     collectors = [
-        make_collector(source, lake, book, follow=not once, stdin=sys.stdin.buffer if source.paths == ("-",) else None)
+        make_collector(
+            source, lake, book, follow=not once, stdin=sys.stdin.buffer if source.paths == ("-",) else None, paces=paces
+        )
         for source in sources
     ]
     _spare_the_garbage_collector()

@@ -11,6 +11,7 @@ from collector.pipeline import Collector
 from collector.sources.base import Source
 from collector.sources.cloudwatch import CloudWatchSource
 from collector.sources.files import STDIN, FilesSource
+from collector.sources.pace import Paces
 from collector.sources.s3 import S3Source
 from core.errors import FixSettings
 from core.pricing import PriceBook
@@ -19,12 +20,18 @@ from core.store.lake import Lake
 
 
 def make_collector(
-    settings: SourceSettings, lake: Lake, book: PriceBook, *, follow: bool = False, stdin: BinaryIO | None = None
+    settings: SourceSettings,
+    lake: Lake,
+    book: PriceBook,
+    *,
+    follow: bool = False,
+    stdin: BinaryIO | None = None,
+    paces: Paces | None = None,
 ) -> Collector:
-    """Return the collector of one configured source."""
+    """Return the collector of one configured source. Sources that are read together share `paces`."""
     source: Source
     if settings.kind == "cloudwatch":
-        source = CloudWatchSource(settings, follow=follow)
+        source = CloudWatchSource(settings, follow=follow, pace=(paces or Paces()).of(settings))
     elif settings.kind == "files":
         source = FilesSource(settings, final=not follow, stdin=stdin)
     elif settings.kind == "s3":

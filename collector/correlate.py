@@ -7,8 +7,9 @@ lines without inherit, REPORT closes it. Managed Instances interleave requests; 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from collector.event import LogEvent, Origin
 from collector.parsers.claude_code import more_complete, project_name
@@ -78,6 +79,7 @@ class Invocation:
     report: Report | None = None
     timed_out: bool = False
     closed: bool = False
+    json: bool = False  # its START was a platform record
     lines: int = 0  # of ours that were seen of it: how much a telling knows
 
     @property
@@ -140,7 +142,6 @@ class Invocation:
 
     def split(self, until_ms: int) -> Invocation:
         """Take out what was logged until then; what stays has not seen all of its neighbours yet."""
-        self.pair()
         older = Invocation(self.origin, None, self.start_ms, self.first)
         older.calls = [draft for draft in self.calls if draft.event.ts_ms <= until_ms]
         older.stores = [draft for draft in self.stores if draft.event.ts_ms <= until_ms]
@@ -153,6 +154,14 @@ class Invocation:
         return older
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A line that may be delivered again, and whose it was."""
+
+    owner: Invocation
+    draft: CallDraft | StoreDraft
+
+
 @dataclass(slots=True)
 class _Stream:
     """What is known of one environment."""
@@ -162,10 +171,11 @@ class _Stream:
     between: bool = False  # a REPORT was seen and no START since: what comes belongs to nobody
     managed: bool = False
     platform: bool = False  # START or REPORT lines are written to it
-    unreported: Invocation | None = None  # ended by the next START; its REPORT may follow in the same millisecond
+    unreported: dict[str, Invocation] = field(default_factory=dict)  # ended by the next START; a line may follow
     others: dict[str, Invocation] = field(default_factory=dict)  # open beside the current one
     closed: deque[tuple[int, int, str]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
-    recent: dict[tuple[int, int], LogEvent] = field(default_factory=dict)
+    recent: dict[tuple[int, int, int], _Told] = field(default_factory=dict)
+    records: deque[CallDraft] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     misses: dict[str, tuple[int, StoreDraft]] = field(default_factory=dict)
     engine: str | None = None
     last_ms: int = 0
@@ -178,6 +188,7 @@ class Correlator:
         self._streams: dict[Origin, _Stream] = {}
         self._settled: list[Invocation] = []
         self._elsewhere: dict[object, CallDraft] = {}  # calls that belong to no stream of lines, each once
+        self._reopened: list[Invocation] = []
         self.newest_ms = 0
         self.dropped = 0
 
@@ -213,6 +224,9 @@ class Correlator:
             self._settle_gap(stream, self.newest_ms)
             if stream.last_ms < self.newest_ms - _IDLE_MS and not _open_in(stream) and not stream.gap:
                 del self._streams[origin]
+        for one in self._reopened:
+            one.pair()
+        self._reopened = []
         settled, self._settled = self._settled, []
         if self._elsewhere:
             settled.append(_lone(list(self._elsewhere.values())))
@@ -244,7 +258,7 @@ class Correlator:
         settled.extend(self._settled)
         self._settled = []
         for one in waiting:
-            one.pair()
+            self._pair(self._streams[one.origin], one)
         return settled, waiting
 
     def open_events(self) -> Iterator[LogEvent]:
@@ -265,54 +279,53 @@ class Correlator:
             current.started, current.version = True, fact.version or current.version
             current.start_ms, current.first = event.ts_ms, event
             return
-        if current and current.started and fact.json:
-            stream.managed = True
         if current and stream.managed:
             assert current.request_id is not None
             stream.others[current.request_id] = current
         elif current:
             self._close(stream, current)
-            stream.unreported = current
+            _remember(stream.unreported, current.request_id, current)
         self._close_gap(stream)
         stream.between = False
         stream.current = Invocation(
             event.origin, fact.request_id, event.ts_ms, event, started=True, version=fact.version, last_ms=event.ts_ms
         )
-        stream.current.lines = 1
+        stream.current.lines, stream.current.json = 1, fact.json
 
     def _report(self, stream: _Stream, event: LogEvent, fact: Report) -> None:
         stream.platform = True
         if fact.json and fact.billed_duration_ms is None:
             stream.managed = True
-        ended = stream.unreported
-        found = self._named(stream, fact.request_id)
-        if found is None and ended and ended.request_id == fact.request_id:
-            found, stream.unreported = ended, None
-            self._settled = [one for one in self._settled if one is not found]
+        found = self._named(stream, fact.request_id) or self._revived(stream, fact.request_id, event.ts_ms)
         if found is None:
-            found = self._unstarted(stream, event, fact)
+            found = Invocation(event.origin, fact.request_id, event.ts_ms - round(fact.duration_ms or 0), event)
+        if not found.started:
+            self._adopt(stream, found, event, fact)
         found.report = fact
         found.lines += 1
         found.last_ms = event.ts_ms
+        if stream.unreported.pop(fact.request_id, None):
+            self._settled = [one for one in self._settled if one is not found]
         self._close(stream, found)
         stream.between = not stream.managed and stream.current is None
 
-    def _unstarted(self, stream: _Stream, event: LogEvent, fact: Report) -> Invocation:
-        """Make the invocation of a REPORT whose START we did not see; lines just before it were its own."""
-        start_ms = event.ts_ms - round(fact.duration_ms or 0)
-        made = Invocation(event.origin, fact.request_id, start_ms, event)
+    def _adopt(self, stream: _Stream, one: Invocation, event: LogEvent, fact: Report) -> None:
+        """Give a request whose START we did not see the bare lines just before its REPORT: they were its own."""
         gap = stream.gap
-        if gap and not stream.between and not stream.managed and gap.first.ts_ms >= start_ms - 1_000:
-            made.calls, made.stores, made.engine, made.lines = gap.calls, gap.stores, gap.engine, gap.lines
-            drafts: list[CallDraft | StoreDraft] = [*made.calls, *made.stores]
-            for draft in drafts:
-                draft.invocation_id, draft.attribution = fact.request_id, "positional"
-            stream.gap = None
-        return made
+        if gap is None or stream.between or stream.managed:
+            return
+        if gap.first.ts_ms < event.ts_ms - round(fact.duration_ms or 0) - 1_000:
+            return
+        drafts: list[CallDraft | StoreDraft] = [*gap.calls, *gap.stores]
+        for draft in drafts:
+            draft.invocation_id, draft.attribution = fact.request_id, "positional"
+        one.calls, one.stores = one.calls + gap.calls, one.stores + gap.stores
+        one.engine, one.lines = one.engine or gap.engine, one.lines + gap.lines
+        stream.gap = None
 
     def _timed_out(self, stream: _Stream, event: LogEvent, fact: TimedOut) -> None:
         """Take the old timeout line: it comes beside a REPORT that may not say so, before it or after."""
-        found = self._named(stream, fact.request_id)
+        found = self._named(stream, fact.request_id) or self._revived(stream, fact.request_id, event.ts_ms)
         if found is None:
             found = next((one for one in reversed(self._settled) if one.request_id == fact.request_id), None)
         if found is None:
@@ -323,24 +336,21 @@ class Correlator:
         found.lines += 1
 
     def _store(self, stream: _Stream, event: LogEvent, fact: StoreLine, part: int) -> None:
-        owner, attribution = self._owner(stream, event, fact.request_id)
-        draft = StoreDraft(
-            event,
-            fact,
-            owner.request_id or self._late(stream, event, fact.request_id),
-            attribution,
-            self._redelivered(stream, event),
-            part,
-        )
-        if draft.invocation_id and attribution == "none":
-            draft.attribution = "positional"
+        copied = self._copied(stream, event, part)
+        owner, attribution = self._owner(stream, event, fact.request_id, copied)
+        invocation_id = owner.request_id or self._late(stream, event, fact.request_id)
+        if invocation_id and attribution == "none":
+            attribution = "positional"
+        draft = StoreDraft(event, fact, invocation_id, attribution, copied is not None, part)
         owner.stores.append(draft)
         owner.lines += 1
-        owner.last_ms = event.ts_ms
+        owner.last_ms = max(owner.last_ms, event.ts_ms)
+        if copied is not None:
+            draft.invocation_id, draft.attribution = copied.draft.invocation_id, copied.draft.attribution
+            return
+        _remember(stream.recent, (event.ts_ms, hash(event.message), part), _Told(owner, draft))
         owner.engine = stream.engine = fact.engine
         at_ms = fact.stamp_ms or event.ts_ms
-        if draft.redelivery:
-            return
         if fact.kind == "miss":
             stream.misses[fact.engine] = at_ms, draft
         elif fact.kind == "stored":
@@ -352,18 +362,26 @@ class Correlator:
         if isinstance(fact, CallRecord) and fact.told_by in ELSEWHERE:
             self._tell_alone(event, fact, part)
             return
-        owner, attribution = self._owner(stream, event, fact.request_id)
+        known = isinstance(fact, CallRecord) and fact.call_id is not None  # told again, it is the same call
+        copied = None if known else self._copied(stream, event, part)
+        owner, attribution = self._owner(stream, event, fact.request_id, copied)
         invocation_id = owner.request_id or self._late(stream, event, fact.request_id)
         if invocation_id and attribution == "none":
             attribution = "positional"
         engine = fact.engine if isinstance(fact, CallRecord) else None
         engine = engine or owner.engine or (None if stream.managed else stream.engine)
-        known = isinstance(fact, CallRecord) and fact.call_id is not None  # told again, it is the same call
-        copy = self._redelivered(stream, event) and not known
-        draft = CallDraft(event, fact, invocation_id, attribution, engine, copy, part)
+        draft = CallDraft(event, fact, invocation_id, attribution, engine, copied is not None, part)
         owner.calls.append(draft)
         owner.lines += 1
-        owner.last_ms = event.ts_ms
+        owner.last_ms = max(owner.last_ms, event.ts_ms)
+        if copied is not None and isinstance(copied.draft, CallDraft):
+            first = copied.draft
+            draft.invocation_id, draft.attribution, draft.engine = first.invocation_id, first.attribution, first.engine
+            return
+        if isinstance(fact, CallRecord):
+            stream.records.append(draft)
+        if not known:
+            _remember(stream.recent, (event.ts_ms, hash(event.message), part), _Told(owner, draft))
 
     def _tell_alone(self, event: LogEvent, fact: CallRecord, part: int) -> None:
         """Take a call that was written outside any environment's stream; of one told several times, the fullest."""
@@ -379,11 +397,23 @@ class Correlator:
 
     # whose
 
-    def _owner(self, stream: _Stream, event: LogEvent, request_id: str | None) -> tuple[Invocation, str]:
-        """Return the invocation a line belongs to, or the gap it falls into, and how that is known."""
+    def _owner(
+        self, stream: _Stream, event: LogEvent, request_id: str | None, copied: _Told | None = None
+    ) -> tuple[Invocation, str]:
+        """Return the invocation a line belongs to, or the gap it falls into, and how that is known.
+
+        A copy belongs where the line belongs that it copies, even if another request began in that millisecond.
+        """
         current = stream.current
+        if copied is not None:
+            owner = copied.owner
+            if owner is stream.gap or any(owner is one for one in _open_in(stream)):
+                return owner, copied.draft.attribution
+            if any(owner is one for one in self._settled):
+                self._reopen(owner)
+                return owner, copied.draft.attribution
         if request_id is not None:
-            found = self._named(stream, request_id)
+            found = self._named(stream, request_id) or self._revived(stream, request_id, event.ts_ms)
             if found is None:
                 found = self._unannounced(stream, event, request_id)
             return found, "explicit"
@@ -411,6 +441,34 @@ class Correlator:
             return current
         return stream.others.get(request_id)
 
+    def _revived(self, stream: _Stream, request_id: str, ts_ms: int) -> Invocation | None:
+        """Return a request that the next START seemed to end, and of which a line is still to come.
+
+        In the millisecond of that START, the two were only delivered in another order. Later, both are under way at
+        once: this is a Managed Instance, and bare lines since then belong to nobody.
+        """
+        one = stream.unreported.get(request_id)
+        if one is None:
+            return None
+        current = stream.current
+        if one.json and current is not None and ts_ms > current.start_ms:
+            stream.managed = True
+            del stream.unreported[request_id]
+            self._settled = [other for other in self._settled if other is not one]
+            one.closed = False
+            stream.others[request_id] = one
+            _disown(stream, current)
+        else:
+            self._reopen(one)
+        return one
+
+    def _reopen(self, one: Invocation) -> None:
+        """Tell a settled request again, for a line of it has come."""
+        if one not in self._reopened:
+            self._reopened.append(one)
+        if not any(one is other for other in self._settled):
+            self._settled.append(one)
+
     def _late(self, stream: _Stream, event: LogEvent, request_id: str | None) -> str | None:
         """Return the closed invocation in whose time a line falls that came after its end."""
         if request_id is not None or stream.managed:
@@ -428,7 +486,7 @@ class Correlator:
             stream.others.pop(one.request_id, None)
         if one.report and one.started and one.request_id is not None:
             stream.closed.append((one.start_ms, one.last_ms, one.request_id))
-        one.pair()
+        self._pair(stream, one)
         self._settled.append(one)
 
     def _settle_gap(self, stream: _Stream, now_ms: int) -> None:
@@ -441,29 +499,42 @@ class Correlator:
             return
         until_ms = now_ms - (HOLD_MS if stream.platform else SETTLE_MS)
         if gap.first.ts_ms <= until_ms:
+            self._pair(stream, gap)
             self._settled.append(gap.split(until_ms))
 
     def _close_gap(self, stream: _Stream) -> None:
         if stream.gap:
             stream.gap.closed = True
-            stream.gap.pair()
+            self._pair(stream, stream.gap)
             self._settled.append(stream.gap)
             stream.gap = None
 
-    def _redelivered(self, stream: _Stream, event: LogEvent) -> bool:
-        """Say whether the same text was logged in the same millisecond under an id of another delivery."""
+    def _pair(self, stream: _Stream, one: Invocation) -> None:
+        """Join text lines with records; where a window cut off the START that tied them together, by nearness."""
+        one.pair()
+        if one.started:
+            return
+        left: list[CallDraft] = []
+        for draft in one.calls:
+            record = _nearest(draft, stream.records)
+            if record is None:
+                left.append(draft)
+            else:
+                assert isinstance(draft.fact, CostLine)
+                record.twin = draft.fact
+                record.absorbed.append(draft)
+        one.calls = left
+
+    def _copied(self, stream: _Stream, event: LogEvent, part: int) -> _Told | None:
+        """Return what was told by the same text of the same millisecond under an id of another delivery."""
         if event.event_id is None:
-            return False
-        key = (event.ts_ms, hash(event.message))
-        before = stream.recent.get(key)
-        if before is None or before.event_id == event.event_id:
-            if before is None:
-                if len(stream.recent) >= _REMEMBERED:
-                    del stream.recent[next(iter(stream.recent))]
-                stream.recent[key] = event
-            return False
+            return None
+        told = stream.recent.get((event.ts_ms, hash(event.message), part))
+        if told is None or told.draft.event.event_id == event.event_id:
+            return None
         # ids of one delivery differ in their last 16 bits only: the position in the batch
-        return before.order >> 16 != event.order >> 16 or event.order < 1 << 80
+        another = told.draft.event.order >> 16 != event.order >> 16 or event.order < 1 << 80
+        return told if another else None
 
 
 def _lone(drafts: list[CallDraft]) -> Invocation:
@@ -472,8 +543,52 @@ def _lone(drafts: list[CallDraft]) -> Invocation:
     return Invocation(first.origin, None, first.ts_ms, first, last_ms=drafts[-1].event.ts_ms, calls=drafts, closed=True)
 
 
+def _remember(kept: dict[Any, Any], key: Any, value: Any) -> None:
+    """Keep a value among the last few; the first told under a key stays."""
+    if len(kept) >= _REMEMBERED:
+        del kept[next(iter(kept))]
+    kept.setdefault(key, value)
+
+
+def _disown(stream: _Stream, one: Invocation) -> None:
+    """Move the bare lines of a request into the gap: it was not alone."""
+    calls = [draft for draft in one.calls if draft.attribution == "positional"]
+    stores = [draft for draft in one.stores if draft.attribution == "positional"]
+    bare: list[CallDraft | StoreDraft] = [*calls, *stores]
+    if not bare:
+        return
+    one.calls = [draft for draft in one.calls if draft.attribution != "positional"]
+    one.stores = [draft for draft in one.stores if draft.attribution != "positional"]
+    for draft in bare:
+        draft.invocation_id, draft.attribution = None, "none"
+        if isinstance(draft, CallDraft) and not isinstance(draft.fact, CallRecord):
+            draft.engine = None
+    first = min((draft.event for draft in bare), key=lambda event: (event.ts_ms, event.order))
+    if stream.gap is None:
+        stream.gap = Invocation(one.origin, None, first.ts_ms, first)
+    stream.gap.calls, stream.gap.stores = calls + stream.gap.calls, stores + stream.gap.stores
+    stream.gap.last_ms = max(stream.gap.last_ms, *(draft.event.ts_ms for draft in bare))
+
+
 def _open_in(stream: _Stream) -> list[Invocation]:
     return [*([stream.current] if stream.current else []), *stream.others.values()]
+
+
+def _nearest(draft: CallDraft, records: Iterable[CallDraft]) -> CallDraft | None:
+    """Return the record that tells what a text line tells, if one was written at nearly the same time."""
+    if not isinstance(draft.fact, CostLine):
+        return None
+
+    def away(record: CallDraft) -> int:
+        return abs(record.event.ts_ms - draft.event.ts_ms)
+
+    same = [
+        record
+        for record in records
+        if record.twin is None and isinstance(record.fact, CallRecord) and _same_tokens(draft.fact, record.fact)
+    ]
+    nearest = min(same, key=away, default=None)
+    return nearest if nearest is not None and away(nearest) <= _PAIR_MS else None
 
 
 def _same_tokens(line: CostLine, record: CallRecord) -> bool:

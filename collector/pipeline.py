@@ -63,6 +63,7 @@ class Collector:
         self._written_no = 0  # the newest pass this process has written
         self._written: set[str] = set()  # tables this process has added rows to
         self._newest = _LONG_AGO  # time of the newest pass written: the next is later, even if the clock went back
+        self._reading = False  # the step written last was not the last of its pass
         self._unwritten: PassResult | None = None  # quiet passes, to be written with the next one that is not
         self._written_at = float("-inf")
         self._last_status: str | None = None
@@ -137,7 +138,7 @@ class Collector:
             step.dropped_records += correlator.dropped
             correlator.dropped = 0
         cursor = self._source.hold(batch.cursor, held)
-        self._commit(step, told, cursor, batch, changed=fresh or not last)
+        self._commit(step, told, cursor, batch, changed=fresh or not last or self._reading or batch.scan > 0)
         return step
 
     def _commit(self, step: PassResult, told: list[Invocation], cursor: Cursor, batch: Batch, *, changed: bool) -> None:
@@ -190,7 +191,7 @@ class Collector:
         written.began = self._newest = max(written.began, self._newest + _TICK)
         row = written.row(pass_no=pass_no, cursor=cursor if self._remembers else None, finished=self._clock())
         self._lake.commit("ingest_passes", row, source=self._source.name, pass_no=pass_no)
-        self._unwritten, self._written_no = None, pass_no
+        self._unwritten, self._written_no, self._reading = None, pass_no, step.reading
         self._written_at, self._last_status = time.monotonic(), step.status
 
     def _fail(self, total: PassResult, error: CachewiseError) -> None:
@@ -267,8 +268,9 @@ def _count_late(step: PassResult, batch: Batch, added: pa.Table) -> None:
         event = events.get(event_id)
         ts_ms = event.ts_ms if event else round(told.timestamp() * 1000)
         known_ms = event.ingested_ms or ts_ms if event else ts_ms
+        from_ms, at_ms = batch.seen_before or (0, 0)
         step.late_events += 1
-        step.max_lateness_ms = max(step.max_lateness_ms, known_ms - ts_ms, (batch.seen_before_ms or 0) - ts_ms)
+        step.max_lateness_ms = max(step.max_lateness_ms, known_ms - ts_ms, at_ms - ts_ms if ts_ms >= from_ms else 0)
 
 
 def _parse(batch: Batch, correlator: Correlator, step: PassResult, names: MetricNames) -> bool:

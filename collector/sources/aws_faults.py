@@ -36,10 +36,13 @@ def explain(
     region: str | None,
     endpoint: str | None,
     service: str = "CloudWatch Logs",
+    role_arn: str | None = None,
+    token: bool = False,
 ) -> CachewiseError:
     """Turn a boto3 exception into the error to show. Never quotes the request, which may hold credentials.
 
-    `log_group` is what was to be read, and `service` who was asked for it.
+    `log_group` is what was to be read, `service` who was asked for it, `role_arn` the role it was to be read under,
+    and `token` whether the request continued an earlier page.
     """
     name = type(error).__name__
     where = f"{log_group} in {region or 'no region'}"
@@ -61,20 +64,64 @@ def explain(
         return FixSettings(
             f'endpoint_url = "{endpoint}" is not a URL.', code="COL-406", mend="Write it as http://host:port."
         )
+    if isinstance(error, CutOff):
+        return TryAgain(
+            f"An answer of {service} about {where} was cut off.",
+            code="COL-510",
+            mend="Nothing is lost, the next pass reads on from here; if it stays, look at the proxy in between.",
+        )
     if name in _UNREACHABLE or isinstance(error, OSError):
         return TryAgain(
             f"{service} cannot be reached at {endpoint or region} ({name}).",
             code="COL-503",
             mend="Check network, region and endpoint_url; nothing is lost, the next pass reads on from here.",
         )
+    if role_arn and getattr(error, "operation_name", "") == "AssumeRole":
+        return _no_role(error, role_arn)
+    if token and _code_of(error) == "InvalidParameterException" and "token" in str(error).lower():
+        return TryAgain(
+            f"CloudWatch Logs no longer knows the page token of {where}.",
+            code="COL-509",
+            mend="Nothing is lost; the next pass begins this stretch again.",
+        )
     return _answered(error, where, service)
+
+
+def worth_retrying(error: Exception) -> bool:
+    """Say whether the same request may succeed in a few seconds: throttled, a fault of AWS's, or the network's."""
+    response: Any = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return type(error).__name__ in _UNREACHABLE or isinstance(error, OSError | CutOff)
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return _code_of(error) in _THROTTLED or status >= 500
+
+
+class CutOff(Exception):
+    """The answer ended too early. boto3 does not say so: it hands out an answer without its members."""
+
+
+def _no_role(error: Exception, role_arn: str) -> CachewiseError:
+    code = _code_of(error)
+    if code in _THROTTLED or worth_retrying(error):
+        return TryAgain(
+            f"STS does not lend {role_arn} for now ({code}).", code="COL-500", mend="The next pass asks again."
+        )
+    return FixSettings(
+        f"AWS denies assuming {role_arn} ({code}).",
+        code="COL-415",
+        mend="Check role_arn and external_id; allow sts:AssumeRole, and name the collector in the role's trust policy.",
+    )
+
+
+def _code_of(error: Exception) -> str:
+    response: Any = getattr(error, "response", None)
+    said = response.get("Error", {}) if isinstance(response, dict) else {}
+    return str(said.get("Code", type(error).__name__))
 
 
 def _answered(error: Exception, where: str, service: str) -> CachewiseError:
     """Explain what AWS answered."""
-    response: Any = getattr(error, "response", None)
-    said = response.get("Error", {}) if isinstance(response, dict) else {}
-    code = str(said.get("Code", type(error).__name__))
+    code = _code_of(error)
     if code in _EXPIRED:
         return _expired(where, code)
     if code in _INVALID:

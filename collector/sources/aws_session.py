@@ -8,7 +8,13 @@ _ROLE_SECONDS = 3600
 SESSION_NAME = "cachewise-collect"
 
 
-def open_session(*, region: str | None, role_arn: str | None = None, endpoint_url: str | None = None) -> Any:
+def open_session(
+    *,
+    region: str | None,
+    role_arn: str | None = None,
+    external_id: str | None = None,
+    endpoint_url: str | None = None,
+) -> Any:
     """Return a boto3 session; under a role its credentials renew themselves for as long as the collector runs."""
     import boto3
 
@@ -19,8 +25,9 @@ def open_session(*, region: str | None, role_arn: str | None = None, endpoint_ur
 
     def lend() -> dict[str, str]:
         own: Any = boto3.session.Session(region_name=region)
+        demanded = {"ExternalId": external_id} if external_id else {}
         answer = own.client("sts", region_name=region, endpoint_url=endpoint_url).assume_role(
-            RoleArn=role_arn, RoleSessionName=SESSION_NAME, DurationSeconds=_ROLE_SECONDS
+            RoleArn=role_arn, RoleSessionName=SESSION_NAME, DurationSeconds=_ROLE_SECONDS, **demanded
         )["Credentials"]
         return {
             "access_key": answer["AccessKeyId"],

@@ -40,7 +40,7 @@ class Batch:
     context_before_ms: int | None = None  # events before it are told for context only; their rows are stored already
     scan: int = 0  # 0: reading on; each re-scan of the past has a number of its own, and a correlator of its own
     ends_scan: bool | None = None  # the last batch of its scan; None: it is when none follows
-    seen_before_ms: int | None = None  # re-scan: when this stretch was read before. What is new in it came late
+    seen_before: tuple[int, int] | None = None  # re-scan: (from when on, at what time) this was read the last time
 
 
 class Source(Protocol):

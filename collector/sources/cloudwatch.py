@@ -1,39 +1,57 @@
 """CloudWatch Logs through FilterLogEvents, the only pull API that gives every event its id.
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
-Why this API, and why the cursor is what it is: docs/decisions/030-filter-log-events.md.
+Why this API, and why the cursor is what it is: docs/decisions/030-filter-log-events.md. Why the past is read again:
+docs/reliability.md.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from collector.correlate import HOLD_MS
 from collector.event import LogEvent, Origin
 from collector.parsers.clock import plausible
 from collector.parsers.prefilter import may_be_ours
-from collector.sources.aws_faults import explain
+from collector.sources import rescans
 from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch, Cursor
-from core.errors import CachewiseError, FixSettings, TryAgain
+from collector.sources.log_pages import LogPages
+from collector.sources.pace import Pace
+from core.errors import TryAgain
 from core.settings import SourceSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
-CONNECT_TIMEOUT_S = 5
-READ_TIMEOUT_S = 30
-ATTEMPTS = 6
-PAGE_LIMIT = 10_000
 REPEATED_TOKENS = 5
-SLICE_MS = 6 * 3600 * 1000  # a long first pass is committed slice by slice: tokens die after 24 hours
+SLICE_MS = rescans.HOUR_MS  # the past is read and committed slice by slice: tokens die after 24 hours
+LONGEST_SLICE_MS = 24 * SLICE_MS
+_FEW_PAGES, _MANY_PAGES = 10, 100
 MARGIN_MS = 2_000  # a call's record and text line are told together: never see one without the other
-FOLLOW_PAUSE_S = 0.5  # the quota is five requests a second for the whole account; leave most of it to people
+_SECOND_MS = 1_000
+
+
+@dataclass(slots=True)
+class _Scan:
+    """One reading of a stretch of time. Its cursors are laid over the one before."""
+
+    number: int  # 0 reads on
+    begin_ms: int
+    end_ms: int
+    context_ms: int | None  # what is older was told before
+    whole: bool  # read it in one go; else one slice, and the rest another time
+    seen: tuple[int, int] | None = None  # when this was read the last time: (from when on, at what time)
 
 
 class CloudWatchSource:
-    """Reads one log group. Every pass reads `overlap_s` of the past again, for events that became visible late."""
+    """Reads one log group. Every pass reads `overlap_s` of the past again, for events that became visible late.
+
+    Later ones are found by the re-scans. While following, these take one slice per pass, so that news does not wait.
+    """
 
     kind = "cloudwatch"
 
@@ -43,123 +61,163 @@ class CloudWatchSource:
         *,
         follow: bool = False,
         client: CloudWatchLogsClient | None = None,
+        pace: Pace | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = settings.name
         self._settings = settings
         self._follow = follow
-        self._client = client
-        self._sleep = sleep
-        self._seen: dict[str, int] = {}  # ids this process has handed over, with their times
-        self._new: dict[str, int] = {}  # those of the batch being read
+        self._account, self._region, self._group = _place(settings)
+        self._pages = LogPages(replace(settings, region=self._region), client=client, pace=pace, sleep=sleep)
+        self._seen: dict[str, int] = {}  # ids this process has read, with their times
+        self._covered_ms: int | None = None  # from here on, what is not in `_seen` was not visible to earlier passes
         self._origins: dict[str, Origin] = {}
         self._batch = Batch()
         self._text_bytes = 0
+        self._server_ms: int | None = None
 
     def read(self, cursor: Cursor | None, now: datetime) -> Iterator[Batch]:
-        """Yield every event from the cursor (first time: `since_days` ago) to now, oldest slice first."""
+        """Yield every event from the cursor (first time: `since_days` ago) to now, then the re-scan that is due."""
+        known = cursor or {}
         now_ms = round(now.timestamp() * 1000)
         start_ms = self._start(cursor, now_ms)
+        since_ms = int(known.get("since", start_ms))
         self._forget_before(start_ms - MARGIN_MS)
-        hw = (cursor or {}).get("hw")
-        begin = start_ms
-        while True:
-            end = min(begin + SLICE_MS, now_ms)
-            last = end >= now_ms
-            yield from self._slice(begin, end, cursor, start_ms, hw, now_ms)
-            batch = self._batch
-            batch.window_start_ms, batch.window_end_ms = start_ms, end
-            if last:
-                batch.cursor = {"hw": now_ms, "from": now_ms - self._settings.overlap_s * 1000}
-                batch.complete_until_ms = now_ms - self._settings.overlap_s * 1000
-            else:
-                batch.cursor = {"hw": hw, "from": end}
-            yield self._take()
-            if last:
-                return
-            begin = end
+        self._server_ms = None
+        reading = _Scan(0, start_ms, now_ms, start_ms if cursor else None, whole=True)
+        overlap_ms = self._settings.overlap_s * 1000
+        for batch, reached_ms in self._read(reading, known.get("hw"), now_ms):
+            batch.cursor = {"hw": known.get("hw"), "from": self._moved(start_ms, reached_ms, now_ms), "since": since_ms}
+            if batch.ends_scan:
+                hw = self._true(now_ms)
+                batch.complete_until_ms = hw - overlap_ms
+                batch.cursor = {"hw": hw, "from": hw - overlap_ms, "since": since_ms}
+                batch.cursor["scans"] = known.get("scans") or rescans.begun(known.get("hw") or hw)
+                known = {**known, **batch.cursor}
+                self._covered_ms = max(self._covered_ms or start_ms, start_ms)
+            yield batch
+        yield from self._read_again(known, start_ms, now_ms)
 
     def hold(self, cursor: Cursor, events: Sequence[LogEvent]) -> Cursor:
         """Move the cursor back to the earliest of these events."""
         earliest = min((event.ts_ms for event in events), default=None)
-        if earliest is None or "from" not in cursor:
+        if earliest is None:
             return cursor
-        return {**cursor, "from": min(cursor["from"], earliest)}
+        if cursor.get("rescan"):
+            rescan = cursor["rescan"]
+            return {**cursor, "rescan": {**rescan, "from": min(rescan["from"], earliest)}}
+        return {**cursor, "from": min(cursor["from"], earliest)} if "from" in cursor else cursor
 
     def _start(self, cursor: Cursor | None, now_ms: int) -> int:
         if cursor and isinstance(cursor.get("from"), int):
             return min(int(cursor["from"]), now_ms)
         return now_ms - round(self._settings.since_days * 86_400_000)
 
-    def _slice(
-        self, begin: int, end: int, cursor: Cursor | None, start_ms: int, hw: int | None, now_ms: int
-    ) -> Iterator[Batch]:
-        """Read one window to its last page; a full batch is handed over with the cursor it began with."""
-        context_ms = start_ms if cursor else None
-        first = begin - MARGIN_MS if cursor and begin == start_ms else begin
+    def _moved(self, start_ms: int, reached_ms: int, now_ms: int) -> int:
+        """Return where to read on after a part: never nearer to now than the overlap, which late events need."""
+        return max(start_ms, min(reached_ms, now_ms - self._settings.overlap_s * 1000))
+
+    def _true(self, now_ms: int) -> int:
+        """Return now as AWS's clock has it, should ours be ahead: the cursor must not pass events yet to come."""
+        return now_ms if self._server_ms is None else min(now_ms, self._server_ms + _SECOND_MS)
+
+    def _read_again(self, known: Cursor, start_ms: int, now_ms: int) -> Iterator[Batch]:
+        """Read the past again where it is due or was left off: all of it, or while following one slice."""
+        spans = rescans.spans_ms(self._settings)
+        number = 0
+        while True:
+            scans, number = known["scans"], number + 1
+            rescan = known.get("rescan") or rescans.due(
+                scans,
+                spans,
+                now_ms=self._true(now_ms),
+                until_ms=min(start_ms + HOLD_MS, now_ms),  # a request under way when this pass began is seen whole
+                since_ms=int(known["since"]),
+            )
+            if rescan is None:
+                return
+            seen = scans["hourly"] - spans["hourly"], scans["hourly"]
+            begin = int(rescan["from"])
+            again = _Scan(number, begin, int(rescan["to"]), begin, whole=not self._follow, seen=seen)
+            for batch, reached_ms in self._read(again, None, now_ms):
+                if reached_ms >= again.end_ms:
+                    batch.cursor = {"rescan": None, "scans": rescans.done(scans, rescan)}
+                else:
+                    batch.cursor = {"rescan": {**rescan, "from": reached_ms}}
+                known = {**known, **batch.cursor}
+                yield batch
+            if self._follow:
+                return
+
+    def _read(self, scan: _Scan, hw: int | None, now_ms: int) -> Iterator[tuple[Batch, int]]:
+        """Yield the batches of a scan, slice by slice, each with how far everything was read."""
+        begin, width = scan.begin_ms, SLICE_MS
+        while True:
+            end = min(begin + width, scan.end_ms)
+            last = end >= scan.end_ms
+            pages = 0
+            for full in self._slice(scan, begin, end if last else end - 1, hw, now_ms):
+                pages += 1
+                if full:
+                    yield self._take(scan, end, ends=False), begin
+            ends = last or not scan.whole
+            yield self._take(scan, end, ends=ends), end
+            if ends:
+                return
+            begin, width = end, _next_width(width, pages)
+
+    def _slice(self, scan: _Scan, begin: int, end: int, hw: int | None, now_ms: int) -> Iterator[bool]:
+        """Read one window page by page to its last, saying after each whether the batch is full."""
+        edge = scan.context_ms is not None and begin == scan.begin_ms
+        first = begin - MARGIN_MS if edge else begin
+        read: set[str] = set()  # ids of this window: a page may come twice
         token: str | None = None
         repeated = 0
         while True:
-            page = self._page(first, end, token)
-            self._batch.context_before_ms = context_ms
-            for item in page.get("events", []):
-                self._event(item, context_ms, hw, now_ms)
-            following = page.get("nextToken")
-            if not following:
+            page = self._pages.page(first, end, token)
+            self._server_ms = page.server_ms or self._server_ms
+            self._batch.requests += page.requests
+            self._batch.retries += page.retries
+            for item in page.events:
+                event_id = item.get("eventId")
+                if event_id is None or event_id not in read:
+                    read.add(event_id)
+                    self._event(item, scan, hw, now_ms)
+            yield len(self._batch.events) >= BATCH_EVENTS or self._text_bytes >= BATCH_BYTES
+            if page.following is None:
                 return
-            repeated = repeated + 1 if following == token else 0
+            repeated = repeated + 1 if page.following == token else 0
             if repeated > REPEATED_TOKENS:
                 raise TryAgain(
                     f"CloudWatch Logs repeats one page of {self._settings.log_group} without end.",
                     code="COL-508",
                     mend="Nothing is lost; the next pass reads on from here.",
                 )
-            token = following
-            if len(self._batch.events) >= BATCH_EVENTS or self._text_bytes >= BATCH_BYTES:
-                self._batch.cursor = dict(cursor) if cursor and begin == start_ms else {"hw": hw, "from": begin}
-                yield self._take()
+            token = page.following
 
-    def _page(self, start_ms: int, end_ms: int, token: str | None) -> Any:
-        if self._follow and self._batch.requests:
-            self._sleep(FOLLOW_PAUSE_S)
-        asked: dict[str, Any] = {
-            "logGroupName": self._settings.log_group,
-            "startTime": max(0, start_ms),
-            "endTime": end_ms,
-            "limit": PAGE_LIMIT,
-        }
-        if token:
-            asked["nextToken"] = token
-        try:
-            page = self._open().filter_log_events(**asked)
-        except CachewiseError:
-            raise
-        except Exception as error:  # noqa: BLE001  # boto3 raises classes made at run time; every one is explained
-            raise self._explained(error) from None
-        self._batch.requests += 1
-        self._batch.retries += int(page.get("ResponseMetadata", {}).get("RetryAttempts", 0))
-        return page
-
-    def _event(self, item: Any, context_ms: int | None, hw: int | None, now_ms: int) -> None:
+    def _event(self, item: Any, scan: _Scan, hw: int | None, now_ms: int) -> None:
         """Count or keep one event of a page."""
         ts_ms, message, event_id = item.get("timestamp"), item.get("message", ""), item.get("eventId")
         batch = self._batch
-        known = event_id in self._seen or event_id in self._new
-        again = known or (context_ms is not None and isinstance(ts_ms, int) and ts_ms < context_ms)
+        context = scan.context_ms is not None and isinstance(ts_ms, int) and ts_ms < scan.context_ms
+        again = bool(scan.number) or context or event_id in self._seen
         if not plausible(ts_ms, now_ms=now_ms) or not isinstance(event_id, str):
-            batch.skipped["bad_time" if isinstance(event_id, str) else "no_event_id"] += 1
+            if not again:
+                batch.skipped["bad_time" if isinstance(event_id, str) else "no_event_id"] += 1
+            if isinstance(event_id, str):
+                self._seen[event_id] = now_ms  # counted once, although its own time will never be passed
             return
         ingested = item.get("ingestionTime")
         if not again:
-            self._new[event_id] = ts_ms
+            self._note_late(ts_ms, ingested, hw)
+            self._seen[event_id] = ts_ms
             batch.bytes_read += len(message)
-            if hw is not None and ts_ms < hw and isinstance(ingested, int) and ingested > hw:
-                batch.late_events += 1
-                batch.max_lateness_ms = max(batch.max_lateness_ms, ingested - ts_ms)
         if not may_be_ours(message):
-            batch.ignored["other"] += not again
+            if not again:
+                batch.ignored["other"] += 1
         elif len(message) > MAX_LINE:
-            batch.skipped["too_long"] += not again
+            if not again:
+                batch.skipped["too_long"] += 1
         else:
             order = int(event_id) if event_id.isdecimal() and len(event_id) < 100 else 0
             stream = self._origin(item.get("logStreamName", ""))
@@ -168,46 +226,46 @@ class CloudWatchSource:
             )
             self._text_bytes += len(message)
 
-    def _take(self) -> Batch:
+    def _note_late(self, ts_ms: int, ingested: int | None, hw: int | None) -> None:
+        """Count an event that the last complete pass should have seen by its time, and did not."""
+        if hw is None or ts_ms >= hw:
+            return
+        ingested = ingested if isinstance(ingested, int) else ts_ms
+        if ingested > hw or (self._covered_ms is not None and ts_ms >= self._covered_ms):
+            self._batch.late_events += 1
+            self._batch.max_lateness_ms = max(self._batch.max_lateness_ms, max(ingested, hw) - ts_ms)
+
+    def _take(self, scan: _Scan, end_ms: int, *, ends: bool) -> Batch:
         batch = self._batch
         batch.events.sort(key=lambda event: (event.ts_ms, event.order))
-        self._seen.update(self._new)
-        self._batch, self._new, self._text_bytes = Batch(), {}, 0
+        batch.scan, batch.ends_scan, batch.context_before_ms = scan.number, ends, scan.context_ms
+        batch.window_start_ms, batch.window_end_ms, batch.seen_before = scan.begin_ms, end_ms, scan.seen
+        self._batch, self._text_bytes = Batch(), 0
         return batch
 
     def _origin(self, stream: str) -> Origin:
         origin = self._origins.get(stream)
         if origin is None:
-            settings = self._settings
-            origin = self._origins[stream] = Origin(settings.account, settings.region, settings.log_group, stream)
+            origin = self._origins[stream] = Origin(self._account, self._region, self._group, stream)
         return origin
 
     def _forget_before(self, start_ms: int) -> None:
         self._seen = {event_id: ts_ms for event_id, ts_ms in self._seen.items() if ts_ms >= start_ms}
-        self._batch, self._new, self._text_bytes = Batch(), {}, 0
+        self._batch, self._text_bytes = Batch(), 0
 
-    def _open(self) -> CloudWatchLogsClient:
-        """Make the client when it is first needed, and again after credentials failed."""
-        if self._client is None:
-            import boto3
-            from botocore.config import Config
 
-            config = Config(
-                connect_timeout=CONNECT_TIMEOUT_S,
-                read_timeout=READ_TIMEOUT_S,
-                retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS},
-            )
-            session = boto3.session.Session()
-            self._client = session.client(
-                "logs", region_name=self._settings.region, endpoint_url=self._settings.endpoint_url, config=config
-            )
-        return self._client
+def _next_width(width: int, pages: int) -> int:
+    """Return how wide the next slice is: each costs a request even where nothing was logged."""
+    if pages <= _FEW_PAGES:
+        return min(2 * width, LONGEST_SLICE_MS)
+    return max(width // 2, SLICE_MS) if pages > _MANY_PAGES else width
 
-    def _explained(self, error: Exception) -> CachewiseError:
-        settings = self._settings
-        client = self._client
-        endpoint = settings.endpoint_url or (client.meta.endpoint_url if client is not None else None)
-        explained = explain(error, log_group=str(settings.log_group), region=settings.region, endpoint=endpoint)
-        if isinstance(explained, FixSettings):
-            self._client = None  # credentials may be mended while we run; sessions remember the old ones
-        return explained
+
+def _place(settings: SourceSettings) -> tuple[str | None, str | None, str | None]:
+    """Return (account, region, log group): an ARN and a role say more than the settings beside them need to."""
+    group = settings.log_group or ""
+    if group.startswith("arn:"):
+        _, _, _, region, account, _, name = group.removesuffix(":*").split(":", 6)
+        return settings.account or account, settings.region or region, name
+    account_of_role = settings.role_arn.split(":")[4] if settings.role_arn else None
+    return settings.account or account_of_role, settings.region, settings.log_group
