@@ -103,43 +103,52 @@ def load(reader: Reader, scope: Scope, book: PriceBook, *, look_back: timedelta 
     rows = reader.table("calls", earliest, scope.end)
     rows = rows.filter((rows.status.fill_null("ok") != "error") & (rows.prompt_tokens > 0))
     names = [*_COLUMNS, *(name for name in _OPTIONAL if name in TABLES["calls"].names)]
-    asked = with_starts(reader, rows.select(*names).mutate(in_scope=_in_scope(rows, scope)))
+    asked = with_starts(
+        reader, rows.select(*names).mutate(in_scope=_in_scope(rows, scope)), start=earliest, end=scope.end
+    )
     return from_table(reader.run(asked), book)
 
 
 def from_table(table: pa.Table, book: PriceBook) -> Traffic:
     """Lay calls (with `began`, `fetched` and `in_scope`) out as traffic."""
-    table = _sorted(table)
-    column = {name: coded(table[name]) for name in _words_in(table)}
-    prompt, fresh, read = (integers(table[name]) for name in ("prompt_tokens", "input_tokens", "cache_read_tokens"))
+    started, ended = _times(table)
+    order = np.argsort(started, kind="stable")
+    start_ms, end_ms = started[order] // 1000, ended[order] // 1000
+    column = {name: coded(table[name]).take(order) for name in _words_in(table)}
+
+    def number(name: str, missing: int = 0) -> Ints:
+        return integers(table[name], missing)[order]
+
+    prompt, fresh, read = (number(name) for name in ("prompt_tokens", "input_tokens", "cache_read_tokens"))
     by_text = column["told_by"].equals("text")
-    group = (column["source"].codes, column["engine"].codes)
     model, ttl = effective(
         model=column["model"], ttl=column["cache_ttl"], check=column["price_check"], text=by_text,
-        written=prompt - fresh - read, group=group, version=column["function_version"].codes,
+        written=prompt - fresh - read, group=(column["source"].codes, column["engine"].codes),
+        version=column["function_version"].codes,
     )  # fmt: skip
     lifetimes = np.array([*(TTL_WORDS.get(word, 0) for word in ttl.values), 0], dtype=np.int64)
     ttl_ms = lifetimes[ttl.codes]
-    write_5m, write_1h = _writes(table, prompt - fresh - read, ttl_ms, by_text)
-    start_ms = integers(table["start_us"]) // 1000
+    told_5m, told_1h = (number(name, -1) for name in ("cache_write_5m_tokens", "cache_write_1h_tokens"))
+    write_5m, write_1h = _writes(prompt - fresh - read, told_5m, told_1h, ttl_ms, by_text)
+    ttft_ms = _milliseconds(table["ttft_ms"])[order]
     modifiers = Modifiers(column["service_tier"], column["speed"], column["inference_geo"])
     rates, plain, ids = token_rates(
         book, provider=column["provider"], model=model, start_ms=start_ms, prompt=prompt, modifiers=modifiers
     )
     places = _places(column["provider"], column["region"])
     waits = usual_waits(
-        ttft_ms=_milliseconds(table["ttft_ms"]), model=plain, start_ms=start_ms, read=read > 0,
+        ttft_ms=ttft_ms, model=plain, start_ms=start_ms, read=read > 0,
         wrote=prompt - fresh - read > 0,
         lane=combined(column["engine"].codes, column["source"].codes, plain, places.codes),
     )  # fmt: skip
-    begin_ms, end_ms = _answers(table, start_ms, plain, waits)
+    begin_ms, end_ms = _answers(ttft_ms, start_ms, end_ms, waits[plain])
     return Traffic(
-        call_id=table["call_id"].combine_chunks(),
+        call_id=table["call_id"].combine_chunks().take(pa.array(order)),
         start_ms=start_ms,
         begin_ms=begin_ms,
         end_ms=end_ms,
         start_known=column["ts_kind"].equals("start"),
-        in_scope=table["in_scope"].to_numpy(),
+        in_scope=table["in_scope"].to_numpy()[order],
         by_text=by_text,
         engine=column["engine"],
         model=Coded(plain, ids),
@@ -151,15 +160,15 @@ def from_table(table: pa.Table, book: PriceBook) -> Traffic:
         fingerprint=column["prefix_fingerprint"],
         reason=column.get("cache_miss_reason", _nothing(len(prompt))),
         blocks=column.get("prefix_blocks", _nothing(len(prompt))),
-        fetched=table["fetched"].to_numpy(),
+        fetched=table["fetched"].to_numpy()[order],
         prompt=prompt,
         input=fresh,
         read=read,
         write_5m=write_5m,
         write_1h=write_1h,
-        output=integers(table["output_tokens"]),
-        told_prefix=integers(table["prefix_tokens"], missing=-1),
-        enabled=integers(table["caching_enabled"].cast(pa.int8()), missing=-1),
+        output=number("output_tokens"),
+        told_prefix=number("prefix_tokens", missing=-1),
+        enabled=integers(table["caching_enabled"].cast(pa.int8()), missing=-1)[order],
         ttl_ms=ttl_ms,
         minimum=_minimums(book, model, column["provider"]),
         rates=rates,
@@ -181,27 +190,23 @@ def _in_scope(rows: ir.Table, scope: Scope) -> ir.BooleanValue:
     return inside
 
 
-def _sorted(table: pa.Table) -> pa.Table:
-    """Add `start_us` and sort by it; a call told without its start and without an invocation keeps its own time."""
+def _times(table: pa.Table) -> tuple[Ints, Ints]:
+    """Return each call's start and end in microseconds; a start nothing tells is when it was told."""
     logged = integers(table["ts"])
     began = integers(table["began"], missing=-1)
     latency_us = _milliseconds(table["latency_ms"]) * 1000
     told = coded(table["ts_kind"]).equals("start")
     worked_out = np.where(latency_us > 0, logged - latency_us, np.where(began >= 0, began, logged))
     started = np.where(told, logged, worked_out)
-    ended = np.where(told, started + np.maximum(latency_us, 0), logged)
-    table = table.append_column("start_us", pa.array(started)).append_column("end_us", pa.array(ended))
-    order = np.argsort(started, kind="stable")
-    return table.take(pa.array(order))
+    return started, np.where(told, started + np.maximum(latency_us, 0), logged)
 
 
-def _answers(table: pa.Table, start_ms: Ints, model: Ints, usual: Ints) -> tuple[Ints, Ints]:
+def _answers(ttft_ms: Ints, start_ms: Ints, end_ms: Ints, usual_ms: Ints) -> tuple[Ints, Ints]:
     """Return when each answer began and ended. Untold, it began after its model's usual time to the first token."""
-    ttft = _milliseconds(table["ttft_ms"])
-    end_ms = np.maximum(integers(table["end_us"]) // 1000, start_ms)
+    end_ms = np.maximum(end_ms, start_ms)
     lasted = end_ms - start_ms
-    guess = np.where(lasted > 0, np.minimum(usual[model], lasted), usual[model])
-    begin_ms = start_ms + np.where(ttft >= 0, ttft, guess)
+    guess = np.where(lasted > 0, np.minimum(usual_ms, lasted), usual_ms)
+    begin_ms = start_ms + np.where(ttft_ms >= 0, ttft_ms, guess)
     return begin_ms, np.maximum(end_ms, begin_ms)
 
 
@@ -210,11 +215,8 @@ def _milliseconds(column: pa.ChunkedArray) -> Ints:
     return np.floor(np.clip(values, -1.0, 1e9)).astype(np.int64)
 
 
-def _writes(table: pa.Table, written: Ints, ttl_ms: Ints, by_text: Bools) -> tuple[Ints, Ints]:
+def _writes(written: Ints, told_5m: Ints, told_1h: Ints, ttl_ms: Ints, by_text: Bools) -> tuple[Ints, Ints]:
     """Return the writes by lifetime. A text line's go under the TTL in force, as do those nobody split."""
-    told_5m, told_1h = (
-        integers(table[name], missing=-1) for name in ("cache_write_5m_tokens", "cache_write_1h_tokens")
-    )
     unsplit = by_text | (told_5m < 0) | (told_1h < 0)
     long = ttl_ms == TTL_WORDS["1h"]
     write_1h = np.where(unsplit, np.where(long, written, 0), told_1h)

@@ -7,32 +7,49 @@ the three is taken. What the service does between that moment and the call (mill
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import ibis
 import ibis.expr.types as ir
 
 from core.store.query import Reader
 
+_LONGEST_INVOCATION = timedelta(minutes=16)
 
-def with_starts(reader: Reader, calls: ir.Table) -> ir.Table:
+
+def with_starts(
+    reader: Reader, calls: ir.Table, *, start: datetime | None = None, end: datetime | None = None
+) -> ir.Table:
     """Add `began` (the call may not have begun earlier; null when nothing tells) and `fetched` to calls.
 
-    `fetched` says that the invocation read its prompt anew, from the table, before the call.
+    `fetched` says that the invocation read its prompt anew, from the table, before the call. `start` and `end` bound
+    the calls: their invocations began at most a Lambda timeout before.
     """
-    opened = reader.table("invocations")
-    opened = opened.group_by(opened.invocation_id).aggregate(opened_at=opened.ts.min())
-    looked = reader.table("prompt_store_events")
+    since = None if start is None else start - _LONGEST_INVOCATION
+    looked = reader.table("prompt_store_events", since, end)
     looked = looked.filter(looked.invocation_id.notnull() & (looked.kind != "clear"))
-    looked = looked.group_by(looked.invocation_id).aggregate(
-        looked_at=looked.ts.max(), fetched=(looked.kind == "miss").any()
-    )
+    fetched = looked.filter(looked.kind == "miss").select("invocation_id").distinct()
+    told = calls.filter(calls.ts_kind.fill_null("") == "start")
+    told = told.mutate(began=ibis.null("timestamp('UTC', 6)"))
+    logged = _worked_out(reader, calls.filter(calls.ts_kind.fill_null("") != "start"), looked, since, end)
+    whole = ibis.union(told, logged.select(*told.columns))
+    marked = whole.left_join(fetched.mutate(fetched=True), "invocation_id")
+    return marked.select(*whole.columns, fetched=marked.fetched.fill_null(False))
+
+
+def _worked_out(
+    reader: Reader, calls: ir.Table, looked: ir.Table, since: datetime | None, end: datetime | None
+) -> ir.Table:
+    """Add the latest moment before which calls that were logged at their end cannot have begun."""
+    opened = reader.table("invocations", since, end)
+    opened = opened.group_by(opened.invocation_id).aggregate(opened_at=opened.ts.min())
+    looked = looked.group_by(looked.invocation_id).aggregate(looked_at=looked.ts.max())
     window = ibis.window(group_by=[calls.source, calls.invocation_id], order_by=[calls.ts, calls.call_id])
     with_lag = calls.mutate(before_at=calls.invocation_id.notnull().ifelse(calls.ts.lag().over(window), ibis.null()))
     joined = with_lag.left_join(opened, "invocation_id").drop("invocation_id_right")
     joined = joined.left_join(looked, "invocation_id").drop("invocation_id_right")
     moments = [_not_after(joined[name], joined.ts) for name in ("opened_at", "looked_at", "before_at")]
-    return joined.mutate(began=ibis.greatest(*moments), fetched=joined.fetched.fill_null(False)).drop(
-        "opened_at", "looked_at", "before_at"
-    )
+    return joined.mutate(began=ibis.greatest(*moments))
 
 
 def _not_after(moment: ir.TimestampColumn, ts: ir.TimestampColumn) -> ir.TimestampColumn:

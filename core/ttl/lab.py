@@ -114,6 +114,7 @@ def mix(found: Lab) -> dict[str, Any]:
         "observed_usd": _usd(observed),
         "replayed_usd": _usd(replayed),
         "model_error": replayed / observed - 1 if observed else None,
+        "span_days": found.span_days,
     }
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from core.misses.judge import judge
 from core.traffic import Traffic
-from core.traffic.arrays import Bools, Ints, by_lane, combined
+from core.traffic.arrays import Bools, Ints, by_lane, combined, first_of_run
 from core.ttl.replay import LONG_MS, SHORT_MS, Replayed, Sorted, replay, replay_kept_alive, replay_mixed, stop_rule
 
 POLICIES = ("off", "5m", "1h", "5m_keep_alive")
@@ -21,6 +23,9 @@ GAP_EDGES_MS = tuple(
     )
 )  # fmt: skip
 _CONFIGURED_BY = 200  # the last so many calls say which policy an engine is set to
+_CHUNK = 1 << 18  # rows looked at together: their columns stay in the processor's cache
+_SAMPLE = 5_000  # calls of an engine that its medians are taken from
+_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,161 +142,163 @@ def arrivals(calls: Traffic) -> Arrivals:
 
 
 def study(calls: Arrivals) -> Lab:
-    """Replay and price every policy."""
+    """Replay and price every policy, a chunk of lanes at a time: what a lane does concerns no other lane."""
+    frame = _Frame.of(calls)
     order = by_lane(calls.lane, calls.start_ms)
-    bench = _Bench(calls, order)
-    lanes = bench.sorted
-    bench.add("off", None)
-    bench.add("5m", replay(lanes, SHORT_MS), bench.price_5m)
-    bench.add("1h", replay(lanes, LONG_MS), bench.price_1h)
-    most = stop_rule(bench.rate_read, bench.rate_5m)
-    alive = replay_kept_alive(lanes, most, end_ms=int(calls.start_ms.max(initial=0)))
-    bench.add("5m_keep_alive", alive, bench.price_5m)
-    bursts = bench.add_in_force(order)
-    bench.add_observed(order)
-    return bench.lab(bursts)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        parts = list(pool.map(lambda rows: _Chunk(calls, frame, rows).part(), _chunks(calls.lane, order)))
+    return _lab(calls, frame, parts)
 
 
-class _Bench:
-    """Sums up replays by engine and day. Rows are the calls that could be cached, sorted; the rest cost the same."""
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What all chunks share."""
 
-    def __init__(self, calls: Arrivals, order: Ints) -> None:
-        self._calls = calls
-        counted = calls.counted
-        days = calls.start_ms[counted] // DAY_MS
-        self.first_day = int(days.min()) if len(days) else 0
-        self.n_days = int(days.max()) - self.first_day + 1 if len(days) else 1
-        self.order = order[calls.eligible[order]]
-        rows = self.order
-        self.sorted = Sorted.of(calls.lane[rows], calls.start_ms[rows], calls.begin_ms[rows])
-        self.rate_read, self.rate_5m = calls.rate_read[rows], calls.rate_5m[rows]
-        self._prefix = calls.prefix[rows]
-        self.price_off = self._prefix * calls.rate_input[rows]
-        self.price_read = self._prefix * self.rate_read
-        self.price_5m = self._prefix * self.rate_5m
-        self.price_1h = self._prefix * calls.rate_1h[rows]
-        self._segments = _Segments(calls, rows, self.first_day, self.n_days)
-        same = calls.tail_cost + np.where(calls.eligible, 0, calls.prefix * calls.rate_input)
-        self._base = _Segments(calls, order, self.first_day, self.n_days).total(same[order])
-        self._costs: dict[str, Ints] = {}
-        self._reads: dict[str, Ints] = {}
-        self._writes: dict[str, Ints] = {}
-        self._pings = np.zeros(len(calls.engines), dtype=np.int64)
+    first_day: int
+    n_days: int
+    span_days: float
+    end_ms: int
+    counts: Ints  # counted calls by engine
+    stride: Ints  # every so many-th call of an engine is in its sample
 
-    def add(self, policy: str, done: Replayed | None, price_write: Ints | None = None) -> None:
-        """Price one policy; none replayed means that nothing is marked."""
-        if done is None or price_write is None:
-            self._costs[policy] = self._base + self._segments.total(self.price_off)
-            none = np.zeros(len(self._calls.engines), dtype=np.int64)
-            self._reads[policy] = self._writes[policy] = none
-            return
-        spent = np.where(done.read, self.price_read, price_write)
-        if done.pings is not None:
-            spent = spent + done.pings * self.price_read
-            self._pings = self._segments.by_engine(done.pings)
-        self._count(policy, spent, done.read, ~done.read)
-
-    def add_in_force(self, order: Ints) -> tuple[Bursts, ...]:
-        """Replay what each call asked for, and look for bursts in it."""
-        calls, rows = self._calls, self.order
-        marked = calls.marked[rows]
-        some = rows[marked]
-        lanes = Sorted.of(calls.lane[some], calls.start_ms[some], calls.begin_ms[some])
-        done = replay_mixed(lanes, calls.ttl_ms[some])
-        price_write = np.where(calls.ttl_ms[some] == LONG_MS, self.price_1h[marked], self.price_5m[marked])
-        spent = self.price_off.copy()
-        spent[marked] = np.where(done.read, self.price_read[marked], price_write)
-        read = np.zeros(len(rows), dtype=np.bool_)
-        read[marked] = done.read
-        self._count(IN_FORCE, spent, read, marked & ~read)
-        return self._bursts(some, lanes, done, price_write, self.price_read[marked])
-
-    def add_observed(self, order: Ints) -> None:
-        """Add up what was paid."""
-        whole = _Segments(self._calls, order, self.first_day, self.n_days)
-        self._costs[OBSERVED] = whole.total(self._calls.observed_cost[order])
-
-    def lab(self, bursts: tuple[Bursts, ...]) -> Lab:
-        """Return the study."""
-        calls = self._calls
+    @classmethod
+    def of(cls, calls: Arrivals) -> _Frame:
         inside = calls.start_ms[calls.counted]
-        span = float(inside.max() - inside.min()) / DAY_MS if len(inside) else 0.0
-        return Lab(
-            engines=calls.engines,
-            first_day=self.first_day,
-            span_days=max(span, 1.0 / 24),
-            costs=self._costs,
-            reads=self._reads,
-            writes=self._writes,
-            pings=self._pings,
-            calls=np.bincount(calls.engine[calls.counted], minlength=len(calls.engines)),
-            configured=_configured(calls),
-            gaps=self._gaps(),
-            bursts=bursts,
-            typical=self._typical(),
+        first, last = (int(inside.min()), int(inside.max())) if len(inside) else (0, 0)
+        counts = np.bincount(calls.engine[calls.counted], minlength=len(calls.engines))
+        return cls(
+            first_day=first // DAY_MS,
+            n_days=last // DAY_MS - first // DAY_MS + 1,
+            span_days=max((last - first) / DAY_MS, 1.0 / 24),
+            end_ms=int(calls.start_ms.max(initial=0)),
+            counts=counts,
+            stride=np.maximum(counts // _SAMPLE, 1),
         )
 
-    def _count(self, policy: str, spent: Ints, read: Bools, wrote: Bools) -> None:
-        self._costs[policy] = self._base + self._segments.total(spent)
-        self._reads[policy] = self._segments.by_engine(read)
-        self._writes[policy] = self._segments.by_engine(wrote)
 
-    def _bursts(self, rows: Ints, lanes: Sorted, done: Replayed, write: Ints, read: Ints) -> tuple[Bursts, ...]:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The sums of one chunk."""
+
+    costs: dict[str, Ints]  # policy → (engine, day), flat
+    reads: dict[str, Ints]
+    writes: dict[str, Ints]
+    pings: Ints
+    gaps: Ints
+    bursts: tuple[Ints, ...]  # engine, start, saved by each first call's burst, its writes
+    sample: tuple[Ints, ...]  # engine, prefix, four rates, gap
+
+
+def _chunks(lane: Ints, order: Ints) -> Iterator[Ints]:
+    """Cut the sorted rows between lanes, into pieces of about _CHUNK rows."""
+    at = 0
+    while at < len(order):
+        end = min(at + _CHUNK, len(order))
+        last = lane[order[end - 1]]
+        while end < len(order) and lane[order[end]] == last:
+            step = lane[order[end : end + _CHUNK]]
+            end += int(np.argmax(step != last)) if step[-1] != last else len(step)
+        yield order[at:end]
+        at = end
+
+
+class _Chunk:
+    """Replays and prices whole lanes."""
+
+    def __init__(self, calls: Arrivals, frame: _Frame, rows: Ints) -> None:
+        self._calls, self._frame = calls, frame
+        self._whole = _Segments(calls, frame, rows)
+        eligible = calls.eligible[rows]
+        self._observed = self._whole.total(calls.observed_cost[rows])
+        prefix, fresh = calls.prefix[rows], calls.rate_input[rows]
+        self._base = self._whole.total(calls.tail_cost[rows] + np.where(eligible, 0, prefix * fresh))
+        whole = bool(eligible.all())
+        self.rows = rows if whole else rows[eligible]
+        self._prefix = prefix if whole else prefix[eligible]
+        self._segments = self._whole if whole else _Segments(calls, frame, self.rows)
+        fresh = fresh if whole else fresh[eligible]
+        self.lanes = Sorted.of(calls.lane[self.rows], calls.start_ms[self.rows], calls.begin_ms[self.rows])
+        self._rates = (fresh, calls.rate_read[self.rows], calls.rate_5m[self.rows], calls.rate_1h[self.rows])
+        self._off, self._read, self._5m, self._1h = (self._prefix * rate for rate in self._rates)
+        self._costs: dict[str, Ints] = {OBSERVED: self._observed}
+        self._reads: dict[str, Ints] = {}
+        self._writes: dict[str, Ints] = {}
+
+    def part(self) -> _Part:
+        """Return the sums of every policy."""
+        self._sum("off", self._off, None, None)
+        for policy, ttl_ms, price in (("5m", SHORT_MS, self._5m), ("1h", LONG_MS, self._1h)):
+            done = replay(self.lanes, ttl_ms)
+            self._sum(policy, np.where(done.read, self._read, price), done.read, ~done.read)
+        alive = replay_kept_alive(self.lanes, stop_rule(self._rates[1], self._rates[2]), end_ms=self._frame.end_ms)
+        assert alive.pings is not None
+        spent = np.where(alive.read, self._read, self._5m) + alive.pings * self._read
+        self._sum("5m_keep_alive", spent, alive.read, ~alive.read)
+        bursts = self._in_force()
+        return _Part(
+            self._costs, self._reads, self._writes, self._segments.by_engine(alive.pings), self._gaps(), bursts,
+            self._sample(),
+        )  # fmt: skip
+
+    def _sum(self, policy: str, spent: Ints, read: Bools | None, wrote: Bools | None) -> None:
+        self._costs[policy] = self._base + self._segments.total(spent)
+        none = np.zeros(len(self._calls.engines), dtype=np.int64)
+        self._reads[policy] = none if read is None else self._segments.by_engine(read)
+        self._writes[policy] = none if wrote is None else self._segments.by_engine(wrote)
+
+    def _in_force(self) -> tuple[Ints, ...]:
+        """Replay what each call asked for, and look for bursts in it."""
+        calls, rows = self._calls, self.rows
+        marked, ttl_ms = calls.marked[rows], calls.ttl_ms[rows]
+        write = np.where(ttl_ms == LONG_MS, self._1h, self._5m)
+        if marked.all():
+            done = replay_mixed(self.lanes, ttl_ms)
+            self._sum(IN_FORCE, np.where(done.read, self._read, write), done.read, ~done.read)
+            return self._bursts(rows, done, write - self._read, self._read)
+        some = rows[marked]
+        lanes = Sorted.of(calls.lane[some], calls.start_ms[some], calls.begin_ms[some])
+        done = replay_mixed(lanes, ttl_ms[marked])
+        read = np.zeros(len(rows), dtype=np.bool_)
+        read[marked] = done.read
+        spent = np.where(marked, np.where(read, self._read, write), self._off)
+        self._sum(IN_FORCE, spent, read, marked & ~read)
+        return self._bursts(some, done, (write - self._read)[marked], self._read[marked])
+
+    def _bursts(self, rows: Ints, done: Replayed, saves: Ints, read: Ints) -> tuple[Ints, ...]:
         """A pre-warming request writes in place of the first call, which reads: each of the others saves a write."""
         calls = self._calls
-        beside = done.beside & calls.counted[rows]
-        session = np.cumsum(~done.read & ~done.beside) - 1
-        found = []
-        engine = calls.engine[rows]
-        for code in range(len(calls.engines)):
-            here = np.flatnonzero(beside & (engine == code))
-            first = here[np.unique(session[here], return_index=True)[1]]
-            saving = int((write[here] - read[here]).sum()) - int(read[first].sum())
-            found.append(Bursts(lanes.start_ms[first], len(here), saving))
-        return tuple(found)
+        beside = np.flatnonzero(done.beside & calls.counted[rows])
+        session = np.cumsum(~done.read & ~done.beside, dtype=np.int64)[beside]
+        first = first_of_run(session)
+        starts = np.flatnonzero(first)
+        counts = np.diff(np.append(starts, len(beside)))
+        saved = np.add.reduceat(saves[beside], starts) if len(beside) else counts
+        head = rows[beside[starts]]
+        return calls.engine[head], calls.start_ms[head], saved - read[beside[starts]], counts
 
     def _gaps(self) -> Ints:
         """Count the gaps of each engine by length; the first call of a prefix has none."""
-        lanes, bins = self.sorted, len(GAP_EDGES_MS)
-        rows = ~lanes.opens & self._calls.counted[self.order]
-        found = np.searchsorted(np.array(GAP_EDGES_MS), lanes.gap_ms[rows], side="left") - 1
-        key = self._calls.engine[self.order[rows]] * bins + np.maximum(found, 0)
-        return np.bincount(key, minlength=len(self._calls.engines) * bins).reshape(-1, bins)
+        bins = len(GAP_EDGES_MS)
+        rows = ~self.lanes.opens & self._calls.counted[self.rows]
+        found = np.searchsorted(np.array(GAP_EDGES_MS), self.lanes.gap_ms[rows], side="left") - 1
+        key = self._calls.engine[self.rows[rows]] * bins + np.maximum(found, 0)
+        return np.bincount(key, minlength=len(self._calls.engines) * bins)
 
-    def _typical(self) -> tuple[Typical | None, ...]:
-        """Return the medians of each engine, from at most some thousands of its calls."""
-        calls, rows = self._calls, self.order
-        engine, gaps = calls.engine[rows], self.sorted.gap_ms
-        order = np.argsort(engine, kind="stable")
-        ends = np.searchsorted(engine[order], np.arange(len(calls.engines) + 1))
-        found: list[Typical | None] = []
-        for code in range(len(calls.engines)):
-            at = order[ends[code] : ends[code + 1]]
-            at = at[:: max(1, len(at) // 5_000)]
-            if not len(at):
-                found.append(None)
-                continue
-            prefix, fresh, read, short, long = (
-                int(np.median(column[rows[at]]))
-                for column in (calls.prefix, calls.rate_input, calls.rate_read, calls.rate_5m, calls.rate_1h)
-            )
-            idle = gaps[at][(gaps[at] > SHORT_MS) & (gaps[at] <= LONG_MS)]
-            found.append(Typical(prefix, fresh, read, short, long, int(np.median(idle)) if len(idle) else 0))
-        return tuple(found)
+    def _sample(self) -> tuple[Ints, ...]:
+        engine = self._calls.engine[self.rows]
+        some = np.flatnonzero(np.arange(len(engine)) % self._frame.stride[engine] == 0)
+        return engine[some], self._prefix[some], *(rate[some] for rate in self._rates), self.lanes.gap_ms[some]
 
 
 class _Segments:
     """Exact sums by (engine, day): runs of one lane and day are added first, and those few sums then gathered."""
 
-    def __init__(self, calls: Arrivals, rows: Ints, first_day: int, n_days: int) -> None:
-        self._shape = (len(calls.engines), n_days)
-        day = calls.start_ms[rows] // DAY_MS - first_day
-        counted = calls.counted[rows] & (day >= 0)
-        self._key = np.where(counted, calls.engine[rows] * n_days + day, -1)
-        runs = np.ones(len(rows), dtype=np.bool_)
-        runs[1:] = self._key[1:] != self._key[:-1]
-        self._starts = np.flatnonzero(runs)
-        self._cells = self._key[self._starts]
+    def __init__(self, calls: Arrivals, frame: _Frame, rows: Ints) -> None:
+        self._shape = (len(calls.engines), frame.n_days)
+        day = calls.start_ms[rows] // DAY_MS - frame.first_day
+        key = np.where(calls.counted[rows] & (day >= 0), calls.engine[rows] * frame.n_days + day, -1)
+        self._starts = np.flatnonzero(first_of_run(key))
+        self._cells = key[self._starts]
 
     def total(self, values: Ints) -> Ints:
         """Add values up by engine and day."""
@@ -300,18 +307,72 @@ class _Segments:
             sums = np.add.reduceat(values, self._starts)
             kept = self._cells >= 0
             np.add.at(whole, self._cells[kept], sums[kept])
-        return whole.reshape(self._shape)
+        return whole
 
     def by_engine(self, values: Ints | Bools) -> Ints:
         """Add values up by engine."""
-        return self.total(values.astype(np.int64)).sum(axis=1)
+        return self.total(values.astype(np.int64)).reshape(self._shape).sum(axis=1)
+
+
+def _lab(calls: Arrivals, frame: _Frame, parts: list[_Part]) -> Lab:
+    """Add the chunks up."""
+    names, shape = len(calls.engines), (len(calls.engines), frame.n_days)
+    nothing = np.zeros(shape[0] * shape[1], dtype=np.int64)
+
+    def whole(name: str, policy: str, start: Ints) -> Ints:
+        return sum((getattr(part, name)[policy] for part in parts), start)
+
+    none = np.zeros(names, dtype=np.int64)
+    return Lab(
+        engines=calls.engines,
+        first_day=frame.first_day,
+        span_days=frame.span_days,
+        costs={policy: whole("costs", policy, nothing).reshape(shape) for policy in (*POLICIES, IN_FORCE, OBSERVED)},
+        reads={policy: whole("reads", policy, none) for policy in (*POLICIES, IN_FORCE)},
+        writes={policy: whole("writes", policy, none) for policy in (*POLICIES, IN_FORCE)},
+        pings=sum((part.pings for part in parts), none),
+        calls=frame.counts,
+        configured=_configured(calls),
+        gaps=sum((part.gaps for part in parts), np.zeros(names * len(GAP_EDGES_MS), dtype=np.int64)).reshape(names, -1),
+        bursts=_gathered_bursts([part.bursts for part in parts], names),
+        typical=_medians([part.sample for part in parts], names),
+    )
+
+
+def _gathered_bursts(parts: list[tuple[Ints, ...]], engines: int) -> tuple[Bursts, ...]:
+    if not parts:
+        return (Bursts(np.zeros(0, dtype=np.int64), 0, 0),) * engines
+    engine, start, saved, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+    found = []
+    for code in range(engines):
+        here = engine == code
+        found.append(Bursts(np.sort(start[here]), int(counts[here].sum()), int(saved[here].sum())))
+    return tuple(found)
+
+
+def _medians(parts: list[tuple[Ints, ...]], engines: int) -> tuple[Typical | None, ...]:
+    if not parts:
+        return (None,) * engines
+    engine, *columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.argsort(engine, kind="stable")
+    ends = np.searchsorted(engine[order], np.arange(engines + 1))
+    found: list[Typical | None] = []
+    for code in range(engines):
+        at = order[ends[code] : ends[code + 1]]
+        if not len(at):
+            found.append(None)
+            continue
+        prefix, fresh, read, short, long = (int(np.median(column[at])) for column in columns[:5])
+        gap = columns[5][at]
+        idle = gap[(gap > SHORT_MS) & (gap <= LONG_MS)]
+        found.append(Typical(prefix, fresh, read, short, long, int(np.median(idle)) if len(idle) else 0))
+    return tuple(found)
 
 
 def _configured(calls: Arrivals) -> tuple[str, ...]:
     """Return the policy each engine is set to, by most of its latest calls."""
-    order = np.argsort(calls.start_ms, kind="stable")
-    order = order[calls.counted[order] & calls.eligible[order]]
-    order = order[np.argsort(calls.engine[order], kind="stable")]
+    order = by_lane(calls.engine, calls.start_ms)
+    order = order[(calls.counted & calls.eligible)[order]]
     ends = np.searchsorted(calls.engine[order], np.arange(len(calls.engines) + 1))
     found = []
     for code in range(len(calls.engines)):
