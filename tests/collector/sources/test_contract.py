@@ -16,10 +16,11 @@ from collector.pipeline import Collector
 from collector.sources.base import Source
 from collector.sources.cloudwatch import CloudWatchSource
 from collector.sources.files import FilesSource
+from collector.sources.s3 import S3Source
 from core.pricing import default_book
 from core.settings import SourceSettings
 from core.store.lake import Lake
-from tests.support import moto_logs
+from tests.support import moto_logs, moto_s3
 from tests.support.collecting import DEFAULTS, adds_up, rows
 from tests.support.log_lines import invocation, payload, rid, start
 
@@ -36,12 +37,20 @@ class World:
     group: str = field(default_factory=lambda: f"/aws/lambda/bodo-{uuid.uuid4().hex[:8]}")
     writes: int = 0
 
+    @property
+    def bucket(self) -> str:
+        return self.group.rpartition("/")[2]
+
     def write(self, events: list[tuple[int, str]], stream: str = STREAM) -> None:
         self.writes += 1
         if self.kind == "cloudwatch":
             moto_logs.put(self.endpoint, self.group, stream, events)
+            return
+        told = json.dumps(payload(events, stream=stream, put=self.writes, group=self.group))
+        if self.kind == "s3":
+            key = f"{datetime.now(UTC):logs/%Y/%m/%d/%H}/delivery-{self.writes:04d}.gz"
+            moto_s3.put(self.endpoint, key, told.encode(), name=self.bucket)
         else:
-            told = json.dumps(payload(events, stream=stream, put=self.writes, group=self.group))
             with (self.folder / "events.jsonl").open("a") as handle:
                 handle.write(told + "\n")
 
@@ -49,7 +58,10 @@ class World:
         settings = SourceSettings(
             name="it", kind=self.kind, log_group=self.group, region=moto_logs.REGION, account="123456789012",
             paths=(str(self.folder),), endpoint_url=self.endpoint, since_days=1, overlap_s=600,
+            bucket=self.bucket, prefix="logs/",
         )  # fmt: skip
+        if self.kind == "s3":
+            return S3Source(settings, client=moto_s3.client(self.endpoint))
         if self.kind == "cloudwatch":
             return CloudWatchSource(settings, client=moto_logs.client(self.endpoint))
         return FilesSource(settings)
@@ -65,12 +77,13 @@ def endpoint() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["files", "cloudwatch"])
+@pytest.fixture(params=["files", "cloudwatch", "s3"])
 def world(request: pytest.FixtureRequest, tmp_path: Path, endpoint: str) -> World:
     folder = tmp_path / "logs"
     folder.mkdir()
     made = World(request.param, folder, endpoint)
     made.write([]) if made.kind == "cloudwatch" else None
+    moto_s3.bucket(endpoint, made.bucket) if made.kind == "s3" else None
     return made
 
 
