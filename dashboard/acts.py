@@ -5,10 +5,13 @@ A page cannot forget the question: hiding a button guards nothing on the server'
 
 from __future__ import annotations
 
-from core import fleet
+from collections.abc import Sequence
+
+from core import fleet, probe
 from core.errors import FixSettings
 from core.settings import SourceSettings
 from dashboard import auth, data
+from dashboard.probe_desk import ProbeRun
 
 
 def foresee(source: SourceSettings, engine: str | None) -> fleet.Preview:
@@ -26,6 +29,26 @@ def clear_prompt_store(source: SourceSettings, foreseen: fleet.Preview, typed: s
         return fleet.clear_prompt_store(data.lake(), source, foreseen, actor=auth.actor(), confirmation=typed)
     finally:
         data.versions.clear()  # the audit entry is to be seen at once
+
+
+def plan_probe(experiments: Sequence[str]) -> probe.Plan:
+    """Return what these experiments would do and cost; asks Claude only what is free. Key and model are settings."""
+    auth.require("operator")
+    return probe.plan(data.configuration(), experiments)
+
+
+def run_probe(plan: probe.Plan) -> ProbeRun:
+    """Begin the planned run within its budget; the audit log tells of it."""
+    auth.require("operator")
+    return data.probe_desk().begin(plan, data.lake(), auth.actor())
+
+
+def stop_probe() -> None:
+    """Let the run under way end before its next request."""
+    auth.require("operator")
+    last = data.probe_desk().last
+    if last is not None:
+        last.stopping.set()
 
 
 def _ready() -> None:

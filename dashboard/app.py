@@ -12,11 +12,12 @@ PAGES = {
     "cost": ":material/payments:",
     "latency": ":material/timer:",
     "savings": ":material/savings:",
+    "probe": ":material/biotech:",
     "caches": ":material/layers_clear:",
     "data_health": ":material/monitor_heart:",
     "prices": ":material/sell:",
 }
-UNFILTERED = ("caches",)
+UNFILTERED = ("probe", "caches")
 
 st.set_page_config(page_title="Cachewise", page_icon="💾", layout="wide")
 

@@ -48,7 +48,7 @@ def holdings(source: str) -> None:
             [_holding(row) for row in rows],
             [
                 Column("environment", "word", "caches.col.environment"),
-                Column("function_version", "word", "col.function_version"),
+                Column("function_version", "word", "caches.col.version"),
                 Column("seen", "word", "caches.col.seen"),
                 Column("engine", "text", "col.engine"),
                 Column("kept", "word", "caches.col.held"),
@@ -192,6 +192,7 @@ def _confirm(source: SourceSettings, foreseen: fleet.Preview) -> None:
         return
     del st.session_state[_PREVIEW], st.session_state[_PREVIEW_OF]
     st.toast(t("caches.cleared"), icon=":material/check:")
+    st.rerun()  # what stands above was drawn before
 
 
 # what came of it
@@ -221,7 +222,7 @@ def _follow(clear: fleet.Clear, waits: bool) -> None:
             [_answer(item) for item in progress.answers],
             [
                 Column("environment", "word", "caches.col.environment"),
-                Column("function_version", "word", "col.function_version"),
+                Column("function_version", "word", "caches.col.version"),
                 Column("proof", "word", "caches.col.proof"),
                 Column("first_miss", "moment", "caches.col.first_miss"),
                 Column("last_old_hit", "moment", "caches.col.last_old_hit"),

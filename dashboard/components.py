@@ -154,6 +154,11 @@ def failed(error: CachewiseError) -> None:
 
 
 def problem(error: CachewiseError, title: str) -> None:
+    """Show an error: what failed, what to do, and its code."""
+    st.error(explained(error), title=f"{title} · {error.code}", icon=":material/error:")
+
+
+def explained(error: CachewiseError) -> str:
     """Say what failed and what to do, with the code that is also in the log and in docs/errors.md."""
     lines = [fmt.markdown_safe(error.message)]
     if error.mend:
@@ -162,7 +167,7 @@ def problem(error: CachewiseError, title: str) -> None:
     if local:
         lines.insert(0, local)
     lines.append(t("failed.more", code=error.code))
-    st.error("\n\n".join(lines), title=f"{title} · {error.code}", icon=":material/error:")
+    return "\n\n".join(lines)
 
 
 def empty(view: filters.View) -> None:
@@ -353,7 +358,7 @@ def _config(column: Column, values: list[Any], *, many: bool) -> Any:
     if column.kind == "text":
         return st.column_config.TextColumn(label, width="medium" if many else None)
     if column.kind == "word":
-        return st.column_config.TextColumn(label, width=110)
+        return st.column_config.TextColumn(label, width=95)
     if column.kind == "moment":
         form, zone = "YYYY-MM-DD HH:mm:ss", filters.zone()
         return st.column_config.DatetimeColumn(label, format=form, timezone=zone, width=155)

@@ -6,19 +6,21 @@ Entries are keyed by the tables' versions, so new rows are seen at the next run 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import streamlit as st
 
 from collector import checkup
-from core import fleet, metrics, settings
+from core import fleet, metrics, probe, settings
 from core.metrics.scope import Scope
 from core.pricing import PriceBook, load_book
 from core.pricing.provenance import newest_check
+from core.probe.planning import target_of
 from core.store.lake import Lake
 from core.store.query import Reader
+from dashboard.probe_desk import ProbeDesk
 
 Versions = tuple[tuple[str, int | None], ...]
 Rows = list[dict[str, Any]]
@@ -154,9 +156,9 @@ def _fleet(name: str, at: Versions, now: datetime | None, **more: Any) -> Any:
 
 
 def _moment() -> datetime:
-    """Return the time, equal for all who ask within the same few seconds."""
+    """Return the time, equal for all who ask within the same few seconds; never before what was just written."""
     now = datetime.now(UTC).replace(microsecond=0)
-    return now.replace(second=now.second - now.second % _SAME_MOMENT_S)
+    return now + timedelta(seconds=_SAME_MOMENT_S - now.second % _SAME_MOMENT_S)
 
 
 def environments(source: str) -> list[fleet.Environment]:
@@ -189,6 +191,33 @@ def foretell(source: settings.SourceSettings, engine: str | None, *, function: A
     return fleet.preview(_reader(), book(), source, now=datetime.now(UTC), engine=engine, function=function)
 
 
+@st.cache_resource(show_spinner=False)
+def probe_desk() -> ProbeDesk:
+    """Return the one place of this process where probes run."""
+    return ProbeDesk()
+
+
+def probe_target() -> probe.Target:
+    """Return whom a probe would ask, as configured; nothing is sent. Raises FixSettings."""
+    return target_of(configuration(), book())
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _probes(name: str, at: Versions) -> Any:
+    """Read what was probed; `at` is part of the key only."""
+    return getattr(probe, name)(_reader())
+
+
+def probe_history() -> Rows:
+    """Return the newest results of probes first, one row per experiment."""
+    return _probes("history", versions())
+
+
+def latest_probe() -> dict[str, Any] | None:
+    """Return the newest run with its results, or None where nobody has probed yet."""
+    return _probes("latest_run", versions())
+
+
 def lake() -> Lake:
     """Return the tables for dashboard.acts, which writes the audit log."""
     return _lake()
@@ -204,6 +233,7 @@ def forget() -> None:
     """Drop the dashboard's own cached query results; neither Claude's cache nor the prompt store is touched."""
     _ask.clear()
     _fleet.clear()
+    _probes.clear()
     versions.clear()
 
 
