@@ -48,13 +48,14 @@ class LiveDoor:
         self._counted: dict[tuple[str, int, bool, bool], int | None] = {}
         self._moved_s = 0.0
         self._answered = False
+        self.told_before: bool | None = None  # what an earlier door to the same server learnt
 
     @property
     def simulated(self) -> bool | None:
         """Whether answers are made up; None before the first."""
         if any(client.simulated for client in self._clients.values()):
             return True
-        return False if self._answered else None
+        return False if self._answered else self.told_before
 
     def count(self, ask: Ask, model: str) -> int | None:
         """Return the tokens of the prompt: by the ruler where that was measured for it, else by asking."""

@@ -122,7 +122,7 @@ def run(
     started, kept_in = now(), lake or Lake(plan.settings.lake_path)
     book = load_book(plan.settings.price_files)
     door = open_door(plan.target, plan.settings, book)
-    door.ruler = plan.ruler
+    door.ruler, door.told_before = plan.ruler, plan.simulated
     bench = Bench(
         door,
         plan.target,

@@ -41,10 +41,11 @@ def run(bench: Bench) -> Finding:
     if len(with_cache) < 2:
         problem = Problem("PRB-413", f"{missed} of {PAIRS} cached requests were not read.")
         return Finding("failed", "Too few requests were read from the cache.", {"missed": missed}, problem)
-    return _finding(with_cache, without, write.written, missed)
+    return finding_of(with_cache, without, write.written, missed)
 
 
-def _finding(with_cache: Sequence[float], without: Sequence[float], tokens: int, missed: int) -> Finding:
+def finding_of(with_cache: Sequence[float], without: Sequence[float], tokens: int, missed: int) -> Finding:
+    """Return the verdict that the interval allows."""
     low, high = bootstrap_interval(with_cache, without)
     saved = median(without) - median(with_cache)
     evidence = {
