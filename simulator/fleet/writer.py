@@ -14,7 +14,7 @@ from simulator.fleet.claude import DAY_MS
 from simulator.fleet.engines import ENGINES, FUNCTIONS, Engine, Function
 from simulator.fleet.events import Envelope
 from simulator.fleet.folder import FleetFolder, Identity
-from simulator.fleet.plan import plan_for, seoul_day
+from simulator.fleet.plan import Plan, plan_for, seoul_day
 from simulator.fleet.world import Invocation, World
 
 DEFAULT_SEED = 7
@@ -46,12 +46,15 @@ class FleetWriter:
         days: int = MAX_GAP_DAYS,
         seed: int | None = None,
         engines: Sequence[Engine] = ENGINES,
+        plan: Plan | None = None,  # None: the demo's calendar
     ) -> None:
         folder.make()
         self.folder = folder
         self.identity: Identity = folder.identity(seed=seed, today=seoul_day(now_ms), default_seed=DEFAULT_SEED)
         self.progress = Progress()
-        self._world = World(seed=self.identity.seed, plan=plan_for(self.identity.anchor), book=book, engines=engines)
+        self._world = World(
+            seed=self.identity.seed, plan=plan or plan_for(self.identity.anchor), book=book, engines=engines
+        )
         self._envelope = Envelope()
         self._live = _LiveQueue()
         first_ms = seoul_midnight(now_ms) - days * DAY_MS
