@@ -1,0 +1,84 @@
+"""How often a request had to wait for a new environment, and what that added to its response time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+
+from core.errors import FixSettings
+from core.metrics.scope import Scope, rows_of
+from core.store.query import Reader
+
+GROUPS = ("source", "function_name", "function_version", "engine")
+
+
+@dataclass(frozen=True, slots=True)
+class ColdStarts:
+    """Cold starts of one group: numerator and denominator, and the milliseconds they cost."""
+
+    group: str | None
+    invocations: int
+    cold: int
+    init_p50_ms: float | None  # Init or Restore Duration
+    init_p95_ms: float | None
+    init_total_ms: float
+    cold_p50_ms: float | None  # response time
+    warm_p50_ms: float | None
+
+    @property
+    def share(self) -> float | None:
+        """Return cold starts ÷ invocations."""
+        return self.cold / self.invocations if self.invocations else None
+
+    @property
+    def added_ms_per_request(self) -> float | None:
+        """Return Σ Init or Restore Duration ÷ invocations: what cold starts cost the average request."""
+        return self.init_total_ms / self.invocations if self.invocations else None
+
+    @property
+    def penalty_ms(self) -> float | None:
+        """Return the median response time of a cold request less that of a warm one."""
+        if self.cold_p50_ms is None or self.warm_p50_ms is None:
+            return None
+        return self.cold_p50_ms - self.warm_p50_ms
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        names = {name: getattr(self, name) for name in self.__slots__}
+        return {
+            **names,
+            "share": self.share,
+            "added_ms_per_request": self.added_ms_per_request,
+            "penalty_ms": self.penalty_ms,
+        }
+
+
+def cold_starts(reader: Reader, scope: Scope, by: str | None = None) -> list[ColdStarts]:
+    """Return cold starts, whole or by source, function, version or engine; the costliest group first."""
+    if by is not None and by not in GROUPS:
+        raise FixSettings(
+            f'"{by}" is not something to group cold starts by.', code="REG-002", mend=f"Accepted: {', '.join(GROUPS)}."
+        )
+    if not scope.fits("invocations"):
+        return []
+    rows = rows_of(reader, "invocations", scope)
+    rows = rows.filter((rows.status != "open") & rows.response_time_ms.notnull())
+    cold = rows.cold.fill_null(False)
+    rows = rows.mutate(
+        member=rows[by] if by else ibis.literal("all"),
+        is_cold=cold,
+        waited=cold.ifelse(ibis.coalesce(rows.init_ms, rows.restore_ms), ibis.null("float64")),
+    )
+    found = rows.group_by(rows.member).aggregate(
+        invocations=rows.count(),
+        cold=rows.is_cold.sum(),
+        init_p50_ms=rows.waited.quantile(0.5),
+        init_p95_ms=rows.waited.quantile(0.95),
+        init_total_ms=rows.waited.sum().fill_null(0.0),
+        cold_p50_ms=rows.response_time_ms.quantile(0.5, where=rows.is_cold),
+        warm_p50_ms=rows.response_time_ms.quantile(0.5, where=~rows.is_cold),
+    )
+    groups = [ColdStarts(group=row.pop("member"), **row) for row in reader.rows(found)]
+    return sorted(groups, key=lambda item: (-item.init_total_ms, item.group or ""))
