@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from collector.correlate import CallDraft, Invocation, StoreDraft
 from collector.event import LogEvent, Origin
@@ -20,26 +18,14 @@ from collector.parsers.facts import CallRecord, CostLine
 from collector.rank import RECORD_LEDGER, TEXT_LEDGER, draft_rank, invocation_rank
 from core.caching.cacheable import is_cacheable
 from core.pricing import PriceBook
-from core.pricing.bulk import price_table
-from core.pricing.check import explain_reported
+from core.pricing.ledger import PRICED, price_checks, price_columns
 from core.settings import LineDefaults
 from core.store.schema import CALLS, INVOCATIONS, PROMPT_STORE_EVENTS
 from core.usage import Usage
 
-TTL_UNKNOWN = "cache_ttl unknown: set defaults.cache_ttl"
-MODEL_UNKNOWN = "model unknown: set defaults.model"
-_HALF_MICRODOLLAR = Decimal("0.0000005")
 _STREAM = re.compile(r"\d{4}/\d\d/\d\d/([^\[\]]*)\[([^\]]+)\]")
 _GROUP = "/aws/lambda/"
-_MAX_EXPLAINED = (
-    2_000  # figures looked into per batch: asking every model about every line would cost more than all else
-)
-_PRICED = (
-    "model_id", "price_status", "price_reason", "price_row", "price_book", "cost_usd", "input_cost_usd",
-    "cache_read_cost_usd", "cache_write_5m_cost_usd", "cache_write_1h_cost_usd", "output_cost_usd", "tools_cost_usd",
-    "no_cache_cost_usd", "gross_savings_usd", "write_premium_usd", "net_savings_usd",
-)  # fmt: skip
-_LATER = {"date", "price_check", *_PRICED}
+_LATER = {"date", "price_check", *PRICED}
 _TOLD = [name for name in CALLS.names if name not in _LATER]
 
 
@@ -149,7 +135,7 @@ def _call(
         record.complete and usage.complete, record.stop_reason, record.stop_category,
         usage.service_tier, usage.speed, usage.inference_geo,
         enabled, record.cache_ttl or defaults.cache_ttl, _known_by(record.cache_ttl, defaults.cache_ttl),
-        cacheable, record.prefix_tokens, record.prefix_fingerprint,
+        cacheable, record.prefix_tokens, record.prefix_fingerprint, record.prefix_blocks, record.cache_miss_reason,
         usage.input_tokens, usage.cache_read_tokens, write_5m, write_1h, usage.output_tokens, usage.thinking_tokens,
         prompt, usage.web_search_requests, record.latency_ms, record.ttft_ms, reported,
         draft_rank(draft, owner, ledger),
@@ -222,61 +208,9 @@ def _store(draft: StoreDraft, owner: Invocation, teller: Teller) -> tuple[Any, .
 
 
 def _priced(told: pa.Table, teller: Teller) -> pa.Table:
-    """Add the price columns, the reasons we know better than the book, and the check against the line's figure."""
-    priced = price_table(teller.book, told)
-    for name in _PRICED:
+    """Add the price columns, and the check against the line's own figure."""
+    priced = price_columns(teller.book, told)
+    for name in PRICED:
         told = told.append_column(name, priced[name])
-    split_unknown = pc.is_null(told["cache_write_5m_tokens"])
-    model_unknown = pc.is_null(told["model"])
-    reason = pc.if_else(split_unknown, TTL_UNKNOWN, told["price_reason"])
-    reason = pc.if_else(model_unknown, MODEL_UNKNOWN, reason)
-    told = told.set_column(told.column_names.index("price_reason"), "price_reason", reason.cast(pa.string()))
-    told = told.append_column("price_check", _checks(told, teller.book))
+    told = told.append_column("price_check", price_checks(teller.book, told, told["cost_usd"]))
     return told.select([name for name in CALLS.names if name != "date"])
-
-
-def _checks(told: pa.Table, book: PriceBook) -> pa.Array:
-    """Hold the figure of every text line against its price: in bulk where it agrees, one by one where not."""
-    reported, cost = told["reported_cost_usd"], told["cost_usd"]
-    off = pc.abs(pc.subtract(reported, cost))
-    agrees = pc.fill_null(pc.less_equal(off, pa.scalar(_HALF_MICRODOLLAR, pa.decimal128(18, 12))), False)
-    checks: list[str | None] = pc.if_else(agrees, "agrees", pa.scalar(None, pa.string())).to_pylist()
-    asked = pc.and_(pc.is_valid(reported), pc.invert(agrees))
-    rows = pc.indices_nonzero(asked).to_pylist()[:_MAX_EXPLAINED]
-    if rows:
-        columns = ["ts", "provider", "model", "cache_ttl", "input_tokens", "output_tokens", "cache_read_tokens",
-                   "prompt_tokens", "reported_cost_usd"]  # fmt: skip
-        explain = _explainer(book)
-        for row, values in zip(rows, told.select(columns).take(pa.array(rows)).to_pylist(), strict=True):
-            checks[row] = explain(*_question(values))
-    return pa.array(checks, pa.string())
-
-
-def _question(values: dict[str, Any]) -> tuple[Any, ...]:
-    day = values["ts"].astimezone(UTC).date().toordinal()
-    written = values["prompt_tokens"] - values["input_tokens"] - values["cache_read_tokens"]
-    counts = values["input_tokens"], values["output_tokens"], values["cache_read_tokens"], written
-    return day, values["reported_cost_usd"], values["provider"], values["model"], values["cache_ttl"], *counts
-
-
-_EXPLAINERS: dict[str, Any] = {}
-
-
-def _explainer(book: PriceBook) -> Any:
-    """Return explain_reported over one book, remembering its answers: services repeat themselves."""
-    if book.version not in _EXPLAINERS:
-
-        @lru_cache(maxsize=50_000)
-        def explain(
-            day: int, reported: Decimal, provider: str, model: str | None, ttl: str | None,
-            given: int, output: int, read: int, written: int,
-        ) -> str | None:  # fmt: skip
-            return explain_reported(
-                book, reported=reported, at=datetime.fromordinal(day).replace(hour=12, tzinfo=UTC), provider=provider,
-                model=model, cache_ttl=ttl, input_tokens=given, output_tokens=output, cache_read=read,
-                cache_write=written,
-            )  # fmt: skip
-
-        _EXPLAINERS.clear()
-        _EXPLAINERS[book.version] = explain
-    return _EXPLAINERS[book.version]

@@ -22,6 +22,7 @@ SKEW_WARN_S, SKEW_FAIL_S = 30, 240
 """AWS refuses requests whose clock is five minutes off."""
 _LOOK_BACK_MS = 15 * 60 * 1000
 _STANDARD = "STANDARD"
+_THROTTLED = "COL-429"  # it passes by itself, and proves credentials and network
 
 
 def check_source(source: SourceSettings, *, now: datetime) -> Iterator[Check]:
@@ -66,7 +67,7 @@ def _cloudwatch(source: SourceSettings, now: datetime) -> Iterator[Check]:
             endpoint=source.endpoint_url,
             role_arn=source.role_arn,
         )
-        yield of_error("source", source.name, told)
+        yield of_error("source", source.name, told, status="warn" if told.code == _THROTTLED else "fail")
         yield from _skew(source, _skew_of(getattr(error, "response", None), time.time()))
         return
     seen = "with events" if answer.get("events") else "no event on the first page"

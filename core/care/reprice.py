@@ -117,6 +117,8 @@ def plan(lake: Lake, book: PriceBook, start: datetime | None = None, end: dateti
         touched = False
         for piece in batches(lake, "calls", day, _NEEDED):
             wanted = piece.filter(_inside(piece["ts"], start, end))
+            if not wanted.num_rows:
+                continue
             after, changed = _repriced(book, wanted)
             tally.add(wanted, after, changed)
             touched = touched or bool(pc.any(changed).as_py())

@@ -304,7 +304,7 @@ def _codes(calls: pa.Table, name: str) -> tuple[Ints, list[str | None]]:
     encoded = (
         pa.concat_arrays(column.chunks).dictionary_encode()
         if column.num_chunks
-        else pa.DictionaryArray.from_arrays([], [])
+        else pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), pa.array([], pa.string()))
     )
     values = encoded.dictionary.to_pylist()
     return encoded.indices.fill_null(len(values)).to_numpy().astype(np.int64), [*values, None]

@@ -1,0 +1,231 @@
+"""Repricing: foretold exactly, applied date by date, undone without losing what came since."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from core import care
+from core.care import reprice as reprice_module
+from core.errors import FixSettings
+from core.fleet.audit import recorded_actions
+from core.pricing import PriceBook, default_book, load_book
+from core.pricing.ledger import PRICED, price_checks, price_columns
+from core.store.lake import Lake
+from core.store.query import Reader
+from core.store.schema import CALLS
+from tests.support.rows import NOON, make_call, make_unpriced_call, table_of
+
+CHEAPER = """
+[[rows]]
+model = "claude-opus-4-5"
+scope = "anthropic"
+from = 2026-11-20
+input = 4.0
+cache_write_5m = 5.0
+cache_write_1h = 8.0
+cache_read = 0.4
+output = 20.0
+source = "contract"
+
+[[models]]
+id = "claude-unheard-of"
+
+[[rows]]
+model = "claude-unheard-of"
+scope = "anthropic"
+input = 1.0
+cache_write_5m = 1.25
+cache_read = 0.1
+output = 5.0
+source = "contract"
+"""
+DAY = timedelta(days=1)
+
+
+def priced(book: PriceBook, *rows: dict[str, object]) -> pa.Table:
+    """The rows with the price columns that the book gives them, as at ingest."""
+    told = table_of("calls", rows)
+    after = price_columns(book, told)
+    checks = price_checks(book, told, after["cost_usd"])
+    for name, column in [*((name, after[name]) for name in PRICED), ("price_check", checks)]:
+        told = told.set_column(CALLS.get_field_index(name), CALLS.field(name), column)
+    return told
+
+
+@pytest.fixture
+def cheaper(tmp_path: Path) -> PriceBook:
+    """The built-in book with a contract price, and a price for a model that had none."""
+    file = tmp_path / "prices.toml"
+    file.write_text(CHEAPER)
+    return load_book([file])
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Three days of calls, priced by the built-in book: one of an unknown model on the last day."""
+    lake = Lake(tmp_path / "tables")
+    rows = [make_call(ts=NOON - DAY, call_id="old"), make_call(ts=NOON, call_id="new")]
+    rows.append(make_unpriced_call(ts=NOON + DAY, call_id="odd", input_tokens=1_000_000, output_tokens=0))
+    lake.commit("calls", priced(default_book(), *rows))
+    return lake
+
+
+def costs(lake: Lake) -> dict[str, Decimal | None]:
+    return {row["call_id"]: row["cost_usd"] for row in lake.read("calls").to_pylist()}
+
+
+def test_the_same_book_changes_nothing(lake: Lake) -> None:
+    """Pricing again what was priced by the same book finds no row to change, and applies nothing."""
+    planned = care.plan(lake, default_book())
+
+    assert (planned.calls, planned.changed, planned.days) == (3, 0, ())
+
+
+def test_the_preview_tells_the_change_by_model(lake: Lake, cheaper: PriceBook) -> None:
+    """Only calls on and after the row's date change; a model that had no price gets one."""
+    planned = care.plan(lake, cheaper)
+
+    opus = next(item for item in planned.models if item.model == "claude-opus-4-5")
+    odd = next(item for item in planned.models if item.model == "claude-unheard-of")
+    assert (opus.calls, opus.changed) == (2, 1)
+    assert (opus.old_usd, opus.new_usd) == (Decimal("0.0015"), Decimal("0.00075") + Decimal("0.0006"))
+    assert (odd.now_priced, odd.old_usd, odd.new_usd) == (1, Decimal(0), Decimal(1))
+    assert planned.days == (NOON.date(), (NOON + DAY).date())
+    assert costs(lake)["odd"] is None
+
+
+def test_applying_writes_what_was_foretold(lake: Lake, cheaper: PriceBook) -> None:
+    """After it the table says the new prices, a second preview is empty, and the audit log has both rows."""
+    planned = care.plan(lake, cheaper)
+
+    care.apply(lake, cheaper, planned, actor="me")
+
+    assert costs(lake) == {"old": Decimal("0.00075"), "new": Decimal("0.0006"), "odd": Decimal(1)}
+    assert care.plan(lake, cheaper).changed == 0
+    with Reader(lake) as reader:
+        (entry,) = recorded_actions(reader, action="reprice")
+    assert (entry.result, entry.actor, entry.before["changed"], entry.after["changed"]) == ("done", "me", 2, 2)
+
+
+def test_a_range_leaves_the_rest_alone(lake: Lake, cheaper: PriceBook) -> None:
+    """Only calls inside the range are priced again, to the moment and not to the day."""
+    planned = care.plan(lake, cheaper, NOON + timedelta(hours=1), None)
+    care.apply(lake, cheaper, planned, actor="me")
+
+    assert costs(lake) == {"old": Decimal("0.00075"), "new": Decimal("0.00075"), "odd": Decimal(1)}
+
+
+def test_undo_brings_every_value_back(lake: Lake, cheaper: PriceBook) -> None:
+    """Undone, the table is what it was, to the last column."""
+    before = lake.read("calls").sort_by("call_id")
+    care.apply(lake, cheaper, care.plan(lake, cheaper), actor="me")
+
+    told = care.undo(lake, actor="me")
+
+    assert (told["restored"], told["kept"]) == (2, 0)
+    assert lake.read("calls").sort_by("call_id").equals(before)
+    assert care.undoable(lake) == []
+
+
+def test_undo_keeps_rows_that_came_since(lake: Lake, cheaper: PriceBook) -> None:
+    """A call read after the repricing stays, and one told anew since keeps the price of its new telling."""
+    care.apply(lake, cheaper, care.plan(lake, cheaper), actor="me")
+    retold = make_call(ts=NOON, call_id="new", input_tokens=1_000, row_rank=9)
+    lake.commit("calls", priced(cheaper, make_call(ts=NOON, call_id="since"), retold))
+
+    told = care.undo(lake, actor="me")
+
+    assert (told["restored"], told["kept"]) == (1, 1)
+    assert costs(lake) == {
+        "old": Decimal("0.00075"),
+        "new": Decimal("0.0042"),
+        "odd": None,
+        "since": Decimal("0.0006"),
+    }
+
+
+def test_undo_survives_compaction_and_vacuum(lake: Lake, cheaper: PriceBook) -> None:
+    """The values before are saved beside the tables: Delta may have forgotten the older version."""
+    care.apply(lake, cheaper, care.plan(lake, cheaper), actor="me")
+    lake.compact("calls")
+    lake.vacuum("calls", retention_hours=0)
+
+    care.undo(lake, actor="me")
+
+    assert costs(lake)["new"] == Decimal("0.00075")
+
+
+def test_a_later_repricing_is_undone_first(lake: Lake, cheaper: PriceBook) -> None:
+    """Two repricings of the same dates come off in reverse order; naming the first is refused."""
+    first = care.apply(lake, cheaper, care.plan(lake, cheaper), actor="me", now=NOON)
+    care.apply(lake, default_book(), care.plan(lake, default_book()), actor="me", now=NOON + DAY)
+
+    with pytest.raises(FixSettings, match="STO-012"):
+        care.undo(lake, first.action_id, actor="me")
+    care.undo(lake, actor="me")
+    care.undo(lake, actor="me")
+
+    assert costs(lake) == {"old": Decimal("0.00075"), "new": Decimal("0.00075"), "odd": None}
+    with pytest.raises(FixSettings, match="STO-011"):
+        care.undo(lake, actor="me")
+
+
+def test_an_interrupted_repricing_can_be_finished_or_undone(
+    lake: Lake, cheaper: PriceBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies between two dates leaves whole dates; what it did can still be taken back."""
+    real, done = reprice_module.rewrite_day, []
+
+    def dies(*args: object, **more: object) -> int:
+        if done:
+            raise KeyboardInterrupt
+        done.append(args)
+        return real(*args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reprice_module, "rewrite_day", dies)
+    with pytest.raises(KeyboardInterrupt):
+        care.apply(lake, cheaper, care.plan(lake, cheaper), actor="me")
+    assert (costs(lake)["new"], costs(lake)["odd"]) == (Decimal("0.0006"), None)
+    assert care.plan(lake, cheaper).changed == 1
+
+    assert care.undo(lake, actor="me")["restored"] == 1
+    assert costs(lake)["new"] == Decimal("0.00075")
+
+
+def test_a_failed_write_leaves_the_table_as_it_was(
+    lake: Lake, cheaper: PriceBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error in the middle of a date is told as it is, and no version is written."""
+    planned, version = care.plan(lake, cheaper), lake.version("calls")
+    monkeypatch.setattr(reprice_module, "_laid_over", lambda *args: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        care.apply(lake, cheaper, planned, actor="me")
+
+    assert lake.version("calls") == version
+    assert not list(lake.path.rglob("*.part"))
+
+
+def test_a_line_s_own_figure_is_checked_again(tmp_path: Path, cheaper: PriceBook) -> None:
+    """A text line whose dollars agreed with the old price says so no longer after the new one."""
+    lake = Lake(tmp_path / "lake")
+    lake.commit("calls", priced(default_book(), make_call(ts=NOON, call_id="a", reported_cost_usd=Decimal("0.00075"))))
+    assert lake.read("calls")["price_check"].to_pylist() == ["agrees"]
+
+    care.apply(lake, cheaper, care.plan(lake, cheaper), actor="me")
+
+    assert lake.read("calls")["price_check"].to_pylist() != ["agrees"]
+
+
+def test_no_table_is_no_error(tmp_path: Path) -> None:
+    """Before the first collection there is nothing to price and nothing to undo."""
+    lake = Lake(tmp_path / "nothing")
+
+    assert care.plan(lake, default_book()).calls == 0
+    with pytest.raises(FixSettings, match="STO-011"):
+        care.undo(lake, actor="me", now=datetime.now(UTC))
