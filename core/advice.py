@@ -83,6 +83,18 @@ def by_cause(lines: pa.Table, lab: ttl.Lab) -> Rows:
     return rows
 
 
+def by_engine(lines: pa.Table, lab: ttl.Lab) -> Rows:
+    """Return core.misses.by_engine with `dearest`, the dearest cause avoidable or not, and recoverable_usd of all."""
+    dearest: dict[str | None, str] = {}
+    for row in misses.groups(lines, ("engine", "cause")):
+        dearest.setdefault(row["engine"], row["cause"])
+    mends, rows = _known(misses.recoverable(lines, ttl.advise(lab))), misses.by_engine(lines)
+    for row in rows:
+        back = _sum(mend["recoverable_usd"] for mend in mends if mend["engine"] == row["engine"])
+        row |= {"dearest": dearest[row["engine"]], "recoverable_usd": None if row["usd"] is None else back}
+    return rows
+
+
 def lifetimes(lines: pa.Table, lab: ttl.Lab) -> Rows:
     """Return core.ttl.advise, with `prefix_first`: while an engine's prefix changes, no lifetime can be judged."""
     changed = _changed_prefixes(lines)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from dashboard import format as fmt
-from dashboard.i18n import Language, translate
+from dashboard.i18n import Language, known, translate
 
 Tone = Literal["good", "bad", "flat", "unknown"]
 
@@ -38,3 +38,18 @@ def sentence(total: Mapping[str, Any], preset: str, lang: Language) -> tuple[str
     if coverage is not None and coverage < 1:
         text += " " + translate(lang, "answer.coverage", share=fmt.percent(coverage))
     return text, tone
+
+
+def more(found: Mapping[str, Any], lang: Language) -> str:
+    """Return what is recoverable beyond it and its top cause, as Markdown; nothing where no miss has a price."""
+    if found["usd"] is None:
+        return ""
+    if not found["recoverable_usd"]:
+        return translate(lang, "answer.no_more")
+    return translate(
+        lang,
+        "answer.more",
+        usd=fmt.dollars_in_markdown(fmt.money(found["recoverable_usd"])),
+        cause=known(lang, f"cause.{found['top_cause']}", found["top_cause"]),
+        engine=fmt.markdown_safe(fmt.plain(found["top_engine"], lang)),
+    )

@@ -12,6 +12,8 @@ PAGES = {
     "cost": ":material/payments:",
     "latency": ":material/timer:",
     "savings": ":material/savings:",
+    "misses": ":material/query_stats:",
+    "ttl_lab": ":material/experiment:",
     "probe": ":material/biotech:",
     "caches": ":material/layers_clear:",
     "data_health": ":material/monitor_heart:",

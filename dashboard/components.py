@@ -5,7 +5,7 @@ Text that came out of a log is escaped here before Streamlit may read it as Mark
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, NamedTuple
@@ -15,7 +15,7 @@ import streamlit as st
 
 from core.errors import CachewiseError
 from core.settings import Settings
-from dashboard import answer, data, filters, ink, kpis
+from dashboard import data, filters, ink, kpis
 from dashboard import format as fmt
 from dashboard.download import csv_bytes
 from dashboard.i18n import Language, known, language, t
@@ -27,13 +27,6 @@ _CHART_CONFIG = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
     "responsive": True,
-}
-
-_TONES = {
-    "good": (st.success, ":material/trending_up:"),
-    "bad": (st.error, ":material/trending_down:"),
-    "flat": (st.info, ":material/trending_flat:"),
-    "unknown": (st.warning, ":material/help:"),
 }
 
 Rows = Sequence[Mapping[str, Any]]
@@ -221,31 +214,30 @@ def _waiting(passes: bool) -> None:
 # figures
 
 
-def kpi_strip(names: Sequence[kpis.Kpi], *, key: str, columns: int = 3, answered: bool = False) -> None:
-    """Draw key figures with sparkline and change, under the answer in one sentence if asked.
-
-    Only this strip refreshes by itself.
-    """
-    _strip(tuple(names), key, columns, answered)
+def kpi_strip(names: Sequence[kpis.Kpi], *, key: str, columns: int = 3) -> None:
+    """Draw key figures with sparkline and change. Only this strip refreshes by itself."""
+    _strip(tuple(names), key, columns)
 
 
 @st.fragment(run_every="30s")
-def _strip(items: tuple[kpis.Kpi, ...], key: str, columns: int, answered: bool) -> None:
+def _strip(items: tuple[kpis.Kpi, ...], key: str, columns: int) -> None:
     try:
         view = filters.current(data.options().get("first_ts"))
-        total, earlier = data.summary(view.scope()), view.previous()
-        before = data.summary(earlier.scope()) if earlier else None
-        times = {source: _over_time(source, view) for source in {item.source for item in items}}
+        _, cards = kpi_cards(items, view)
     except CachewiseError as error:
         failed(error)
         return
-    if answered:
-        text, tone = answer.sentence(total, view.preset, language())
-        box, icon = _TONES[tone]
-        box(fmt.dollars_in_markdown(text), icon=icon)
     with st.grid(columns, gap="small", key=f"kpis_{key}"):
-        for item in items:
-            _card(kpis.card(item, total, before, times[item.source], language()), view)
+        for card in cards:
+            show_card(card, view)
+
+
+def kpi_cards(items: Sequence[kpis.Kpi], view: filters.View) -> tuple[Mapping[str, Any], list[kpis.Card]]:
+    """Return the totals of a view, and key figures made of them with change and sparkline."""
+    total, earlier = data.summary(view.scope()), view.previous()
+    before = data.summary(earlier.scope()) if earlier else None
+    times = {source: _over_time(source, view) for source in {item.source for item in items}}
+    return total, [kpis.card(item, total, before, times[item.source], language()) for item in items]
 
 
 def _over_time(source: str, view: filters.View) -> list[dict[str, Any]]:
@@ -256,7 +248,8 @@ def _over_time(source: str, view: filters.View) -> list[dict[str, Any]]:
     return rows[:-1] if unfinished and len(rows) > 3 else rows
 
 
-def _card(card: kpis.Card, view: filters.View) -> None:
+def show_card(card: kpis.Card, view: filters.View) -> None:
+    """Draw one key figure with what it is made of below it."""
     colours: dict[str | None, Literal["normal", "inverse"]] = {"up": "normal", "down": "inverse"}
     with st.container(border=True, height="stretch", gap="xxsmall"):
         st.metric(
@@ -304,9 +297,14 @@ def section(name: str, *, rows: Rows | None = None, metric: str | None = None, *
         yield
 
 
-def chart(drawn: ink.Chart, *, key: str) -> None:
-    """Draw a figure with its alternative text."""
-    st.plotly_chart(drawn.figure, key=key, config=_CHART_CONFIG, alt=drawn.alt)
+def chart(drawn: ink.Chart, *, key: str, on_select: Callable[[], None] | None = None) -> None:
+    """Draw a figure with its alternative text; `on_select` is called when a point is picked."""
+    if on_select is None:
+        st.plotly_chart(drawn.figure, key=key, config=_CHART_CONFIG, alt=drawn.alt)
+        return
+    st.plotly_chart(
+        drawn.figure, key=key, config=_CHART_CONFIG, alt=drawn.alt, on_select=on_select, selection_mode="points"
+    )
 
 
 def unknown(key: str) -> None:

@@ -10,16 +10,18 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import streamlit as st
 
 from collector import checkup
-from core import fleet, metrics, probe, settings
+from core import advice, fleet, metrics, misses, probe, settings, ttl
 from core.metrics.scope import Scope
 from core.pricing import PriceBook, load_book
 from core.pricing.provenance import newest_check
 from core.probe.planning import target_of
 from core.store.lake import Lake
 from core.store.query import Reader
+from core.traffic import load
 from dashboard.probe_desk import ProbeDesk
 
 Versions = tuple[tuple[str, int | None], ...]
@@ -145,6 +147,93 @@ def options() -> Mapping[str, Any]:
     return _cached("options")
 
 
+@st.cache_resource(show_spinner=False, max_entries=3)
+def _study(at: Versions, scope: Scope) -> tuple[pa.Table, ttl.Lab]:
+    """Read the traffic of a scope once for its miss ledger and its replays; shared by all, so never changed."""
+    traffic = load(_reader(), scope, book())
+    return misses.of_traffic(traffic), ttl.of_traffic(traffic)
+
+
+@st.cache_data(show_spinner=False, max_entries=_ENTRIES)
+def _learn(name: str, at: Versions, scope: Scope, **more: Any) -> Any:
+    """Run one function over the study of a scope; `at` is part of the key only."""
+    lines, lab = _study(at, scope)
+    module, _, function = name.partition(".")
+    about = {"misses": (misses, (lines,)), "ttl": (ttl, (lab,)), "advice": (advice, (lines, lab))}
+    owner, given = about[module]
+    return getattr(owner, function)(*given, **more)
+
+
+def findings(scope: Scope) -> dict[str, Any]:
+    """Return what was missed, what of it can be had back, and where most of that lies."""
+    return _learn("advice.findings", versions(), scope)
+
+
+def actions(scope: Scope) -> Rows:
+    """Return what can be done, judged on the last week of the scope, the most dollars a month first."""
+    return _learn("advice.actions", versions(), advice.recent(scope))
+
+
+def miss_causes(scope: Scope) -> Rows:
+    """Return the miss ledger by cause, dearest first, with what can be had back."""
+    return _learn("advice.by_cause", versions(), scope)
+
+
+def miss_groups(scope: Scope, *by: str) -> Rows:
+    """Return the miss ledger by one or more of its columns, dearest first."""
+    return _learn("misses.groups", versions(), scope, by=by)
+
+
+def miss_engines(scope: Scope) -> Rows:
+    """Return the miss ledger by engine, dearest first, with each engine's dearest causes."""
+    return _learn("advice.by_engine", versions(), scope)
+
+
+def miss_series(scope: Scope, *, bucket: str, zone: str) -> pa.Table:
+    """Return missed tokens and dollars over time by cause."""
+    return _learn("misses.series", versions(), scope, bucket=bucket, zone=zone)
+
+
+def missed_calls(scope: Scope, *, cause: str, engine: str | None, every: bool, limit: int) -> tuple[Rows, int]:
+    """Return the newest ledger lines of a cause, of one engine or of every, and how many there are in all."""
+    lines, _ = _study(versions(), scope)
+    picked = lines.filter(pc.equal(lines["cause"], cause))
+    if not every:
+        same = pc.is_null(picked["engine"]) if engine is None else pc.equal(picked["engine"], engine)
+        picked = picked.filter(same)
+    return picked.slice(max(0, picked.num_rows - limit)).to_pylist()[::-1], picked.num_rows
+
+
+def policies(scope: Scope) -> Rows:
+    """Return what each caching policy would have cost each engine a month."""
+    return _learn("ttl.compare", versions(), scope)
+
+
+def policy_advice(scope: Scope) -> Rows:
+    """Return each engine's cheapest policy, and how well the replay fits what was observed."""
+    return _learn("advice.lifetimes", versions(), scope)
+
+
+def policy_mix(scope: Scope) -> dict[str, Any]:
+    """Return the month of all engines together: as configured, one policy for all, each on its best."""
+    return _learn("ttl.mix", versions(), scope)
+
+
+def gaps(scope: Scope, engine: str | None) -> Rows:
+    """Return how long an engine's pauses between calls of one prefix were."""
+    return _learn("ttl.gaps", versions(), scope, engine=engine)
+
+
+def crossover(scope: Scope, engine: str | None) -> dict[str, Any]:
+    """Return the cost of each policy over the share of medium pauses, and where an engine stands."""
+    return _learn("ttl.crossover", versions(), scope, engine=engine)
+
+
+def bursts(scope: Scope, *, zone: str) -> Rows:
+    """Return the engines whose calls arrive in bursts, and what pre-warming would save."""
+    return _learn("ttl.bursts", versions(), scope, zone=zone)
+
+
 @st.cache_data(show_spinner=False, max_entries=64)
 def _fleet(name: str, at: Versions, now: datetime | None, **more: Any) -> Any:
     """Run one function of core.fleet; `at` is part of the key only."""
@@ -232,6 +321,8 @@ def check() -> dict[str, int | None]:
 def forget() -> None:
     """Drop the dashboard's own cached query results; neither Claude's cache nor the prompt store is touched."""
     _ask.clear()
+    _study.clear()
+    _learn.clear()
     _fleet.clear()
     _probes.clear()
     versions.clear()

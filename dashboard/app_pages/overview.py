@@ -1,8 +1,8 @@
-"""Overview: what caching saved, in one sentence; six key figures; where the money went; read share over time."""
+"""Overview: what caching saved and what more is to be had, in one sentence; six key figures; why; what to do."""
 
 import streamlit as st
 
-from dashboard import answer, charts, components, data
+from dashboard import answer, charts, components, data, first_screen
 from dashboard.i18n import t
 from dashboard.kpis import Kpi
 
@@ -10,7 +10,6 @@ KPIS = (
     Kpi("net_savings_usd", "money", spark="net_savings_usd", over="no_cache_cost_usd"),
     Kpi("cost_usd", "money", spark="cost_usd", over="priced_calls"),
     Kpi("token_hit_rate", "ratio", spark="token_hit_rate"),
-    Kpi("request_hit_rate", "ratio", spark="request_hit_rate"),
     Kpi("price_coverage", "ratio", spark="price_coverage"),
     Kpi("response_time_ms", "ms", part="p95", spark="p95", over="response_times", source="times"),
 )
@@ -18,7 +17,7 @@ view = components.open_page()
 look = components.look(view)
 total = data.summary(view.scope())
 
-components.kpi_strip(KPIS, key="overview", answered=True)
+first_screen.answer_and_figures(KPIS)
 
 left, right = st.columns(2)
 with left, components.section("overview.waterfall", rows=[total], metric="net_savings_usd"):
@@ -35,6 +34,8 @@ with right, components.section("overview.read_share", rows=points, metric="token
         marks = data.markers(view.scope())
         drawn = charts.ratio_lines(points, ["token_hit_rate"], look, markers=marks, height=320)
         components.chart(drawn, key="overview_read_share")
+
+first_screen.why_and_what_to_do(view)
 
 engines = data.breakdown(view.scope(), "engine")
 with components.section("overview.engines", rows=engines):

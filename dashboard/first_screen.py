@@ -1,0 +1,109 @@
+"""What only the first screen has: the answer in one sentence, what is recoverable, why, and what to do first.
+
+The ledger takes longer than a sum: these parts run beside the page, and what is known at once is shown at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from core.errors import CachewiseError
+from dashboard import answer, components, data, filters, kpis, miss_charts, miss_words
+from dashboard import format as fmt
+from dashboard.i18n import language, t
+from dashboard.kpis import Kpi
+
+MOST_ACTIONS = 3
+_RECOVERABLE = Kpi("recoverable_usd", "money")
+_TONES = {
+    "good": (":material/trending_up:", "success"),
+    "bad": (":material/trending_down:", "error"),
+    "flat": (":material/trending_flat:", "info"),
+    "unknown": (":material/help:", "warning"),
+}
+
+
+@st.fragment(run_every="30s", parallel=True)
+def answer_and_figures(items: tuple[Kpi, ...]) -> None:
+    """Draw the answer and the key figures; the last one, what is recoverable, comes when the ledger is done."""
+    try:
+        view = filters.current(data.options().get("first_ts"))
+        total, cards = components.kpi_cards(items, view)
+    except CachewiseError as error:
+        components.failed(error)
+        return
+    box = st.empty()
+    text, tone = answer.sentence(total, view.preset, language())
+    said = fmt.dollars_in_markdown(text)
+    _say(box, said, tone)
+    with st.grid(3, gap="small", key="kpis_overview"):
+        for card in cards:
+            components.show_card(card, view)
+        slot = st.container(height="stretch", gap=None)
+    try:
+        with slot.skeleton():
+            found = data.findings(view.scope())
+    except CachewiseError as error:
+        components.problem(error, t("failed.title"))
+        return
+    more = answer.more(found, language())
+    if more:
+        _say(box, f"{said} {more}", tone)
+    with slot:
+        components.show_card(recoverable_card(found), view)
+
+
+def recoverable_card(found: Mapping[str, Any]) -> kpis.Card:
+    """Lay out the figure of what could be had back."""
+    card = kpis.card(_RECOVERABLE, found, None, [], language())
+    missed = found["usd"]
+    of = t("over.nothing_missed") if missed is None else t("over.missed_usd", n=fmt.money(missed))
+    return replace(card, parts=fmt.dollars_in_markdown(of))
+
+
+def _say(box: Any, text: str, tone: answer.Tone) -> None:
+    icon, kind = _TONES[tone]
+    getattr(box, kind)(text, icon=icon)
+
+
+@st.fragment(parallel=True)
+def why_and_what_to_do(view: filters.View) -> None:
+    """Draw the miss causes by dollars and, beside them, the actions that bring back most."""
+    try:
+        causes, actions = data.miss_causes(view.scope()), data.actions(view.scope())
+    except CachewiseError as error:
+        components.problem(error, t("failed.title"))
+        return
+    left, right = st.columns(2)
+    with left, components.section("overview.causes", rows=causes):
+        if not any(row["usd"] for row in causes):
+            components.unknown("misses.none")
+        else:
+            drawn = miss_charts.causes(causes, components.look(view), height=150 + 34 * len(causes))
+            components.chart(drawn, key="overview_causes")
+        st.page_link("app_pages/misses.py", label=t("action.link.misses"), icon=":material/query_stats:")
+    with right, components.section("overview.actions", rows=actions):
+        _actions(actions[:MOST_ACTIONS])
+
+
+def _actions(actions: Sequence[Mapping[str, Any]]) -> None:
+    if not actions:
+        st.success(t("overview.actions.none"), icon=":material/check_circle:")
+    for n, action in enumerate(actions, start=1):
+        said = miss_words.action(action, language(), filters.zone())
+        with st.container(border=True, gap="xsmall"):
+            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                st.markdown(t("action.head", n=n, engine=said.engine, what=said.what), width="content")
+                st.badge(f"{said.month} ({said.interval})", icon=":material/savings:", color="green")
+            st.caption(said.evidence)
+            st.markdown(said.mend)
+            if said.change:
+                st.code(said.change, language="python", wrap_lines=True)
+            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                st.caption(said.effort, width="content")
+                label = t(f"action.link.{said.page}")
+                st.page_link(f"app_pages/{said.page}.py", label=label, icon=":material/arrow_forward:")
