@@ -119,14 +119,14 @@ class Bench:
         self.tell(doing)
         model = ask.model or self.target.model
         reserved = self.budget.reserve(self._worst(ask, model))
+        self.requests += 1
         try:
             answer = self.door.send(ask, model)
         except BaseException as error:
+            self.requests -= isinstance(error, Exception) and not faults.was_sent(error)
             free = isinstance(error, Exception) and faults.billing_of(error) == "free"
             (self.budget.release if free else self.budget.lose)(reserved)
             raise
-        finally:
-            self.requests += 1
         if answer is None:
             self.budget.lose(reserved)
             raise TryAgain("The answer told no usage that can be priced.", code="PRB-420", mend="Try again.")

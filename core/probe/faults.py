@@ -43,14 +43,23 @@ def billing_of(error: Exception) -> Billing:
 
     https://platform.claude.com/docs/en/api/errors
     """
-    cause = error.__cause__ if error.__cause__ is not None else error
-    status = getattr(cause, "status_code", None)
-    if status is not None:
-        # a stream that breaks off is an error inside a 200: it has been billed up to there
-        return "free" if 400 <= status < 500 or status == _UNBILLED_5XX else "unknown"
-    if type(cause.__cause__).__name__ in _NEVER_SENT or _is_unsigned(cause):
+    if not was_sent(error):
         return "free"
-    return "free" if isinstance(cause, CachewiseError) else "unknown"  # ours without a cause: refused before sending
+    status = getattr(_cause(error), "status_code", None)
+    # a stream that breaks off is an error inside a 200: it has been billed up to there
+    return "free" if status is not None and (400 <= status < 500 or status == _UNBILLED_5XX) else "unknown"
+
+
+def was_sent(error: Exception) -> bool:
+    """Say whether the request can have left this machine."""
+    cause = _cause(error)
+    if type(cause.__cause__).__name__ in _NEVER_SENT or _is_unsigned(cause):
+        return False
+    return not isinstance(cause, CachewiseError)  # ours without a cause: refused before sending
+
+
+def _cause(error: Exception) -> BaseException:
+    return error if error.__cause__ is None else error.__cause__
 
 
 def _is_unsigned(error: BaseException) -> bool:

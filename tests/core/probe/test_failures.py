@@ -66,6 +66,19 @@ def test_a_busy_server(lab: Laboratory, kind: str, code: str) -> None:
     assert [call.status for call in lab.simulator.calls] == [429 if kind == "rate_limit" else 529]
 
 
+def test_bedrock_without_credentials(lab: Laboratory) -> None:
+    """The SDK cannot sign: nothing leaves this machine, and the message says what is missing."""
+    lab.monkeypatch.delenv("AWS_BEARER_TOKEN_BEDROCK")
+    lab.monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_CONFIG_FILE"):
+        lab.monkeypatch.delenv(name, raising=False)
+    lab.monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(lab.folder / "none"))
+    report = lab.probe("write_then_read", provider="bedrock")
+
+    assert codes(report) == [("failed", "PRB-401")]
+    assert (report.requests, report.spent_usd, lab.simulator.calls) == (0, 0, [])
+
+
 def test_a_busy_server_in_the_middle(lab: Laboratory) -> None:
     """What was spent before the fault is told to the last digit."""
     planned = probe.plan(lab.settings(), ["write_then_read"])
