@@ -16,6 +16,17 @@ from core.usage import Usage
 
 LOOKS_LIKE_RECORD = re.compile(rf'\\*"event\\*"\s*:\s*\[?\s*\\*"{RECORD_EVENT}')
 
+_PARTS = frozenset({"tools", "system", "messages"})
+_FINGERPRINT = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_MAX_BLOCKS = 200
+_REASONS = frozenset(
+    {
+        "model_changed", "system_changed", "tools_changed", "messages_changed", "previous_message_not_found",
+        "unavailable", "pending", "none",
+    }
+)  # fmt: skip
+"""What the API answers (https://platform.claude.com/docs/en/build-with-claude/prompt-caching), and our own "none"."""
+
 
 def is_call_record(body: Mapping[str, Any]) -> bool:
     """Say whether a JSON object is a call record."""
@@ -66,6 +77,8 @@ def _record(
         reported_cost_usd=dollars(one(body.get("cost_usd"))),
         stop_category=text(body, "stop_category"),
         other_id=text(body, "api_request_id"),
+        prefix_blocks=_blocks(prefix),
+        cache_miss_reason=_reason(body),
     )
 
 
@@ -99,3 +112,25 @@ def _started_ms(body: Mapping[str, Any]) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _blocks(prefix: Mapping[str, Any]) -> str | None:
+    """Return the listed blocks as "part:fingerprint …"; None when they are not told or not as they should be."""
+    listed = prefix.get("blocks")
+    if not isinstance(listed, list) or not 0 < len(listed) <= _MAX_BLOCKS:
+        return None
+    words = []
+    for block in listed:
+        if not isinstance(block, Mapping):
+            return None
+        part, fingerprint = block.get("part"), block.get("fingerprint")
+        if part not in _PARTS or not isinstance(fingerprint, str) or not _FINGERPRINT.fullmatch(fingerprint):
+            return None
+        words.append(f"{part}:{fingerprint}")
+    return " ".join(words)
+
+
+def _reason(body: Mapping[str, Any]) -> str | None:
+    """Return the API's diagnosis of a miss, if it gave one."""
+    reason = text(inner(body, "diagnosis"), "type")
+    return reason if reason in _REASONS else None

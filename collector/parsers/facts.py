@@ -65,6 +65,8 @@ class CallRecord:
     told_by: Teller = "record"
     other_id: str | None = None  # a second id of the same call: the provider's request id beside the message's
     logged_ms: int | None = None  # a time the line tells that is not the request's start
+    prefix_blocks: str | None = None  # "part:fingerprint …" in order
+    cache_miss_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ CALLS = pa.schema(
         pa.field("cacheable", pa.bool_()),  # caching on and prefix >= model minimum; null when unknown
         pa.field("prefix_tokens", pa.int64()),
         pa.field("prefix_fingerprint", pa.string()),
+        pa.field("prefix_blocks", pa.string()),  # "part:fingerprint …" of its blocks, in order, where told
+        pa.field("cache_miss_reason", pa.string()),  # the API's own diagnosis, such as system_changed
         pa.field("input_tokens", pa.int64()),  # excludes cached tokens
         pa.field("cache_read_tokens", pa.int64()),
         pa.field("cache_write_5m_tokens", pa.int64()),

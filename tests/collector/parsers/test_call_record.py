@@ -117,3 +117,30 @@ def test_a_failed_call_needs_no_usage() -> None:
     fact = read(record("msg_4", usage=None, status="error", error_type="overloaded_error"))
 
     assert (fact.status, fact.error_type, fact.usage) == ("error", "overloaded_error", None)
+
+
+def test_a_record_lists_its_blocks_and_the_api_s_diagnosis() -> None:
+    """The parts and keyed hashes of the prefix in order, and why the API says that the cache was missed."""
+    blocks = [
+        {"part": "tools", "index": 0, "fingerprint": "ab12"},
+        {"part": "system", "index": 0, "fingerprint": "cd34"},
+    ]
+    fact = read(record(prefix_blocks=blocks, diagnosis={"type": "system_changed", "missed_tokens": 3000}))
+
+    assert (fact.prefix_blocks, fact.cache_miss_reason) == ("tools:ab12 system:cd34", "system_changed")
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [{"part": "system", "fingerprint": "You are a helpful assistant"}],
+        [{"part": "secret", "fingerprint": "ab12"}],
+        [{"part": "system", "fingerprint": "ab12"}, "cd34"],
+        [{"part": "system", "fingerprint": "ab12"}] * 201,
+    ],
+)
+def test_blocks_that_are_no_fingerprints_are_left_out(blocks: list[Any]) -> None:
+    """Text that came where a hash belongs is not kept; the call is."""
+    fact = read(json.dumps({**json.loads(record()), "prefix": {"blocks": blocks}, "diagnosis": {"type": "because"}}))
+
+    assert (fact.prefix_blocks, fact.cache_miss_reason) == (None, None)

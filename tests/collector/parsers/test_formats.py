@@ -318,4 +318,5 @@ def test_facts_have_room_for_numbers_and_names_only() -> None:
     texts = {item.name for item in fields(CallRecord) if "str" in str(item.type)}
 
     assert texts == {"call_id", "provider", "model", "engine", "request_id", "cache_ttl", "prefix_fingerprint",
-                     "stop_reason", "status", "error_type", "stop_category", "other_id"}  # fmt: skip
+                     "stop_reason", "status", "error_type", "stop_category", "other_id", "prefix_blocks",
+                     "cache_miss_reason"}  # fmt: skip
