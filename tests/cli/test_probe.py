@@ -58,7 +58,7 @@ def process(lab: Laboratory, *args: str) -> subprocess.Popen[str]:
 def test_the_seed_suite_is_one_command(lab: Laboratory) -> None:
     """`cachewise probe --suite seed --json`: three verdicts, exit 0, one JSON object, kept in the tables."""
     with process(lab, "--suite", "seed", "--json") as running:
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=100)
     told: dict[str, Any] = json.loads(out)
 
     assert (running.returncode, told["passed"], told["simulated"]) == (0, True, True)
@@ -146,7 +146,7 @@ def test_the_canary_stops_cleanly(lab: Laboratory) -> None:
         assert running.stdout is not None
         told = json.loads(running.stdout.readline())
         running.send_signal(signal.SIGTERM)
-        _, err = running.communicate(timeout=30)
+        _, err = running.communicate(timeout=100)
 
     kept = Lake(lab.folder / "tables").read("probes").to_pylist()
     assert (running.returncode, told["passed"]) == (0, True)

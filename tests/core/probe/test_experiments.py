@@ -143,7 +143,7 @@ def test_a_pending_diagnosis_is_no_contradiction(lab: Laboratory) -> None:
 def test_the_first_token_comes_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Six pairs in turns; the whole interval is above 0."""
     with laboratory(
-        tmp_path, monkeypatch, latency=Latency(base_ms=1, per_1k_processed_ms=10, per_output_token_ms=0)
+        tmp_path, monkeypatch, latency=Latency(base_ms=1, per_1k_processed_ms=60, per_output_token_ms=0)
     ) as lab:
         result = lab.only("ttft")
 
