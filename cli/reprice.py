@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import click
@@ -16,6 +17,8 @@ from cli.metrics import plain
 from core import care, settings
 from core.pricing import load_book
 from core.store.lake import Lake
+
+_WIDE = 200
 
 
 @click.command("reprice")
@@ -38,7 +41,7 @@ def command(
     """Price stored calls again with the present price book: preview by model, then one transaction for each date."""
     configured = settings.load()
     lake = Lake(configured.lake_path)
-    out = Console(stderr=as_json, highlight=False)
+    out = Console(stderr=as_json, width=None if sys.stdout.isatty() else _WIDE, highlight=False)
     if undoing:
         _undo(lake, action_id, out, dry_run=dry_run, yes=yes, as_json=as_json)
         return

@@ -13,6 +13,7 @@ from typing import Any
 
 from core.pricing.book import PriceBook
 from core.pricing.files import DATA
+from core.pricing.model import Row, Scope
 
 _ROW_FILES = ("anthropic.json", "bedrock.json")
 _DISCOUNT = " -"
@@ -51,9 +52,8 @@ def price_list(book: PriceBook, files: Sequence[str | Path] = (), *, day: date |
     known = provenance(files)
     rows = []
     for (model, scope), dated in _by_list(book):
-        in_force = None if day is None else book.row_at(model, scope, day=day)
-        for row in dated:
-            if row.card is None or (day is not None and row is not in_force and not (row.over and row.holds(day))):
+        for row in dated if day is None else _in_force(book, model, scope, day):
+            if row.card is None:
                 continue
             origin = known.get(row.id, Provenance())
             later = [item.start for item in dated if item.start > row.start and item.over == row.over]
@@ -83,7 +83,14 @@ def row_id(price_row: str) -> str:
     return price_row.split(_DISCOUNT, 1)[0]
 
 
-def _by_list(book: PriceBook) -> Iterator[tuple[tuple[str, Any], Sequence[Any]]]:
+def _in_force(book: PriceBook, model: str, scope: Scope, day: date) -> list[Row]:
+    """Return the row of a day, and those of longer prompts where they have a price of their own."""
+    steps = [0, *book.thresholds]
+    found = [book.row_at(model, scope, day=day, prompt_tokens=step + 1) for step in steps]
+    return list(dict.fromkeys(row for row in found if row is not None))
+
+
+def _by_list(book: PriceBook) -> Iterator[tuple[tuple[str, Scope], Sequence[Row]]]:
     lists = dict.fromkeys((row.model, row.scope) for row in book.rows)
     for model, scope in sorted(lists):
         yield (model, scope), book.rows_of(model, scope)
