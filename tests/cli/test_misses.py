@@ -1,0 +1,120 @@
+"""`cachewise misses` and `cachewise ttl`: the stable JSON, the tables, misuse in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.main import main
+from tests.support.lakes import fill
+from tests.support.traffic import at, reads, writes
+
+
+@pytest.fixture
+def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of settings and data, and an environment without ours."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("CACHEWISE_CONFIG", "CACHEWISE_DEMO", "CACHEWISE_PRICE_FILES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path / "data"))
+    return tmp_path / "data" / "tables"
+
+
+def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(list(args))
+    out, err = capsys.readouterr()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, out, err
+
+
+def as_json(capsys: pytest.CaptureFixture[str], *args: str) -> Any:
+    code, out, err = run(capsys, *args, "--json")
+    assert (code, err) == (0, "")
+    return json.loads(out)
+
+
+def lived(tables: Path) -> None:
+    """Calls every twenty minutes under 5m, and one that read."""
+    rows = [writes(at(minutes=20 * n), ttl="5m") for n in range(5)]
+    fill(tables, calls=[*rows, reads(at(minutes=82))])
+
+
+def test_misses_as_json(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Totals, causes and mends; dollars as decimal strings."""
+    lived(tables)
+
+    found = as_json(capsys, "misses")
+
+    causes = {row["cause"]: row["tokens"] for row in found["groups"]}
+    assert causes == {"expired_5m": 24_000, "first_touch": 6_000, "dynamic_tail": 600}
+    assert found["tokens"] == sum(causes.values())
+    assert [(row["cause"], row["best_policy"]) for row in found["recoverable"]] == [("expired_5m", "1h")]
+    assert found["usd"] == "0.175200000000"
+
+
+def test_misses_by_other_columns(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Any of the ledger's columns, several at once."""
+    lived(tables)
+
+    found = as_json(capsys, "misses", "--by", "engine,cause")
+
+    assert {(row["engine"], row["cause"]) for row in found["groups"]} == {
+        ("tutor", "expired_5m"), ("tutor", "first_touch"), ("tutor", "dynamic_tail"),
+    }  # fmt: skip
+
+
+def test_a_range_knows_what_came_before(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first call of the range had expired: it is no first touch."""
+    lived(tables)
+
+    found = as_json(capsys, "misses", "--from", at(minutes=10).isoformat())
+
+    assert {row["cause"] for row in found["groups"]} == {"expired_5m", "dynamic_tail"}
+
+
+def test_ttl_as_json(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The advice with its interval, every policy, gaps, crossover and bursts."""
+    lived(tables)
+
+    found = as_json(capsys, "ttl")
+
+    (advice,) = found["advice"]
+    assert (advice["engine"], advice["configured"], advice["best"]) == ("tutor", "5m", "1h")
+    assert advice["model_error"] == 0
+    assert len(found["policies"]) == 4
+    assert found["mix"]["best_mix"] == {"tutor": "1h"}
+    assert set(found) >= {"gaps", "crossover", "bursts", "span_days"}
+
+
+@pytest.mark.parametrize("verb", ["misses", "ttl"])
+def test_tables_for_people(tables: Path, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    """The engine and what to do stand in the table."""
+    lived(tables)
+
+    code, out, _ = run(capsys, verb)
+
+    assert code == 0
+    assert "tutor" in out
+    assert "1 hour" in out or "1h" in out
+
+
+@pytest.mark.parametrize("verb", ["misses", "ttl"])
+def test_nothing_collected_yet(tables: Path, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    """No tables: no rows, no error."""
+    code, out, err = run(capsys, verb, "--json")
+
+    assert (code, err) == (0, "")
+    assert json.loads(out)
+
+
+def test_misuse_is_one_line(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown group is refused with what is accepted."""
+    code, _, err = run(capsys, "misses", "--by", "colour")
+
+    assert code == 2
+    assert 'MIS-001: --by "colour"' in err
+    assert "Accepted: cause, engine" in err
