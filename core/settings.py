@@ -300,7 +300,7 @@ def _role(item: Mapping[str, Any], whose: str, path: Path | None) -> None:
     if role is not None and not (isinstance(role, str) and _ROLE_ARN.fullmatch(role)):
         raise FixSettings(
             f"{path}: {whose} has role_arn = {role!r}.",
-            code="CFG-015",
+            code="CFG-017",
             mend="Accepted: arn:aws:iam::<account>:role/<name>.",
         )
 
