@@ -19,7 +19,7 @@ from core.pricing import PriceBook, default_book
 from core.store.query import Reader
 from core.store.schema import USD, UTC
 from core.traffic import Traffic, load
-from core.traffic.arrays import Bools, Ints, usd, words
+from core.traffic.arrays import Bools, Coded, Ints, usd, words
 
 SCHEMA = pa.schema(
     [
@@ -40,6 +40,7 @@ SCHEMA = pa.schema(
         pa.field("gap_ms", pa.int64()),  # since the engine's last use of its entry
         pa.field("ttl_ms", pa.int64()),  # lifetime of that entry
         pa.field("previous_call_id", pa.string()),
+        pa.field("previous_version", pa.string()),
         pa.field("previous_fingerprint", pa.string()),
         pa.field("fingerprint", pa.string()),
     ]
@@ -137,7 +138,8 @@ def _table(calls: Traffic, verdict: Verdict, lines: _Lines, recoverable: Ints | 
         "gap_ms": _known(verdict.gap_ms[row], told),
         "ttl_ms": _known(verdict.ttl_ms[row], told),
         "previous_call_id": calls.call_id.take(pa.array(before, mask=~told)),
-        "previous_fingerprint": _fingerprint(calls, before, told),
+        "previous_version": _word_before(calls.version, before, told),
+        "previous_fingerprint": _word_before(calls.fingerprint, before, told),
         "fingerprint": calls.fingerprint.take(row).arrow(),
     }
     return pa.table(columns, schema=SCHEMA)
@@ -147,7 +149,6 @@ def _known(values: Ints, told: Bools) -> pa.Array:
     return pa.array(values, mask=~told)
 
 
-def _fingerprint(calls: Traffic, before: Ints, told: Bools) -> pa.Array:
-    words_before = calls.fingerprint.take(np.maximum(before, 0)) if len(calls) else calls.fingerprint
-    codes = np.where(told, words_before.codes, -1)
-    return type(calls.fingerprint)(codes, calls.fingerprint.values).arrow()
+def _word_before(column: Coded, before: Ints, told: Bools) -> pa.Array:
+    codes = column.codes[np.maximum(before, 0)] if len(column.codes) else before
+    return Coded(np.where(told, codes, -1), column.values).arrow()
