@@ -11,6 +11,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -24,6 +26,7 @@ from core.settings import Settings
 SERVER = Path(__file__).parents[1] / "dashboard" / "server.py"
 READY_WAIT_S = 60.0
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never bound by default
+SIMULATED_KEY = "sk-ant-sim-demo"  # accepted by the simulated API only
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -37,9 +40,13 @@ def command(port: int | None, address: str | None, demo: bool, no_collector: boo
     """Run the dashboard and the collector until Ctrl-C."""
     settings = settings_module.load()
     use_demo = demo or settings.demo or not settings.sources
+    settings = replace(settings, demo=use_demo)
     port, address = port or settings.port, address or settings.address
     _port_is_free(address, port)
-    supervisor = Supervisor(_children(settings, use_demo, address, port, no_collector), _environment(use_demo))
+    children, environ = _children(settings, use_demo, address, port, no_collector), _environment(use_demo)
+    if use_demo and not _reaches_claude(settings, environ):
+        children.insert(0, _simulated_claude(children[0].log.parent, environ))
+    supervisor = Supervisor(children, environ)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     try:
@@ -76,7 +83,30 @@ def _children(settings: Settings, demo: bool, address: str, port: int, no_collec
         children.append(Child("demo fleet", [*python, "cli", "demo", "--json"], logs / "demo.log"))
     if not no_collector:
         children.append(Child("collector", [*python, "cli", "collect", "--follow", "--json"], logs / "collector.log"))
+    if settings.probe.every_s:
+        every = f"{settings.probe.every_s:.0f}s"
+        children.append(Child("canary", [*python, "cli", "probe", "--every", every, "--json"], logs / "canary.log"))
     return children
+
+
+def _reaches_claude(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Say whether somebody configured whom a probe asks: a key, another address, or Bedrock."""
+    return bool(
+        environ.get("ANTHROPIC_API_KEY")
+        or settings.anthropic_base_url
+        or settings.probe.secret_name
+        or settings.probe.provider == "bedrock"
+    )
+
+
+def _simulated_claude(logs: Path, environ: dict[str, str]) -> Child:
+    """Give the demo's probe somebody to ask, who costs nothing and says that it is simulated."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environ |= {"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}", "ANTHROPIC_API_KEY": SIMULATED_KEY}
+    command = [sys.executable, "-m", "simulator.messages", "--port", str(port)]
+    return Child("simulated Claude", command, logs / "claude.log")
 
 
 def _port_is_free(address: str, port: int) -> None:

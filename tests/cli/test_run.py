@@ -1,0 +1,85 @@
+"""`cachewise run` as a newcomer starts it: real processes, a real page, stopped by one signal."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def clean_environment(folder: Path) -> dict[str, str]:
+    """The machine's environment without anybody's settings, keys or accounts."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CACHEWISE_", "AWS_", "ANTHROPIC_"))}
+    return kept | {"HOME": str(folder)}
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[dict[str, object], "subprocess.Popen[str]", Path]]:
+    """The whole product with nothing configured, in an empty folder."""
+    command = [sys.executable, "-m", "cli", "run", "--json", "--port", str(free_port())]
+    environ = clean_environment(tmp_path) | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline()), process, tmp_path
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+
+
+def test_it_serves_the_demo_and_stops_with_everything_it_started(
+    running: tuple[dict[str, object], "subprocess.Popen[str]", Path],
+) -> None:
+    """The page answers, the tables are named as the demo's, logs are kept apart, and one signal ends all of it."""
+    said, process, folder = running
+
+    assert said["demo"] is True
+    assert str(said["tables"]).endswith("demo/tables")
+    with urllib.request.urlopen(f"{said['url']}/_stcore/health", timeout=10) as answer:
+        assert answer.read() == b"ok"
+    assert {path.name for path in (folder / "data" / "log").iterdir()} == {
+        "dashboard.log", "demo.log", "collector.log", "claude.log",
+    }  # fmt: skip
+
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    listening = subprocess.run(
+        ["pgrep", "-f", f"server.port={str(said['url']).rsplit(':', 1)[1]}"], capture_output=True, check=False
+    )
+    assert listening.stdout == b""
+
+
+def test_a_port_in_use_is_one_line_with_the_mend(tmp_path: Path) -> None:
+    """Nothing is started, and the next port is proposed."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", "run", "--port", str(port)],
+            cwd=tmp_path, env=clean_environment(tmp_path) | {"PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"RUN-001: Port {port} on 127.0.0.1 is in use. Choose another: make run PORT={port + 1}."
+    ]
+    assert not (tmp_path / "data").exists()
