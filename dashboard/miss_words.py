@@ -51,6 +51,13 @@ def in_words(row: Mapping[str, Any], lang: Language) -> dict[str, Any]:
     return told
 
 
+def of_call(row: Mapping[str, Any], lang: Language) -> dict[str, Any]:
+    """Return a ledger line in words, with pause and lifetime in the unit that reads best."""
+    told = in_words(row, lang)
+    told |= {"gap": fmt.duration_ms(row["gap_ms"], lang), "ttl": fmt.duration_ms(row["ttl_ms"], lang)}
+    return told | {"detail": told["detail"] or fmt.UNKNOWN}
+
+
 def action(row: Mapping[str, Any], lang: Language, zone: str) -> Said:
     """Return an action of core.advice in words."""
     lifetime = row["best"] is not None

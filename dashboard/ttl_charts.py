@@ -30,6 +30,7 @@ def mix(months: Row, look: Look, *, height: int = 320) -> Chart:
     names = [look.word(f"mix.{name}") for name in MIX_STYLES]
     amounts = [months[f"{name}_month_usd"] for name in MIX_STYLES]
     figure = _standing(names, amounts, list(MIX_STYLES.values()))
+    figure.update_traces(text=[fmt.money(amount) for amount in amounts], textposition="outside", cliponaxis=False)
     ink.dress(figure, height=height, legend=False)
     _headroom(figure, amounts)
     parts = "; ".join(f"{name} {fmt.money(amount)}" for name, amount in zip(names, amounts, strict=True))
@@ -50,6 +51,7 @@ def policies(rows: Sequence[Row], look: Look, *, height: int = 320) -> Chart:
         "thickness": 1.5,
     }
     ink.dress(figure, height=height, legend=False)
+    figure.update_layout(margin={"b": 64})
     _headroom(figure, [row["month_usd"] + row["saving_month_usd"] - row["saving_low_usd"] for row in rows])
     parts = "; ".join(
         look.word(
@@ -142,11 +144,8 @@ def _standing(names: list[str], amounts: list[Any], colours: list[str]) -> go.Fi
             x=names,
             y=amounts,
             marker={"color": colours},
-            text=[fmt.money(amount) for amount in amounts],
-            textposition="inside",
-            insidetextanchor="start",
-            cliponaxis=False,
-            hovertemplate="%{x}<br>%{text}<extra></extra>",
+            customdata=[fmt.money(amount) for amount in amounts],
+            hovertemplate="%{x}<br>%{customdata}<extra></extra>",
         )
     )
 
@@ -158,9 +157,9 @@ def _headroom(figure: go.Figure, amounts: list[Any]) -> None:
 
 
 def _policy_label(row: Row, look: Look) -> str:
-    label = look.word(f"policy.{row['policy']}")
     notes = [look.word(f"policy.is.{name}") for name in ("configured", "best") if row[name]]
-    return f"{label}<br>{' · '.join(notes)}" if notes else label
+    lines = (look.word(f"policy.{row['policy']}"), fmt.money(row["month_usd"]), " · ".join(notes))
+    return "<br>".join(line for line in lines if line)
 
 
 def _span(row: Row, look: Look) -> str:

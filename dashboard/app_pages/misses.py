@@ -111,18 +111,19 @@ with components.section("misses.calls", rows=calls):
         st.info(t("misses.calls.none"), icon=":material/search_off:")
     else:
         components.table(
-            [miss_words.in_words(row, lang) for row in calls],
+            [miss_words.of_call(row, lang) for row in calls],
             [
                 components.Column("ts", "moment", "col.ts"),
-                components.Column("engine", "text", "col.engine"),
+                components.Column("engine", "word", "col.engine"),
+                components.Column("cause", "word", "col.cause"),
+                components.Column("confidence", "word", "col.confidence"),
+                components.Column("evidence", "text", "col.evidence"),
+                components.Column("gap", "word", "col.gap_ms"),
+                components.Column("ttl", "word", "col.ttl_ms"),
                 components.Column("tokens", "tokens", "col.tokens"),
                 components.Column("usd", "money", "col.usd"),
-                components.Column("detail", "text", "col.detail"),
-                components.Column("gap_ms", "ms", "col.gap_ms"),
-                components.Column("ttl_ms", "ms", "col.ttl_ms"),
-                components.Column("confidence", "text", "col.confidence"),
-                components.Column("evidence", "text", "col.evidence"),
-                components.Column("function_version", "text", "col.function_version"),
+                components.Column("detail", "word", "col.detail"),
+                components.Column("function_version", "word", "col.function_version"),
                 components.Column("model", "text", "col.model"),
                 components.Column("call_id", "text", "col.call_id"),
             ],

@@ -12,7 +12,8 @@ view = components.open_page()
 look = components.look(view)
 scope = view.scope()
 lang = language()
-months, advice = data.policy_mix(scope), data.policy_advice(scope)
+months = data.policy_mix(scope)
+advice = sorted(data.policy_advice(scope), key=lambda row: row["prefix_first"])  # what cannot be judged yet: last
 if not advice:
     components.unknown("ttl_lab.none")
     st.stop()
@@ -45,17 +46,20 @@ with components.section("ttl_lab.mix", rows=[months]):
 
 with components.section("ttl_lab.advice", rows=advice):
     components.table(
-        [miss_words.in_words(row, lang) for row in advice],
+        [
+            miss_words.in_words(row | {"best": "prefix_first" if row["prefix_first"] else row["best"]}, lang)
+            for row in advice
+        ],
         [
             components.Column("engine", "text", "col.engine"),
-            components.Column("configured", "text", "col.configured"),
-            components.Column("best", "text", "col.best"),
+            components.Column("configured", "word", "col.configured"),
+            components.Column("best", "word", "col.best"),
             components.Column("saving_month_usd", "money", "col.saving_month_usd"),
             components.Column("saving_low_usd", "money", "col.saving_low_usd"),
             components.Column("saving_high_usd", "money", "col.saving_high_usd"),
+            components.Column("model_error", "ratio", "col.model_error"),
             components.Column("observed_usd", "money", "col.observed_usd"),
             components.Column("replayed_usd", "money", "col.replayed_usd"),
-            components.Column("model_error", "ratio", "col.model_error"),
         ],
         key="ttl_advice",
         alt=t("ttl_lab.advice.title"),
@@ -123,7 +127,7 @@ with components.section("ttl_lab.compare", rows=compared):
         [row | {"policy": t(f"policy.{row['policy']}")} for row in compared],
         [
             components.Column("engine", "text", "col.engine"),
-            components.Column("policy", "text", "col.policy"),
+            components.Column("policy", "word", "col.policy"),
             components.Column("month_usd", "money", "col.month_usd"),
             components.Column("saving_month_usd", "money", "col.saving_month_usd"),
             components.Column("saving_low_usd", "money", "col.saving_low_usd"),
