@@ -14,7 +14,7 @@ from core.settings import ClearSettings, SourceSettings
 from dashboard import acts, auth, components, data, filters
 from dashboard import format as fmt
 from dashboard.components import Column
-from dashboard.i18n import language, t
+from dashboard.i18n import language, t, translate
 
 _PREVIEW, _PREVIEW_OF = "caches_preview", "caches_preview_of"
 _ALL = ""
@@ -119,12 +119,13 @@ def _offer(source: SourceSettings) -> None:
     except CachewiseError as error:
         components.problem(error, t("caches.refused"))
         return
+    lang = language()
     engines = sorted({item.engine for found in data.environments(source.name) for item in found.holdings})
     with st.container(horizontal=True, vertical_alignment="bottom"):
         engine = st.selectbox(
             t("caches.which"),
             [_ALL, *engines],
-            format_func=lambda item: fmt.plain(item, language()) if item else t("caches.all_engines"),
+            format_func=lambda item: fmt.plain(item, lang) if item else translate(lang, "caches.all_engines"),
             key="caches_engine",
             width=320,
         )

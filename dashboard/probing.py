@@ -11,7 +11,7 @@ from core.errors import CachewiseError, FixSettings
 from dashboard import acts, auth, components, data
 from dashboard import format as fmt
 from dashboard.components import Column
-from dashboard.i18n import known, language, t
+from dashboard.i18n import known, language, t, translate
 from dashboard.probe_desk import ProbeRun
 
 _PLAN, _PLAN_OF = "probe_plan", "probe_plan_of"
@@ -53,13 +53,13 @@ def offer() -> None:
     except CachewiseError as error:
         components.problem(error, t("probe.refused"))
         return
-    names = list(probe.EXPERIMENTS)
+    names, lang = list(probe.EXPERIMENTS), language()
     chosen = st.pills(
         t("probe.choose"),
         names,
         default=list(probe.SUITES["seed"]),
         selection_mode="multi",
-        format_func=lambda name: t(f"probe.exp.{name}"),
+        format_func=lambda name: translate(lang, f"probe.exp.{name}"),
         key="probe_experiments",
     )
     wanted = tuple(name for name in names if name in chosen)

@@ -14,10 +14,10 @@ st.header(t("caches.store"), anchor=False, divider="violet")
 st.caption(t("caches.store.body"))
 seen = [str(name) for name in data.options()["sources"] if name is not None]
 names = list(dict.fromkeys([*(item.name for item in data.configuration().sources), *seen]))
-source = names[0] if names else None
+source, lang = names[0] if names else None, language()
 if len(names) > 1:
     source = st.selectbox(
-        t("caches.source"), names, format_func=lambda name: fmt.plain(name, language()), key="caches_source", width=320
+        t("caches.source"), names, format_func=lambda name: fmt.plain(name, lang), key="caches_source", width=320
     )
 if source is None:
     components.unknown("caches.no_source")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from core.store.lake import Lake
 from tests.support.rows import Row, make_call, make_invocation, make_pass, make_store_event, table_of
@@ -47,7 +48,7 @@ def fill(folder: Path, *, now: datetime | None = None) -> Lake:
         stored = now - timedelta(minutes=58 - number)
         lines.append(line("miss", number, stored, fetch_ms=130.0 + number))
         lines += [line("hit", number, stored + timedelta(minutes=n + 1)) for n in range(number)]
-        if number % 4 == 0:
+        if _holds(number, HOSTILE):
             lines.append(line("miss", number, stored, engine=HOSTILE, fetch_ms=180.0))
     lines.append(line("miss", WARM, now - timedelta(hours=5), fetch_ms=120.0))
     lake.commit("prompt_store_events", table_of("prompt_store_events", lines))
@@ -73,6 +74,22 @@ def _calls(at: datetime) -> list[Row]:
 
 
 def answer(lake: Lake, *numbers: int, at: datetime | None = None, kind: str = "miss") -> None:
-    """Let environments answer after a clear."""
+    """Let environments answer after a clear, for every engine they held."""
     at = at or datetime.now(UTC) + timedelta(seconds=1)
-    lake.commit("prompt_store_events", table_of("prompt_store_events", [line(kind, number, at) for number in numbers]))
+    held = [(number, engine) for number in numbers for engine in ("tutor", HOSTILE) if _holds(number, engine)]
+    rows = [line(kind, number, at, engine=engine) for number, engine in held]
+    lake.commit("prompt_store_events", table_of("prompt_store_events", rows))
+
+
+def _holds(number: int, engine: str) -> bool:
+    return engine == "tutor" or number % 4 == 0
+
+
+def create_prompt_table(client: Any) -> None:
+    """Make the table that CONFIG names, in whatever DynamoDB the client speaks to."""
+    client.create_table(
+        TableName="prompts",
+        KeySchema=[{"AttributeName": "engine", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "engine", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )

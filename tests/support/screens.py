@@ -1,0 +1,42 @@
+"""A page opened as a browser of some language does, and what a reader sees of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from streamlit import config
+from streamlit.testing.v1 import AppTest
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+LANGUAGES = {"ko": ("ko-KR", "Asia/Seoul"), "en": ("en-GB", "Europe/Berlin")}
+
+
+def opened(name: str, lang: str = "en") -> AppTest:
+    """Open a page as a browser of that language does."""
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    locale, zone = LANGUAGES[lang]
+    app.context = {"locale": locale, "timezone": zone}
+    if name != "overview":
+        app.switch_page(f"app_pages/{name}.py")
+    return app.run()
+
+
+def words(app: AppTest) -> str:
+    """Everything a reader sees as running text."""
+    parts = [*app.title, *app.header, *app.subheader, *app.caption, *app.markdown]
+    alerts = [*app.info, *app.success, *app.warning, *app.error]
+    titles = [box.proto.title for box in alerts]
+    return "\n".join([*(str(part.value) for part in [*parts, *alerts]), *titles])
+
+
+@contextmanager
+def bound_to(address: str | None) -> Iterator[None]:
+    """Serve as if the server were bound to this address: on loopback the viewer is the operator."""
+    before = config.get_option("server.address")
+    config.set_option("server.address", address)
+    try:
+        yield
+    finally:
+        config.set_option("server.address", before)
