@@ -13,7 +13,6 @@ import pyarrow as pa
 from core.metrics.scope import Scope
 from core.pricing import PriceBook
 from core.store.query import Reader
-from core.store.schema import TABLES
 from core.traffic.arrays import Bools, Coded, Ints, coded, combined, integers
 from core.traffic.identity import effective
 from core.traffic.rates import Modifiers, TokenRates, token_rates
@@ -30,8 +29,8 @@ _COLUMNS = (
     "function_version", "engine", "provider", "model", "service_tier", "speed", "inference_geo", "caching_enabled",
     "cache_ttl", "prefix_tokens", "prefix_fingerprint", "input_tokens", "cache_read_tokens", "cache_write_5m_tokens",
     "cache_write_1h_tokens", "output_tokens", "prompt_tokens", "latency_ms", "ttft_ms", "price_check",
+    "cache_miss_reason", "prefix_blocks",
 )  # fmt: skip
-_OPTIONAL = ("cache_miss_reason", "prefix_blocks")  # recorded by services that ask the API or list their blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +101,8 @@ def load(reader: Reader, scope: Scope, book: PriceBook, *, look_back: timedelta 
     earliest = _earlier(scope.start, look_back)
     rows = reader.table("calls", earliest, scope.end)
     rows = rows.filter((rows.status.fill_null("ok") != "error") & (rows.prompt_tokens > 0))
-    names = [*_COLUMNS, *(name for name in _OPTIONAL if name in TABLES["calls"].names)]
     asked = with_starts(
-        reader, rows.select(*names).mutate(in_scope=_in_scope(rows, scope)), start=earliest, end=scope.end
+        reader, rows.select(*_COLUMNS).mutate(in_scope=_in_scope(rows, scope)), start=earliest, end=scope.end
     )
     return from_table(reader.run(asked), book)
 
@@ -158,8 +156,8 @@ def from_table(table: pa.Table, book: PriceBook) -> Traffic:
         place=places,
         speed=column["speed"],
         fingerprint=column["prefix_fingerprint"],
-        reason=column.get("cache_miss_reason", _nothing(len(prompt))),
-        blocks=column.get("prefix_blocks", _nothing(len(prompt))),
+        reason=column["cache_miss_reason"],
+        blocks=column["prefix_blocks"],
         fetched=table["fetched"].to_numpy()[order],
         prompt=prompt,
         input=fresh,
@@ -252,7 +250,3 @@ def _words_in(table: pa.Table) -> list[str]:
         for name in table.column_names
         if pa.types.is_string(table.schema.field(name).type) and name not in ("call_id", "invocation_id")
     ]
-
-
-def _nothing(rows: int) -> Coded:
-    return Coded(np.full(rows, -1, dtype=np.int64), ())

@@ -17,9 +17,7 @@ PREFIX = 6_000
 FRESH = 100
 
 
-def traffic_of(
-    rows: Iterable[Row], *, fetched: Container[str] = (), before: Container[str] = (), **columns: list[Any]
-) -> Traffic:
+def traffic_of(rows: Iterable[Row], *, fetched: Container[str] = (), before: Container[str] = ()) -> Traffic:
     """Lay rows out as traffic; `fetched` and `before` name calls that fetched their prompt or are out of scope."""
     rows = list(rows)
     table = table_of("calls", rows)
@@ -27,8 +25,6 @@ def traffic_of(
     table = table.append_column("began", pa.nulls(len(ids), UTC))
     table = table.append_column("fetched", pa.array([name in fetched for name in ids], pa.bool_()))
     table = table.append_column("in_scope", pa.array([name not in before for name in ids], pa.bool_()))
-    for name, values in columns.items():
-        table = table.append_column(name, pa.array(values, pa.string()))
     return from_table(table, default_book())
 
 

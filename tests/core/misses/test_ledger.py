@@ -131,7 +131,7 @@ def test_a_speed_change_is_named() -> None:
 
 def test_the_api_s_diagnosis_names_the_part() -> None:
     """What the provider itself says changed is taken over."""
-    found = last([writes(at(minutes=0)), writes(at(minutes=5), **OTHER)], cache_miss_reason=[None, "tools_changed"])
+    found = last([writes(at(minutes=0)), writes(at(minutes=5), cache_miss_reason="tools_changed", **OTHER)])
 
     assert (found["cause"], found["detail"], found["evidence"]) == ("prefix_changed", "tools", "diagnosis")
 
@@ -147,7 +147,7 @@ def test_the_api_s_diagnosis_names_the_part() -> None:
 )
 def test_blocks_name_the_part(before: str, now: str, cause: str, detail: str | None) -> None:
     """The first block that differs names the part; a prefix that grew by 20 blocks overran the look-back."""
-    found = last([writes(at(minutes=0)), writes(at(minutes=5), **OTHER)], prefix_blocks=[before, now])
+    found = last([writes(at(minutes=0), prefix_blocks=before), writes(at(minutes=5), prefix_blocks=now, **OTHER)])
 
     assert (found["cause"], found["detail"]) == (cause, detail)
 
