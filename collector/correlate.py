@@ -80,6 +80,7 @@ class Invocation:
     timed_out: bool = False
     closed: bool = False
     json: bool = False  # its START was a platform record
+    end_ms: int | None = None  # when the next one began, if it did not report
     lines: int = 0  # of ours that were seen of it: how much a telling knows
 
     @property
@@ -283,8 +284,7 @@ class Correlator:
             assert current.request_id is not None
             stream.others[current.request_id] = current
         elif current:
-            self._close(stream, current)
-            _remember(stream.unreported, current.request_id, current)
+            self._end(stream, current, event.ts_ms)
         self._close_gap(stream)
         stream.between = False
         stream.current = Invocation(
@@ -300,6 +300,7 @@ class Correlator:
         if found is None:
             found = Invocation(event.origin, fact.request_id, event.ts_ms - round(fact.duration_ms or 0), event)
         if not found.started:
+            self._take_over(stream, found, event, fact)
             self._adopt(stream, found, event, fact)
         found.report = fact
         found.lines += 1
@@ -308,6 +309,29 @@ class Correlator:
             self._settled = [one for one in self._settled if one is not found]
         self._close(stream, found)
         stream.between = not stream.managed and stream.current is None
+
+    def _end(self, stream: _Stream, one: Invocation, at_ms: int) -> None:
+        """End a request by the beginning of the next; its REPORT never came, or has not come yet."""
+        one.end_ms = at_ms
+        self._close(stream, one)
+        _remember(stream.unreported, one.request_id, one)
+
+    def _take_over(self, stream: _Stream, one: Invocation, event: LogEvent, fact: Report) -> None:
+        """Where a REPORT whose START we did not see says that its request began after the open one, end that there."""
+        current = stream.current
+        begun_ms = event.ts_ms - round(fact.duration_ms or 0)
+        if current is None or current is one or not current.started or stream.managed or begun_ms <= current.start_ms:
+            return
+        calls = [d for d in current.calls if d.attribution == "positional" and d.event.ts_ms >= begun_ms]
+        stores = [d for d in current.stores if d.attribution == "positional" and d.event.ts_ms >= begun_ms]
+        drafts: list[CallDraft | StoreDraft] = [*calls, *stores]
+        for draft in drafts:
+            draft.invocation_id = fact.request_id
+        current.calls = [draft for draft in current.calls if not any(draft is other for other in calls)]
+        current.stores = [draft for draft in current.stores if not any(draft is other for other in stores)]
+        current.lines -= len(drafts)
+        one.calls, one.stores, one.lines = one.calls + calls, one.stores + stores, one.lines + len(drafts)
+        self._end(stream, current, begun_ms)
 
     def _adopt(self, stream: _Stream, one: Invocation, event: LogEvent, fact: Report) -> None:
         """Give a request whose START we did not see the bare lines just before its REPORT: they were its own."""

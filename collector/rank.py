@@ -5,20 +5,25 @@ last is what was told with the most in sight, in whatever order passes and re-sc
 
     ledger      who tells it: a text line 1, a record 3
     flagged     1 once an earlier copy of the line is in sight
-    whole       0 nobody's, 1 a known request's, 2 with its START or its REPORT, 3 with both
-    evidence    how many of its lines are in sight; of a message that grows while it is written, how far it came
+    whole       0 nobody's, 1 a known request's, 2 with its START or its REPORT, 3 ended by the next, 4 with both
+    evidence    how many of its lines are in sight; of a message that grows while it is written, how far it came.
+                A request that never reported ends where the next begins: the sooner, the more is known
 
 Above all of it stands how often another format told the same call and was joined with it (collector/ledger.py).
 """
 
 from __future__ import annotations
 
+import math
+
 from collector.correlate import CallDraft, Invocation, StoreDraft
 from collector.parsers.facts import CallRecord
 
 TEXT_LEDGER, RECORD_LEDGER = 1, 3
 JOINED = 1 << 24
-_LEDGER, _ENDED, _FLAGGED, _WHOLE = 1 << 20, 1 << 19, 1 << 16, 1 << 12
+_LEDGER, _ENDED, _FLAGGED, _WHOLE = 1 << 20, 1 << 19, 1 << 16, 1 << 13
+_LINES = 1 << 4
+_SPANS = _WHOLE // _LINES
 
 
 def draft_rank(draft: CallDraft | StoreDraft, owner: Invocation, ledger: int) -> int:
@@ -37,7 +42,11 @@ def invocation_rank(one: Invocation) -> int:
 
 
 def _seen(one: Invocation) -> int:
-    whole = 1 + one.started + (one.report is not None)
+    if one.started and one.report is None and one.end_ms is not None:
+        steps = int(25 * math.log2(max(0, one.end_ms - one.start_ms) + 1))
+        tightness = _SPANS - 1 - min(steps, _SPANS - 1)
+        return 3 * _WHOLE + tightness * _LINES + min(one.lines, _LINES - 1)
+    whole = 4 if one.started and one.report else 1 + one.started + (one.report is not None)
     return whole * _WHOLE + min(one.lines, _WHOLE - 1)
 
 

@@ -149,7 +149,7 @@ class Cloud:
             self.faults.did(fault)
             again, _ = self._events(group, params, start_ms, end_ms, token.page_before, limit, now_ms)
             return _page([event for event in again if event.order <= after], told)
-        size = limit
+        size = min(limit, self.faults.largest_page)
         if fault == "partial":
             self.faults.did(fault)
             size = min(limit, self.faults.page_size())

@@ -31,7 +31,8 @@ class FaultPlan:
     seed: int = 0
     rates: Mapping[RequestFault, float] = field(default_factory=dict)
     outages: tuple[Outage, ...] = ()
-    page_sizes: tuple[int, ...] = (1, 50, 800, 3000)
+    page_sizes: tuple[int, ...] = (1, 50, 800, 3000)  # of partial pages
+    largest_page: int = 10_000  # of all others
     happened: Counter[str] = field(default_factory=Counter)
     _rng: Random = field(init=False)
     _row: tuple[str | None, int] = (None, 0)
