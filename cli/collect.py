@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from cli.alerts import AlertWatch
 from collector.build import make_collector, paths_as_sources
 from collector.pipeline import Collector
 from collector.result import PassResult
@@ -57,7 +58,8 @@ def command(paths: tuple[str, ...], name: str | None, once: bool, interval: floa
     with _stopped_by_signals() as stop:
         if once:
             return _once(collectors, lake, stop, as_json=as_json or not sys.stdout.isatty())
-        _follow(collectors, lake, stop, interval, as_json=as_json or not sys.stdout.isatty())
+        watch = AlertWatch(settings.alerts)
+        _follow(collectors, lake, stop, interval, watch, as_json=as_json or not sys.stdout.isatty())
     return 0
 
 
@@ -99,7 +101,15 @@ def _once(collectors: list[Collector], lake: Lake, stop: threading.Event, *, as_
     return 1 if any(result.status == "failed" for result in results) else 0
 
 
-def _follow(collectors: list[Collector], lake: Lake, stop: threading.Event, interval: float, *, as_json: bool) -> None:
+def _follow(
+    collectors: list[Collector],
+    lake: Lake,
+    stop: threading.Event,
+    interval: float,
+    watch: AlertWatch,
+    *,
+    as_json: bool,
+) -> None:
     """Pass over every source in turn; one that fails says so once and is tried again."""
     said: dict[str, list[str]] = {}
     cared_at = time.monotonic()
@@ -115,6 +125,7 @@ def _follow(collectors: list[Collector], lake: Lake, stop: threading.Event, inte
         if time.monotonic() - cared_at > CARE_EVERY_S:
             _care(lake)
             cared_at = time.monotonic()
+        watch.tick(lake)
         stop.wait(interval)
 
 

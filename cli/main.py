@@ -11,7 +11,7 @@ import click
 from core.errors import CachewiseError
 
 VERBS = (
-    "run", "collect", "metrics", "price", "probe", "clear", "misses", "ttl", "regressions", "report",
+    "run", "collect", "metrics", "price", "probe", "clear", "misses", "ttl", "regressions", "alerts", "report",
     "reprice", "compact", "expire", "doctor", "demo",
 )  # fmt: skip
 

@@ -186,7 +186,7 @@ def _url(item: Mapping[str, Any], env: Mapping[str, str], where: str, path: Path
         host = parts.hostname
     except ValueError:
         parts, host = urlsplit(""), None
-    if parts.scheme == "https" and host or parts.scheme == "http" and host in _LOOPBACK:
+    if (parts.scheme == "https" and host) or (parts.scheme == "http" and host in _LOOPBACK):
         return str(url).strip()
     told = f"the variable {variable} holds no usable URL" if variable else "url is not usable"
     raise _wrong(path, f"{where}: {told}", "Accepted: https://…, or http:// on this machine.")

@@ -24,8 +24,7 @@ class ColdStarts:
     init_p50_ms: float | None  # Init or Restore Duration
     init_p95_ms: float | None
     init_total_ms: float
-    cold_p50_ms: float | None  # response time
-    warm_p50_ms: float | None
+    penalty_ms: float | None  # median response time, cold less warm, engine by engine, weighted by cold starts
 
     @property
     def share(self) -> float | None:
@@ -37,13 +36,6 @@ class ColdStarts:
         """Return Σ Init or Restore Duration ÷ invocations: what cold starts cost the average request."""
         return self.init_total_ms / self.invocations if self.invocations else None
 
-    @property
-    def penalty_ms(self) -> float | None:
-        """Return the median response time of a cold request less that of a warm one."""
-        if self.cold_p50_ms is None or self.warm_p50_ms is None:
-            return None
-        return self.cold_p50_ms - self.warm_p50_ms
-
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
         names = {name: getattr(self, name) for name in self.__slots__}
@@ -51,7 +43,6 @@ class ColdStarts:
             **names,
             "share": self.share,
             "added_ms_per_request": self.added_ms_per_request,
-            "penalty_ms": self.penalty_ms,
         }
 
 
@@ -73,12 +64,32 @@ def cold_starts(reader: Reader, scope: Scope, by: str | None = None) -> list[Col
     )
     found = rows.group_by(rows.member).aggregate(
         invocations=rows.count(),
-        cold=rows.is_cold.sum(),
+        cold=rows.is_cold.sum().cast("int64"),
         init_p50_ms=rows.waited.quantile(0.5),
         init_p95_ms=rows.waited.quantile(0.95),
         init_total_ms=rows.waited.sum().fill_null(0.0),
-        cold_p50_ms=rows.response_time_ms.quantile(0.5, where=rows.is_cold),
-        warm_p50_ms=rows.response_time_ms.quantile(0.5, where=~rows.is_cold),
     )
-    groups = [ColdStarts(group=row.pop("member"), **row) for row in reader.rows(found)]
+    penalties = _penalties(reader, rows)
+    groups = [_cold_starts(row, penalties) for row in reader.rows(found)]
     return sorted(groups, key=lambda item: (-item.init_total_ms, item.group or ""))
+
+
+def _cold_starts(row: dict[str, Any], penalties: dict[str | None, float]) -> ColdStarts:
+    member = row.pop("member")
+    return ColdStarts(group=member, penalty_ms=penalties.get(member), **row)
+
+
+def _penalties(reader: Reader, rows: ibis.expr.types.Table) -> dict[str | None, float]:
+    """Compare like with like: an engine with long answers and few cold starts would make cold starts look quick."""
+    each = rows.group_by([rows.member, rows.engine]).aggregate(
+        cold=rows.is_cold.sum().cast("int64"),
+        cold_ms=rows.response_time_ms.quantile(0.5, where=rows.is_cold),
+        warm_ms=rows.response_time_ms.quantile(0.5, where=~rows.is_cold),
+    )
+    sums: dict[str | None, tuple[float, int]] = {}
+    for row in reader.rows(each):
+        if row["cold_ms"] is None or row["warm_ms"] is None:
+            continue
+        total, count = sums.get(row["member"], (0.0, 0))
+        sums[row["member"]] = (total + row["cold"] * (row["cold_ms"] - row["warm_ms"]), count + row["cold"])
+    return {member: total / count for member, (total, count) in sums.items() if count}

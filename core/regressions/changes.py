@@ -18,6 +18,8 @@ from core.regressions.observe import GAP_CLASSES, Bools, Floats, Ints, Lane, sum
 ALARM = 15.0
 OVER = 9.0
 LEAST_CALLS = 5
+LEAST_US = 600_000_000  # a burst shorter than ten minutes is no regression, unless it is this many calls:
+MANY_CALLS = 25
 _RELIEVED_US = 3_600_000_000  # older versions speak again when the one at fault has been silent for an hour
 
 
@@ -122,7 +124,8 @@ def _cross(
     height = whole - lowest
     calls = np.cumsum(lane.calls[rows])
     begun, so_far = _begun(whole, lowest, since, rows, calls, before)
-    alarm = (height >= ALARM) & (so_far >= LEAST_CALLS)
+    lasted = lane.last_us[rows] - lane.first_us[np.maximum(begun, 0)]
+    alarm = (height >= ALARM) & (so_far >= LEAST_CALLS) & ((lasted >= LEAST_US) | (so_far >= MANY_CALLS))
     best: Found | None = None
     for level in range(levels):
         if not alarm[level].any():

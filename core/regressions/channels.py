@@ -34,8 +34,8 @@ class Channel:
 
 
 def of_shares(lane: Lane) -> Sums:
-    """Read share of each call."""
-    return Sums.of(lane.calls, lane.share, lane.share_sq)
+    """Read share of each call that read anything; the others are the business of the misses."""
+    return Sums.of(lane.calls - lane.misses, lane.share, lane.share_sq)
 
 
 def of_misses(lane: Lane) -> Sums:

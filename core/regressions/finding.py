@@ -25,6 +25,7 @@ from core.store.query import Reader
 _TOGETHER_US = 3 * 3_600_000_000
 _US_PER_DAY = 86_400_000_000
 _LATER_US = 3_600_000_000
+_SHARES = ("read_share", "miss_share")
 
 
 def find(reader: Reader, scope: Scope, *, now: datetime | None = None, zone: str = "UTC") -> list[Regression]:
@@ -65,8 +66,12 @@ class _Group:
     @property
     def first(self) -> Found:
         """The change that dates it: of the cache's own shares if there is one, the earliest found."""
-        sharp = [item for item in self.members if item.channel.metric in ("read_share", "miss_share")]
-        return min(sharp or self.members, key=lambda item: (item.found, -item.strength))
+        return min(self.telling, key=lambda item: (item.found, -item.strength))
+
+    @property
+    def telling(self) -> tuple[Found, ...]:
+        """The changes of the cache's own shares, if there are any; else all."""
+        return tuple(item for item in self.members if item.channel.metric in _SHARES) or self.members
 
     @property
     def start(self) -> int:
@@ -75,8 +80,9 @@ class _Group:
 
     @property
     def metric(self) -> Metric:
-        """The most telling metric."""
-        return min((item.channel.metric for item in self.members), key=METRICS.index)
+        """The most telling metric; misses are told as what they take from the read share."""
+        found = min((item.channel.metric for item in self.members), key=METRICS.index)
+        return "read_share" if found == "miss_share" else found
 
 
 def _of_lane(lane: Lane, events: Sequence[Event], zone: ZoneInfo) -> list[Regression]:
@@ -99,7 +105,7 @@ def _matters(item: Found, lane: Lane, calendar: Calendar, spoiled: Bools) -> boo
         return False
     before, after = sizes
     least = item.channel.levels[0] / 2
-    if item.channel.metric in ("read_share", "miss_share"):
+    if item.channel.metric in _SHARES:
         return item.channel.worse * (after - before) >= least
     return before > 0 and after / before - 1 >= least
 
@@ -128,7 +134,7 @@ def _belongs(item: Found, group: _Group, lane: Lane, events: Sequence[Event]) ->
 
 
 def _end_us(group: _Group, lane: Lane) -> int | None:
-    ends = [item.end for item in group.members if item.channel.metric == group.metric]
+    ends = [item.end for item in group.telling]
     return None if None in ends else max(int(lane.first_us[end]) for end in ends if end is not None)
 
 

@@ -1,0 +1,93 @@
+"""The figures that rules measure over a window, by engine, and what is usual at the same hours."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+
+from core.metrics import breakdown, series, store_series, summary
+from core.metrics.buckets import zone_of
+from core.metrics.scope import Scope
+from core.store.query import Reader
+
+ALL = "all"
+DAYS = 28
+_LEAST_DAYS = 4
+_LEAST_COUNT = 5
+Figure = tuple[float | None, int]
+
+_PARTS: dict[str, tuple[str, str, str]] = {  # metric → numerator, denominator, what is counted
+    "hit_rate": ("cache_read_tokens", "prompt_tokens", "calls"),
+    "request_hit_rate": ("claude_cache_read_calls", "cacheable_calls", "cacheable_calls"),
+    "prompt_store_hit_rate": ("prompt_store_hits", "prompt_store_lookups", "prompt_store_lookups"),
+    "cost_per_request": ("cost_usd", "priced_calls", "priced_calls"),
+    "cost": ("cost_usd", "", "calls"),
+    "error_rate": ("failed_calls", "calls_and_failed", "calls_and_failed"),
+}
+
+
+def measured(reader: Reader, scope: Scope, metric: str, *, together: bool) -> dict[str, Figure]:
+    """Return value and count of a metric in the scope by engine, or under "all"."""
+    if together:
+        return {ALL: figure(summary(reader, scope), metric)}
+    rows = breakdown(reader, scope, ["engine"])
+    return {row["engine"]: figure(row, metric) for row in rows if row["engine"] is not None}
+
+
+def usual(reader: Reader, scope: Scope, metric: str, *, together: bool, zone: str) -> dict[str, float | None]:
+    """Return the median over up to 28 like days (working days, or weekend days) of the metric at the same hours."""
+    assert scope.start is not None and scope.end is not None
+    past = Scope(scope.start - timedelta(days=DAYS), scope.start, scope.engines)
+    source = store_series if metric == "prompt_store_hit_rate" else series
+    rows = source(reader, past, "5m", None if together else "engine", zone).to_pylist()
+    windows = _windows(scope.start, scope.end, zone)
+    sums: dict[tuple[str, int], dict[str, Any]] = defaultdict(lambda: defaultdict(int))
+    for row in rows:
+        number = _window_of(row["bucket"], windows)
+        subject = ALL if together else row["engine"]
+        if number is None or subject is None:
+            continue
+        into = sums[subject, number]
+        for name, value in row.items():
+            if isinstance(value, int | float) or hasattr(value, "as_tuple"):
+                into[name] = into[name] + value
+    values: dict[str, list[float]] = defaultdict(list)
+    for (subject, _), row in sums.items():
+        value, count = figure(row, metric)
+        if value is not None and count >= _LEAST_COUNT:
+            values[subject].append(value)
+    return {subject: median(days) if len(days) >= _LEAST_DAYS else None for subject, days in values.items()}
+
+
+def figure(row: Mapping[str, Any], metric: str) -> Figure:
+    """Return a metric's value and what it counts, from a row of sums."""
+    numerator, denominator, counted = _PARTS[metric]
+    above, below = _sum(row, numerator), _sum(row, denominator) if denominator else 1
+    count = int(_sum(row, counted) or 0)
+    if above is None or not below:
+        return None, count
+    return float(above) / float(below), count
+
+
+def _sum(row: Mapping[str, Any], name: str) -> Any:
+    if name == "calls_and_failed":
+        return (row.get("calls") or 0) + (row.get("failed_calls") or 0)
+    return row.get(name)
+
+
+def _windows(start: datetime, end: datetime, zone: str) -> list[tuple[datetime, datetime]]:
+    """Return the same hours of earlier days of the same kind; a window of days is compared with earlier whole ones."""
+    place = zone_of(zone)
+    step = max(1, -(-int((end - start).total_seconds()) // 86_400))
+    kind = start.astimezone(place).weekday() >= 5
+    shifted = [(start - timedelta(days=n), end - timedelta(days=n)) for n in range(step, DAYS + 1, step)]
+    if step > 1:
+        return shifted
+    return [pair for pair in shifted if (pair[0].astimezone(place).weekday() >= 5) == kind]
+
+
+def _window_of(moment: datetime, windows: Iterable[tuple[datetime, datetime]]) -> int | None:
+    return next((number for number, (start, end) in enumerate(windows) if start <= moment < end), None)
