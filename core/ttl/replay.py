@@ -16,6 +16,7 @@ from core.traffic.arrays import Bools, Ints, first_of_run, run_minimum
 
 PING_MS = 240_000  # a keep-alive is sent four minutes after the last use, a minute before the entry would die
 SHORT_MS, LONG_MS = 300_000, 3_600_000
+_FAR = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,24 @@ def stop_rule(read: Ints, write: Ints) -> Ints:
 
 
 def _sessions(calls: Sorted, leads: Bools) -> Replayed:
-    readable = run_minimum(calls.begin_ms, leads)
-    beside = ~leads & (calls.start_ms < readable)
+    if bool(np.any(calls.begin_ms <= calls.start_ms)):
+        beside = ~leads & (calls.start_ms < _readable_before(calls, leads))
+    else:  # whoever answers after it started cannot be the one that its own start waits for
+        beside = ~leads & (calls.start_ms < run_minimum(calls.begin_ms, leads))
     return Replayed(~leads & ~beside, beside)
+
+
+def _readable_before(calls: Sorted, leads: Bools) -> Ints:
+    """Return the earliest answer of the calls before each one in its session.
+
+    One running minimum for all sessions: each is shifted below the one before it, so that it begins anew.
+    """
+    session = np.cumsum(leads, dtype=np.int64)
+    began = calls.start_ms[np.flatnonzero(leads)][session - 1] if len(session) else session
+    shift = session << 32
+    running = np.minimum.accumulate(np.minimum(calls.begin_ms - began, _FAR) - shift) if len(session) else session
+    before = np.concatenate((running[:1], running[:-1]))
+    return before + shift + began
 
 
 def _one_by_one(calls: Sorted, ttl_ms: Ints, rows: range, done: Replayed) -> None:
