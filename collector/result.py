@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from collector.event import LogEvent
-from collector.sources.base import Batch, Cursor
+from collector.sources.base import Batch, Cursor, Example
 from core.errors import CachewiseError, FixSettings, TryAgain
 from core.store.schema import INGEST_PASSES
 
@@ -19,8 +19,6 @@ Status = Literal["done", "partial", "failed"]
 CALL_KINDS = ("cost", "record", "emf", "bedrock_log", "otel_span", "claude_code", "litellm", "anthropic_response",
               "batch_result")  # fmt: skip
 """Kinds of lines that tell a call."""
-Example = dict[str, str | int]
-"""Where a skipped line stands and how long it is."""
 
 
 @dataclass(slots=True)
@@ -88,6 +86,7 @@ class PassResult:
         """Add what the source counted itself."""
         self.ignored.update(batch.ignored)
         self.skipped.update(batch.skipped)
+        self.examples = {**batch.examples, **self.examples}
         self.problems.extend(batch.problems)
         self.requests += batch.requests
         self.retries += batch.retries

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from collector.event import LogEvent
 from core.errors import CachewiseError
 
+Example = dict[str, str | int]
+"""Where a line stands that had to be skipped, and how long it is; never what it says."""
 Cursor = dict[str, Any]
 """Where a source reads on. A JSON object; only the source that wrote it knows what it means."""
 
@@ -28,6 +30,7 @@ class Batch:
     cursor: Cursor = field(default_factory=dict)
     ignored: Counter[str] = field(default_factory=Counter)  # lines that cannot be ours, by kind
     skipped: Counter[str] = field(default_factory=Counter)  # lines that could not be read, by reason
+    examples: dict[str, Example] = field(default_factory=dict)  # of each reason, where the first such line stands
     problems: list[CachewiseError] = field(default_factory=list)
     bytes_read: int = 0
     requests: int = 0
@@ -41,6 +44,12 @@ class Batch:
     scan: int = 0  # 0: reading on; each re-scan of the past has a number of its own, and a correlator of its own
     ends_scan: bool | None = None  # the last batch of its scan; None: it is when none follows
     seen_before: tuple[int, int] | None = None  # re-scan: (from when on, at what time) this was read the last time
+
+    def skip(self, reason: str, *, length: int, at: str) -> None:
+        """Count a line that cannot be used."""
+        self.skipped[reason] += 1
+        if reason not in self.examples:
+            self.examples[reason] = {"length": length, "at": at[-200:]}
 
 
 class Source(Protocol):

@@ -203,7 +203,8 @@ class CloudWatchSource:
         again = bool(scan.number) or context or event_id in self._seen
         if not plausible(ts_ms, now_ms=now_ms) or not isinstance(event_id, str):
             if not again:
-                batch.skipped["bad_time" if isinstance(event_id, str) else "no_event_id"] += 1
+                reason = "bad_time" if isinstance(event_id, str) else "no_event_id"
+                batch.skip(reason, length=len(message), at=_stands(item))
             if isinstance(event_id, str):
                 self._seen[event_id] = now_ms  # counted once, although its own time will never be passed
             return
@@ -217,7 +218,7 @@ class CloudWatchSource:
                 batch.ignored["other"] += 1
         elif len(message) > MAX_LINE:
             if not again:
-                batch.skipped["too_long"] += 1
+                batch.skip("too_long", length=len(message), at=_stands(item))
         else:
             order = int(event_id) if event_id.isdecimal() and len(event_id) < 100 else 0
             stream = self._origin(item.get("logStreamName", ""))
@@ -269,3 +270,8 @@ def _place(settings: SourceSettings) -> tuple[str | None, str | None, str | None
         return settings.account or account, settings.region or region, name
     account_of_role = settings.role_arn.split(":")[4] if settings.role_arn else None
     return settings.account or account_of_role, settings.region, settings.log_group
+
+
+def _stands(item: Any) -> str:
+    """Return where a person finds an event again: its stream and its id."""
+    return f"{item.get('logStreamName', '')} {item.get('eventId', '')}".strip()

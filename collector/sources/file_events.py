@@ -66,14 +66,14 @@ class Telling:
         """Make an event of one line of text; `partial`: its newline has not come yet."""
         again = file.offset < file.seen
         if len(line) > MAX_LINE:
-            self.skip("too_long", again=again)
+            self.skip("too_long", file, len(line), again=again)
             return
         if file.offset == 0 and line.startswith(codecs.BOM_UTF8):
             line = line[3:]
         try:
             message = line.decode("utf-8").rstrip("\r")
         except UnicodeDecodeError:
-            self.skip("undecodable", again=again)
+            self.skip("undecodable", file, len(line), again=again)
             return
         origin, stamp = file.origin, None
         if message[:1] == "2":
@@ -110,14 +110,14 @@ class Telling:
         """Tell the events of a line that holds an envelope, or several; what is none after all is a line of text."""
         again = file.offset < file.seen
         if len(line) > envelopes.MAX_PAYLOAD:
-            self.skip("too_long", again=again)
+            self.skip("too_long", file, len(line), again=again)
             return
         try:
             body = orjson.loads(line)
         except orjson.JSONDecodeError:
             used = self.whole_payloads(file, line)
             if line[used:].strip():
-                self.skip("broken_json", again=again)
+                self.skip("broken_json", file, len(line), again=again)
             return
         if not self._payload(file, body, again=again):
             self.text_line(file, line)
@@ -140,7 +140,7 @@ class Telling:
         """Tell the events an envelope holds; False when the object is none after all."""
         opened = envelopes.unwrap(body) if isinstance(body, dict) else None
         if opened is None:
-            self.skip("broken_json", again=again)
+            self.skip("broken_json", file, 0, again=again)
             return True
         place = Position(file.known.file_id, file.offset)
         if opened.get("messageType") == "CONTROL_MESSAGE":
@@ -187,13 +187,13 @@ class Telling:
         """Make one event of what an envelope holds."""
         message = item.get("message") if isinstance(item, dict) else None
         if not isinstance(message, str):
-            self.skip("broken_json", again=again)
+            self.skip("broken_json", file, 0, again=again)
         elif not may_be_ours(message):
             self._ignore("other", again=again)
         elif len(message) > MAX_LINE:
-            self.skip("too_long", again=again)
+            self.skip("too_long", file, len(message), again=again)
         elif not plausible(item.get("timestamp"), now_ms=self.now_ms):
-            self.skip("bad_time", again=again)
+            self.skip("bad_time", file, len(message), again=again)
         else:
             event_id = item.get("id", item.get("eventId"))
             told_id = str(event_id) if isinstance(event_id, str | int) else None
@@ -225,10 +225,10 @@ class Telling:
             self._origins[key] = origin
         return origin
 
-    def skip(self, reason: str, *, again: bool) -> None:
+    def skip(self, reason: str, file: OpenFile, length: int, *, again: bool) -> None:
         """Count a line that cannot be used, unless it was counted before."""
         if not again:
-            self.batch.skipped[reason] += 1
+            self.batch.skip(reason, length=length, at=f"{file.found.path} byte {file.offset}")
 
     def _ignore(self, kind: str, *, again: bool) -> None:
         if not again:

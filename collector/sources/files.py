@@ -138,7 +138,7 @@ class FilesSource:
         except BadInput as error:
             file.whole = False
             self._tell.batch.problems.append(named(error, file.found.path))
-            self._tell.batch.skipped["truncated"] += 1
+            self._tell.skip("truncated", file, file.found.size, again=False)
 
     def _pieces(self, file: OpenFile, pieces: Iterator[bytes], head: bytes) -> Iterator[Batch]:
         if envelopes.is_document(head):
@@ -164,7 +164,7 @@ class FilesSource:
             if len(pending) > MAX_LINE:
                 pending = pending[self._tell.whole_payloads(file, pending) :]
                 if len(pending) > (envelopes.MAX_PAYLOAD if may_be_payload(pending) else MAX_LINE):
-                    self._tell.skip("too_long", again=file.offset < file.seen)
+                    self._tell.skip("too_long", file, len(pending), again=file.offset < file.seen)
                     file.offset += len(pending)
                     pending, discarding = b"", True
             if self._tell.is_full():
@@ -216,7 +216,7 @@ class FilesSource:
         for offset, item in envelopes.document_events(self._decoded(decoder, pieces)):
             file.offset = 0  # a document is read as a whole: held events bring its start back
             if item is None:
-                self._tell.skip("broken_json", again=False)
+                self._tell.skip("broken_json", file, file.found.size, again=False)
                 self._tell.batch.problems.append(
                     BadInput(f"{file.found.path} ends too early.", code="COL-303", mend="Fetch the file again.")
                 )
@@ -271,7 +271,7 @@ class FilesSource:
 
     def _refuse(self, found: Found, known: KnownFile, why: tuple[str, str]) -> None:
         reason, what = why
-        self._tell.skip(reason, again=False)
+        self._tell.batch.skip(reason, length=found.size, at=found.path)
         self._tell.batch.problems.append(
             BadInput(f"{found.path} {what}.", code="COL-304", mend="Give log text in UTF-8; the rest goes on.")
         )

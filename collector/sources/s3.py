@@ -211,7 +211,7 @@ class S3Source(FilesSource):
             problem = error
         if problem is not None:
             self._tell.batch.problems.append(named(problem, found.path))
-            self._tell.skip("truncated", again=file.offset < file.seen)
+            self._tell.skip("truncated", file, found.size, again=file.offset < file.seen)
         file.ids = True  # an object does not change its content: nothing but its key and etag needs remembering
         self._settle(file)
 

@@ -99,6 +99,18 @@ def test_a_skipped_line_leaves_its_place_and_length(lake: Lake, tmp_path: Path) 
     assert told(lake)["total"]["skip_examples"]["bad_count"] == example  # type: ignore[index]
 
 
+def test_a_line_no_parser_saw_leaves_its_place_as_well(lake: Lake, tmp_path: Path) -> None:
+    """What the source itself cannot read is found again by its file and byte."""
+    path = tmp_path / "a.log"
+    path.write_bytes("💰 first\n".encode() + b"\xf0\x9f\x92\xb0 API Cost: \xff\n")
+
+    collect(lake, path)
+
+    (row,) = rows(lake, "ingest_passes")
+    example = json.loads(row["outcomes_json"])["examples"]["undecodable"]
+    assert example == {"length": 16, "at": f"{path} byte 11"}
+
+
 def test_what_lambda_dropped_is_counted(lake: Lake, tmp_path: Path) -> None:
     """platform.logsDropped adds up, record by record."""
     line = (
