@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +26,7 @@ from core.store.lake import Lake
 from simulator.cloudwatch.answers import DEFAULT_ACCOUNT, Cloud
 from simulator.cloudwatch.faults import FaultPlan, Outage
 from simulator.cloudwatch.log_groups import LogGroup
+from simulator.cloudwatch.server import running_cloud
 from simulator.cloudwatch.traffic import FUNCTION, Lateness, Life, live
 from simulator.cloudwatch.truth import Truth
 from simulator.messages.clock import SimulatedClock
@@ -196,10 +201,14 @@ class Schedule:
             except Killed:
                 self.killed += 1
                 collector = make(DyingLake(self.folder, rng, self.deaths))
-        self.cloud.faults.rates, self.cloud.faults.outages = {}, ()
-        self.cloud.clock.advance(25 * 3600)  # the next day: every re-scan is due
-        self.passes.append(make(Lake(self.folder)).run_pass())
+        self.last_scan(make)
         return differences(Lake(self.folder), self.truth)
+
+    def last_scan(self, make: Callable[[Lake], Collector]) -> None:
+        """Let the weather clear and the next day come, on which every re-scan is due."""
+        self.cloud.faults.rates, self.cloud.faults.outages = {}, ()
+        self.cloud.clock.advance(25 * 3600)
+        self.passes.append(make(Lake(self.folder)).run_pass())
 
 
 def collector_of(lake: Lake, cloud: Cloud, client: Any, **more: Any) -> Collector:
@@ -208,3 +217,35 @@ def collector_of(lake: Lake, cloud: Cloud, client: Any, **more: Any) -> Collecto
                               "since_days": 1.0}  # fmt: skip
     source = CloudWatchSource(SourceSettings(**{**values, **more}), client=client, sleep=lambda seconds: None)
     return Collector(source, lake, default_book(), defaults=DEFAULTS, clock=cloud.clock.now)
+
+
+def collector_process(url: str, folder: Path, until_ms: int) -> subprocess.Popen[str]:
+    """Start a real collector of its own process."""
+    environment = {
+        **os.environ,
+        "AWS_ACCESS_KEY_ID": KEYS["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": KEYS["aws_secret_access_key"],
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    command = [sys.executable, "-m", "tests.support.hostile_collector", url, str(folder), str(until_ms)]
+    return subprocess.Popen(command, cwd=Path(__file__).parents[2], env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def kill_again_and_again(seed: int, folder: Path, kills: int, *, requests: int = 70) -> tuple[int, list[str]]:
+    """Kill a collector process at random moments, start another each time; return (kills, differences)."""
+    rng = Random(f"{seed}:kills")
+    schedule = Schedule(seed, folder, requests=requests, deaths=0.0)
+    end_ms = START_MS + round(schedule.hours * HOUR_MS) + 100 * MINUTE_MS
+    killed = 0
+    with running_cloud(schedule.cloud) as url:
+        while killed < kills and schedule.cloud.now_ms < end_ms:
+            with collector_process(url, folder, end_ms) as process:
+                assert process.stdout is not None
+                process.stdout.readline()
+                time.sleep(rng.uniform(0, 0.25))
+                killed += process.poll() is None
+                process.kill()
+        client = logs_client(url)
+        schedule.last_scan(lambda lake: collector_of(lake, schedule.cloud, client))
+        client.close()
+    return killed, differences(Lake(folder), schedule.truth)
