@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from collector.parsers.facts import CallRecord, Parsed, Teller, skipped
-from collector.parsers.values import caching_seen, inner, moment_ms, possible, text, usage_in, written_ttl
+from collector.parsers.values import caching_seen, inner, messages_usage_in, moment_ms, text, written_ttl
 
 _TIMES = ("timestamp", "created_at", "ts", "time")
 
@@ -35,7 +35,7 @@ def parse_response(
     """Read a response; `around` is the object it lay in, which may say when and for whom. Raises BadInput."""
     if not isinstance(message.get("usage"), Mapping):
         return skipped("no_usage")
-    usage = possible(usage_in(message))
+    usage = messages_usage_in(message)
     if told_by == "batch_result":
         usage = replace(usage, service_tier="batch")
     call_id, model = text(message, "id"), text(message, "model")

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from collector.parsers.facts import CallRecord, Parsed, skipped
-from collector.parsers.values import caching_seen, dollars, inner, moment_ms, possible, text, usage_in, written_ttl
+from collector.parsers.values import caching_seen, dollars, inner, messages_usage_in, moment_ms, text, written_ttl
 
 SYNTHETIC = "<synthetic>"
 _NO_CALL = Parsed("ignored", "session")
@@ -40,7 +40,7 @@ def parse_session_line(body: Mapping[str, Any]) -> Parsed:
     logged = moment_ms(body.get("timestamp"))
     if logged is None:
         return skipped("bad_time")
-    usage = possible(usage_in(message))
+    usage = messages_usage_in(message)
     fact = CallRecord(
         call_id=message_id,
         started_ms=None,

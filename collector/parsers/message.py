@@ -38,7 +38,7 @@ def parse_message(message: str, names: MetricNames = METRIC_NAMES) -> Parsed:
         parsed = parse_platform_text(message)
         if parsed is not NOT_OURS:
             return parsed
-    if may_hold_json(message) and '{"' in message:
+    if "{" in message and may_hold_json(message):
         return _parse_dressed(message, names)
     parsed = parse_text(message)
     if parsed is NOT_OURS and "Task timed out" in message:
@@ -81,7 +81,8 @@ def _parse_dressed(message: str, names: MetricNames) -> Parsed:
 
     What is no JSON after all, or tells nothing, is read as text.
     """
-    start = message.index('{"')
+    start = message.find('{"')
+    start = start if start >= 0 else message.index("{")
     found = UUID.search(message, 0, start)
     parsed = _parse_json(message[start:].rstrip(), found[0] if found else None, 0, names)
     return parsed if parsed is not NOT_OURS else parse_text(message)

@@ -15,6 +15,7 @@ from core.store.lake import Lake
 from core.store.schema import TABLES
 from tests.support.collecting import adds_up, collect, collector, files_source, rows
 from tests.support.formats import FIXTURES, PLANTED, lines, names
+from tests.support.log_lines import T0, payload
 
 CALLS = {"bedrock_log": 5, "emf": 5, "otel": 5, "otel_many_spans": 3, "claude_code": 2, "litellm": 4,
          "anthropic_responses": 3, "batch_results": 2}  # fmt: skip
@@ -132,6 +133,19 @@ def test_writes_of_unknown_lifetime_are_not_priced_by_guess(lake: Lake) -> None:
     (row,) = (row for row in rows(lake, "calls") if row["call_id"] == "req-offloaded")
     assert (row["cache_write_5m_tokens"], row["cache_write_1h_tokens"], row["prompt_tokens"]) == (None, None, 5007)
     assert (row["price_status"], row["price_reason"]) == ("unpriced", "cache_ttl unknown: set defaults.cache_ttl")
+
+
+def test_bedrock_s_log_in_cloudwatch_is_read_as_in_s3(lake: Lake, tmp_path: Path) -> None:
+    """Its one stream is no environment: no invocation is made of it, and its calls keep where they were found."""
+    told = payload([(T0 + n, line) for n, line in enumerate(lines("bedrock_log")[:4])],
+                   stream="aws/bedrock/modelinvocations", group="/aws/bedrock/modelinvocations")  # fmt: skip
+    (tmp_path / "a.jsonl").write_text(json.dumps(told))
+
+    result = collect(lake, tmp_path)
+
+    assert (result.new_calls, result.new_invocations) == (4, 0)
+    assert {row["log_group"] for row in rows(lake, "calls")} == {"/aws/bedrock/modelinvocations"}
+    assert {row["function_name"] for row in rows(lake, "calls")} == {None}
 
 
 def test_bedrock_s_own_model_names_are_priced(lake: Lake) -> None:
