@@ -77,9 +77,9 @@ def changes(channel: Channel, lane: Lane, calendar: Calendar) -> list[Found]:
                 hit.day, hit.baseline = day, known
                 spoiled[hit.start : hit.found + 1] = True
                 at += int(np.searchsorted(rows[at:], hit.found)) + 1
-                state.reopen(hit, _by_gap(lane, rows, voices[hit.level], hit.start, hit.found))
+                state.reopen(hit, _by_gap(lane, rows, voices[0], hit.start, hit.found))
                 continue
-            over = _relieved(state, lane, debut, rows[at:], voices[state.open.level, at:])
+            over = _relieved(state, lane, debut, rows[at:], voices[0, at:])  # gone only if hardly any of it is left
             if over is None:
                 break
             spoiled[state.open.found : state.relief_since] = True
