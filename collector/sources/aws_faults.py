@@ -79,7 +79,7 @@ def explain(
     if role_arn and getattr(error, "operation_name", "") == "AssumeRole":
         return _no_role(error, role_arn)
     if token and _code_of(error) == "InvalidParameterException" and "token" in str(error).lower():
-        return TryAgain(
+        return TokenLost(
             f"CloudWatch Logs no longer knows the page token of {where}.",
             code="COL-509",
             mend="Nothing is lost; the next pass begins this stretch again.",
@@ -94,6 +94,10 @@ def worth_retrying(error: Exception) -> bool:
         return type(error).__name__ in _UNREACHABLE or isinstance(error, OSError | CutOff)
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return _code_of(error) in _THROTTLED or status >= 500
+
+
+class TokenLost(TryAgain):
+    """The token of the next page is no longer known: reading must begin anew from where it came to."""
 
 
 class CutOff(Exception):

@@ -18,6 +18,7 @@ from collector.event import LogEvent, Origin
 from collector.parsers.clock import plausible
 from collector.parsers.prefilter import may_be_ours
 from collector.sources import rescans
+from collector.sources.aws_faults import TokenLost
 from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch, Cursor
 from collector.sources.log_pages import LogPages
 from collector.sources.pace import Pace
@@ -67,7 +68,7 @@ class CloudWatchSource:
         self.name = settings.name
         self._settings = settings
         self._follow = follow
-        self._account, self._region, self._group = _place(settings)
+        self._account, self._region, self._group = _identity(settings)
         self._pages = LogPages(replace(settings, region=self._region), client=client, pace=pace, sleep=sleep)
         self._seen: dict[str, int] = {}  # ids this process has read, with their times
         self._covered_ms: int | None = None  # from here on, what is not in `_seen` was not visible to earlier passes
@@ -75,6 +76,7 @@ class CloudWatchSource:
         self._batch = Batch()
         self._text_bytes = 0
         self._server_ms: int | None = None
+        self._newest_ms = 0
 
     def read(self, cursor: Cursor | None, now: datetime) -> Iterator[Batch]:
         """Yield every event from the cursor (first time: `since_days` ago) to now, then the re-scan that is due."""
@@ -171,10 +173,17 @@ class CloudWatchSource:
         edge = scan.context_ms is not None and begin == scan.begin_ms
         first = begin - MARGIN_MS if edge else begin
         read: set[str] = set()  # ids of this window: a page may come twice
+        known = 0  # how many of them when the last token was lost
         token: str | None = None
         repeated = 0
         while True:
-            page = self._pages.page(first, end, token)
+            try:
+                page = self._pages.page(first, end, token)
+            except TokenLost:
+                if len(read) == known:
+                    raise
+                first, known, token = self._newest_ms, len(read), None  # pages come in order of time
+                continue
             self._server_ms = page.server_ms or self._server_ms
             self._batch.requests += page.requests
             self._batch.retries += page.retries
@@ -182,6 +191,7 @@ class CloudWatchSource:
                 event_id = item.get("eventId")
                 if event_id is None or event_id not in read:
                     read.add(event_id)
+                    self._newest_ms = item.get("timestamp", first)
                     self._event(item, scan, hw, now_ms)
             yield len(self._batch.events) >= BATCH_EVENTS or self._text_bytes >= BATCH_BYTES
             if page.following is None:
@@ -262,7 +272,7 @@ def _next_width(width: int, pages: int) -> int:
     return max(width // 2, SLICE_MS) if pages > _MANY_PAGES else width
 
 
-def _place(settings: SourceSettings) -> tuple[str | None, str | None, str | None]:
+def _identity(settings: SourceSettings) -> tuple[str | None, str | None, str | None]:
     """Return (account, region, log group): an ARN and a role say more than the settings beside them need to."""
     group = settings.log_group or ""
     if group.startswith("arn:"):
