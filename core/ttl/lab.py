@@ -65,7 +65,7 @@ def advise(found: Lab) -> Rows:
     """Return one row per engine, the greatest saving first: which policy is cheapest, and how well the model fits.
 
     Keys: engine, configured, best, policy_saving_usd (in the range), saving_month_usd with low and high, sure (the
-    interval excludes zero), off_is_best, observed_usd, replayed_usd, model_error (replayed / observed − 1),
+    interval excludes zero), off_is_best, cacheable_share (prefix ≥ the model's minimum), observed_usd, replayed_usd, model_error (replayed / observed − 1),
     pre_warm_month_usd, bursts.
     """
     rows: Rows = []
@@ -85,6 +85,7 @@ def advise(found: Lab) -> Rows:
                 "saving_high_usd": high,
                 "sure": best == found.configured[at] or low > 0,
                 "off_is_best": best == "off" and found.configured[at] != "off",
+                "cacheable_share": int(found.cacheable[at]) / int(found.calls[at]),
                 "observed_usd": _usd(observed),
                 "replayed_usd": _usd(replayed),
                 "model_error": replayed / observed - 1 if observed else None,

@@ -62,6 +62,7 @@ class Lab:
     writes: dict[str, Ints]
     pings: Ints
     calls: Ints
+    cacheable: Ints  # of them, those whose prefix reaches the model's minimum
     configured: tuple[str, ...]
     gaps: Ints  # (engine, bin of GAP_EDGES_MS)
     bursts: tuple[Bursts, ...]
@@ -332,6 +333,7 @@ def _lab(calls: Arrivals, frame: _Frame, parts: list[_Part]) -> Lab:
         writes={policy: whole("writes", policy, none) for policy in (*POLICIES, IN_FORCE)},
         pings=sum((part.pings for part in parts), none),
         calls=frame.counts,
+        cacheable=np.bincount(calls.engine[calls.counted & calls.eligible], minlength=names),
         configured=_configured(calls),
         gaps=sum((part.gaps for part in parts), np.zeros(names * len(GAP_EDGES_MS), dtype=np.int64)).reshape(names, -1),
         bursts=_gathered_bursts([part.bursts for part in parts], names),

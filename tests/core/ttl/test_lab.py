@@ -67,9 +67,10 @@ def test_keep_alive_pays_for_its_pings() -> None:
 def test_a_prefix_below_the_minimum_costs_the_same_under_every_policy() -> None:
     """Opus 4.5 caches from 4,096 tokens on."""
     rows = [idle(at(minutes=n), input_tokens=2_100, prefix_tokens=2_000) for n in range(5)]
-    found = ttl.compare(ttl.of_traffic(traffic_of(rows)))
+    lab = ttl.of_traffic(traffic_of(rows))
 
-    assert len({row["cost_usd"] for row in found}) == 1
+    assert len({row["cost_usd"] for row in ttl.compare(lab)}) == 1
+    assert row_of(ttl.advise(lab))["cacheable_share"] == 0
 
 
 def test_gaps_are_counted_between_the_rules() -> None:
