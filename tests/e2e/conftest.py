@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,20 +53,27 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 
 @pytest.fixture(scope="session")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start the server as `cachewise run` does and wait until its tables are ready."""
+    """Serve the demo fleet as `cachewise run` does."""
     store = tmp_path_factory.mktemp("e2e")
     fleet_lake.fill(store / "demo")
+    with serving(store, {"CACHEWISE_STORE_PATH": str(store), "CACHEWISE_DEMO": "true"}) as url:
+        yield url
+
+
+@contextmanager
+def serving(folder: Path, settings: dict[str, str]) -> Iterator[str]:
+    """Start the server in a folder, wait until its tables are ready, and yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environ = {key: value for key, value in os.environ.items() if not key.startswith(("CACHEWISE_", "AWS_"))}
-    environ |= {"CACHEWISE_STORE_PATH": str(store), "CACHEWISE_DEMO": "true"}
+    outside = ("CACHEWISE_", "AWS_", "ANTHROPIC_")
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(outside)} | settings
     command = [
         sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "server.py"),
         f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true",
     ]  # fmt: skip
-    log = store / "server.log"
-    with log.open("w") as out, subprocess.Popen(command, cwd=store, env=environ, stdout=out, stderr=out) as server:
+    log = folder / "server.log"
+    with log.open("w") as out, subprocess.Popen(command, cwd=folder, env=environ, stdout=out, stderr=out) as server:
         try:
             _wait(f"http://127.0.0.1:{port}/readyz", server, log)
             yield f"http://127.0.0.1:{port}"
