@@ -31,6 +31,7 @@ class Answer:
     body: bytes
     content_type: str = _JSON
     cut: bool = False
+    error: str | None = None  # where the protocol names the error in a header
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Cloud:
         self.requests.append(("", "GetFunctionConfiguration", {"FunctionName": name}))
         if found is None:
             body = {"Type": "User", "Message": f"Function not found: {name}"}
-            return Answer(404, json.dumps(body).encode(), "application/json")
+            return Answer(404, json.dumps(body).encode(), "application/json", error="ResourceNotFoundException")
         return Answer(200, json.dumps({"FunctionName": name, **found}).encode(), "application/json")
 
     # Logs

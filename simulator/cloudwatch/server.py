@@ -56,6 +56,8 @@ class _Door(BaseHTTPRequestHandler):
         self.send_header("Date", format_datetime(self.cloud.clock.now(), usegmt=True))
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
+        if answer.error:
+            self.send_header("x-amzn-ErrorType", answer.error)
         self.send_header("x-amzn-RequestId", "00000000-0000-4000-8000-000000000000")
         self.end_headers()
         self.wfile.write(answer.body[: len(answer.body) // 2] if answer.cut else answer.body)
