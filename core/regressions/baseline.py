@@ -82,14 +82,16 @@ def learn(
 
     `floor` is the least standard deviation of one value, `tolerance` how far off a day may be and count as usual.
     """
-    rows = np.flatnonzero((calendar.day < day) & (calendar.day >= day - DAYS) & ~spoiled & (sums.n > 0))
+    early, late = (int(np.searchsorted(calendar.day, bound)) for bound in (day - DAYS, day))
+    rows = early + np.flatnonzero(~spoiled[early:late] & (sums.n[early:late] > 0))
     if not len(rows):
         return None
     days, gap, n = calendar.day[rows], lane.gap[rows], sums.n[rows]
-    if n.sum() < ENOUGH_CALLS or len(np.unique(days)) < ENOUGH_DAYS:
+    days = days - days.min()
+    if n.sum() < ENOUGH_CALLS or np.count_nonzero(np.bincount(days)) < ENOUGH_DAYS:
         return None
     total, squares = sums.total[rows], sums.squares[rows]
-    usual = _usual_days(days - days.min(), gap, n, total, tolerance)
+    usual = _usual_days(days, gap, n, total, tolerance)
     rows, days, gap, n, total, squares = _kept(usual, rows, days, gap, n, total, squares)
     count = summed(gap, n, GAP_CLASSES)
     known = count >= _PER_GAP
@@ -134,8 +136,8 @@ def _season(left: Floats, n: Floats, day: Ints, season: Ints) -> Floats:
     """Return what each hour of a working day or weekend day adds, drawn towards nothing where little is known."""
     found = np.zeros(_SEASONS)
     count = summed(season, n, _SEASONS)
-    cells = np.unique(day * _SEASONS + season)
-    days = np.bincount(cells % _SEASONS, minlength=_SEASONS)
+    seen = np.bincount(day * _SEASONS + season, minlength=(int(day.max(initial=0)) + 1) * _SEASONS) > 0
+    days = seen.reshape(-1, _SEASONS).sum(axis=0)
     known = days >= _SEASON_DAYS
     medians = _cell_medians(left, n, day, season)
     found[known] = medians[known] * count[known] / (count[known] + _SEASON_CALLS)
@@ -144,10 +146,11 @@ def _season(left: Floats, n: Floats, day: Ints, season: Ints) -> Floats:
 
 def _cell_medians(left: Floats, n: Floats, day: Ints, season: Ints) -> Floats:
     """Return, for each season, the median over days (weighted by calls) of the mean that is left."""
-    cell, inverse = np.unique(season * 4096 + day, return_inverse=True)
-    calls = summed(inverse, n)
-    off = summed(inverse, left) / calls
-    group = cell // 4096
+    length = int(day.max(initial=0)) + 1
+    cell = season * length + day
+    calls, off = summed(cell, n, _SEASONS * length), summed(cell, left, _SEASONS * length)
+    there = np.flatnonzero(calls)
+    calls, off, group = calls[there], off[there] / calls[there], there // length
     order = np.lexsort((off, group))
     group, off, calls = group[order], off[order], calls[order]
     upto = np.cumsum(calls)
@@ -174,14 +177,13 @@ def _spread(left: Floats, n: Floats, variance: Floats, day: Ints) -> float:
 
 
 def _clumping(left: Floats, variance: Floats, hour: Ints) -> float:
-    _, inverse = np.unique(hour, return_inverse=True)
-    squared = summed(inverse, left) ** 2
-    chance = summed(inverse, variance)
-    total = float(chance.sum())
-    if total <= 0:
+    block = hour - hour.min(initial=hour[0] if len(hour) else 0)
+    chance = summed(block, variance)
+    there = np.flatnonzero(chance)
+    if not len(there):
         return 1.0
-    cut = np.quantile(squared / np.maximum(chance, 1e-12), 0.99)
-    kept = squared / np.maximum(chance, 1e-12) <= cut
+    chance, squared = chance[there], summed(block, left)[there] ** 2
+    kept = squared / chance <= np.quantile(squared / chance, 0.99)
     return max(1.0, float(squared[kept].sum() / max(chance[kept].sum(), 1e-12)))
 
 
