@@ -4,7 +4,7 @@ BIN := .venv/bin
 NO_INDEX := env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL
 export PYTHONUTF8 := 1
 
-.PHONY: help run demo test e2e check format lock bench accuracy clean
+.PHONY: help run demo test e2e check format lock bench accuracy soak clean
 
 help: ## show this help
 	@grep -hE '^[a-z0-9]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ lock: $(BIN)/uv ## resolve the dependencies again
 
 bench: .venv/.dev ## measure: ingest, page queries, bulk pricing (minutes)
 	@for script in $(filter-out %accuracy.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+soak: .venv/.dev ## hold the collector to the truth for an hour: 500 fault schedules, 50 kills (SOAK="--schedules 20")
+	@$(BIN)/python -m tests.support.soak $(SOAK)
 
 accuracy: .venv/.dev ## hold misses and TTL Lab to fleets whose causes are known (half an hour), into docs/accuracy.md
 	@$(BIN)/python benchmarks/accuracy.py --seeds 101-120 --jobs 2 --out docs/accuracy.md

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -177,7 +178,8 @@ class Schedule:
 
     def __post_init__(self) -> None:
         self.cloud = cloud_of(self.seed, seconds_per_request=0.25)
-        self.cloud.faults = FaultPlan(self.seed, RATES, outages=self._outages())
+        largest = Random(f"{self.seed}:pages").choice((25, 100, 10_000))
+        self.cloud.faults = FaultPlan(self.seed, RATES, outages=self._outages(), largest_page=largest)
         life = Life(self.seed, START_MS, hours=self.hours, requests=self.requests, lateness=Lateness())
         self.truth = live(group_of(self.cloud), life)
 
@@ -208,14 +210,22 @@ class Schedule:
         """Let the weather clear and the next day come, on which every re-scan is due."""
         self.cloud.faults.rates, self.cloud.faults.outages = {}, ()
         self.cloud.clock.advance(25 * 3600)
-        self.passes.append(make(Lake(self.folder)).run_pass())
+        day_ms, lake = self.cloud.now_ms, Lake(self.folder)
+        collector = make(lake)
+        for _ in range(60):  # while following, each pass re-reads one slice of the past
+            self.passes.append(collector.run_pass())
+            cursor = json.loads((lake.last_pass("bodo") or {})["cursor_json"])
+            if not cursor.get("rescan") and cursor["scans"]["daily"] >= day_ms:
+                return
+        raise AssertionError(f"the re-scans do not come to an end: {cursor}")
 
 
-def collector_of(lake: Lake, cloud: Cloud, client: Any, **more: Any) -> Collector:
+def collector_of(lake: Lake, cloud: Cloud, client: Any, *, follow: bool = False, **more: Any) -> Collector:
     """Return a collector of the simulated service with the cloud's clock, which waits for nothing."""
     values: dict[str, Any] = {"name": "bodo", "kind": "cloudwatch", "log_group": FUNCTION.log_group, "region": REGION,
                               "since_days": 1.0}  # fmt: skip
-    source = CloudWatchSource(SourceSettings(**{**values, **more}), client=client, sleep=lambda seconds: None)
+    settings = SourceSettings(**{**values, **more})
+    source = CloudWatchSource(settings, client=client, follow=follow, sleep=lambda seconds: None)
     return Collector(source, lake, default_book(), defaults=DEFAULTS, clock=cloud.clock.now)
 
 
