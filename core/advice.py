@@ -135,6 +135,8 @@ def _cause_actions(lines: pa.Table) -> Rows:
 
 
 def _lifetime_actions(lines: pa.Table, lab: ttl.Lab) -> Rows:
+    if lab.span_days < _FEWEST_DAYS:
+        return []  # nothing is sure yet
     switched_off = {row["engine"] for row in misses.recoverable(lines) if row["cause"] == "caching_off"}
     expired: dict[str | None, dict[str, Any]] = {}
     for row in misses.groups(lines, ("engine", "cause")):
@@ -146,10 +148,8 @@ def _lifetime_actions(lines: pa.Table, lab: ttl.Lab) -> Rows:
         told_already = advice["configured"] == "off" and engine in switched_off
         if best == advice["configured"] or not advice["sure"] or advice["prefix_first"] or told_already:
             continue
-        enough = lab.span_days >= _FEWEST_DAYS
-        interval = (advice["saving_low_usd"], advice["saving_high_usd"]) if enough else (None, None)
         group = expired.get(engine) or {"engine": engine, "cause": None}
-        month = (advice["saving_month_usd"], *interval)
+        month = (advice["saving_month_usd"], advice["saving_low_usd"], advice["saving_high_usd"])
         rows.append(
             _row(group, mend_key=f"set_{best}", month=month, days=lab.span_days)
             | {"configured": advice["configured"], "best": best}

@@ -131,7 +131,7 @@ def _ends(figure: go.Figure, labels: list[str], totals: list[Any], texts: list[s
         x=totals,
         y=labels,
         mode="text",
-        text=[f" {text}" for text in texts],
+        text=["<br>".join(f" {line}" for line in text.split(" · ")) for text in texts],
         textposition="middle right",
         cliponaxis=False,
         showlegend=False,
@@ -144,7 +144,7 @@ def _lie_down(figure: go.Figure, *, height: int, legend: bool, amounts: list[Any
     figure.update_layout(legend={"traceorder": "normal"})
     figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
     longest = float(max([*amounts, 0])) or 1.0
-    figure.update_xaxes(tickformat="$,.4~f", range=[0, longest * 1.45], nticks=5)
+    figure.update_xaxes(tickformat="$,.4~f", range=[0, longest * 1.35], nticks=5)
 
 
 def _end(usd: Any, tokens: int, look: Look) -> str:

@@ -93,7 +93,8 @@ def gap_histogram(rows: Sequence[Row], look: Look, *, height: int = 320) -> Char
     ink.dress(figure, height=height, legend=True)
     figure.update_xaxes(type="category", categoryorder="array", categoryarray=labels, showgrid=False, tickangle=-45)
     figure.update_layout(bargap=0.08, margin={"b": 84})
-    figure.update_yaxes(tickformat=",d", title={"text": look.word("gap.axis")})
+    most = max(row["gaps"] for row in rows)
+    figure.update_yaxes(tickformat=",d", title={"text": look.word("gap.axis")}, range=[0, most * 1.18])
     return Chart(figure, look.word("alt.gaps", parts="; ".join(parts)))
 
 

@@ -104,6 +104,14 @@ def test_a_lifetime_is_advised_with_its_interval(tmp_path: Path) -> None:
     assert 0 < only["low_usd"] <= only["month_usd"] <= only["high_usd"]
 
 
+def test_a_few_hours_advise_no_lifetime(tmp_path: Path) -> None:
+    """What is cheapest for an afternoon is not yet what to set."""
+    write = {"cache_ttl": "5m", "cache_read_tokens": 0, "cache_write_5m_tokens": 5000}
+    rows = [call(ts, **write) for ts in every(20 * MINUTE, NOW - 6 * HOUR, NOW)]
+
+    assert advice.actions(*studied(tmp_path, rows)) == []
+
+
 def test_no_lifetime_is_judged_while_the_prefix_changes(broken_by_deploy: tuple[pa.Table, ttl.Lab]) -> None:
     """With a prefix that changes, a cheaper write is no mend."""
     lines, lab = broken_by_deploy

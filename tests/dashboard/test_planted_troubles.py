@@ -1,0 +1,110 @@
+"""The demo fleet's planted troubles, each named on the first screen or one click away."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import data, filters
+from simulator.fleet.engines import ENGINES
+from tests.dashboard.test_pages import opened, words
+from tests.support import truth
+
+PLANTED = {
+    "tutor": "Prefix changed",
+    "faq": "Below the minimum",
+    "translate": "Expired after 5 min",
+    "memo": "Expired after 5 min",
+    "legal": "Expired after 1 h",
+    "survey": "Concurrent first writes",
+}
+"""What docs/demo.md says of each troubled engine, in the words of the screen."""
+
+BUSY = {"sales", "support", "notice"}  # healthy, and most of the traffic: left out for speed
+
+
+@pytest.fixture(scope="module")
+def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the demo fleet's last week."""
+    folder = tmp_path_factory.mktemp("demo")
+    engines = [engine for engine in ENGINES if engine.name not in BUSY]
+    truth.live(folder, seed=7, days=7, now_ms=time.time_ns() // 1_000_000, engines=engines)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(week: Path) -> Iterator[dict[str, AppTest]]:
+    """The three pages that name troubles."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CACHEWISE_STORE_PATH", str(week))
+        patch.setenv("CACHEWISE_DEMO", "true")
+        data.reopen()
+        yield {name: opened(name) for name in ("overview", "misses", "ttl_lab")}
+
+
+def rows_of(app: AppTest, column: str) -> dict[str, Any]:
+    """The table of a page that has a row per engine and this column."""
+    frame = next(table.value for table in app.dataframe if {"engine", column} <= set(table.value.columns))
+    return {row["engine"]: row for row in frame.to_dict("records")}
+
+
+def test_the_first_screen_names_the_dearest_trouble(pages: dict[str, AppTest]) -> None:
+    """The sentence, and the first action, are about the tutor's prefix, with dollars a month and the deploy."""
+    seen = words(pages["overview"])
+
+    assert "top cause: Prefix changed (tutor)" in seen
+    assert "**1. tutor** · Prefix changed" in seen
+    assert "version 17" in seen
+
+
+def test_the_first_screen_has_the_three_most_valuable_actions(pages: dict[str, AppTest]) -> None:
+    """The prefix, and the two engines whose entries expire after five minutes, with an interval each."""
+    heads = [text.value for text in pages["overview"].markdown if text.value.startswith("**")]
+    badges = [text.value for text in pages["overview"].markdown if "a month" in text.value]
+
+    assert [head for head in heads if head[2].isdigit()] == [
+        "**1. tutor** · Prefix changed",
+        "**2. memo** · 5m → 1h",
+        "**3. translate** · 5m → 1h",
+    ]
+    assert len(badges) == 3
+    assert all(" to " in badge for badge in badges)
+
+
+@pytest.mark.parametrize("engine", PLANTED)
+def test_each_trouble_is_named_on_the_misses_page(engine: str, pages: dict[str, AppTest]) -> None:
+    """One click away, every troubled engine stands beside its cause."""
+    assert rows_of(pages["misses"], "top_cause")[engine]["top_cause"] == PLANTED[engine]
+
+
+def test_a_large_dynamic_tail_is_named_and_not_called_a_fault(pages: dict[str, AppTest]) -> None:
+    """The summary engine is cached well: what it misses comes after the breakpoint."""
+    assert rows_of(pages["misses"], "dearest")["summary"]["dearest"] == "Dynamic tail"
+
+
+def test_the_lab_says_what_each_engine_should_be_set_to(pages: dict[str, AppTest]) -> None:
+    """Longer for translate and memo, off for legal, as it is for the healthy ones, and first the prefix for tutor."""
+    best = {engine: row["best"] for engine, row in rows_of(pages["ttl_lab"], "best").items()}
+
+    assert best["translate"] == best["memo"] == "1h"
+    assert best["legal"] == "Off"
+    assert best["tutor"] == "prefix first"
+    assert best["counsel"] == best["summary"] == "1h"
+    assert "**legal**: off saves" in words(pages["ttl_lab"])
+    assert "survey" in rows_of(pages["ttl_lab"], "hours")
+
+
+def test_healthy_engines_get_no_advice(week: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is to be done about the engines in which nothing was planted."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(week))
+    monkeypatch.setenv("CACHEWISE_DEMO", "true")
+    default_view = filters.build({}, now=datetime.now(UTC), zone="Europe/Berlin")
+
+    advised = {row["engine"] for row in data.actions(default_view.scope())}
+
+    assert advised >= {"tutor", "memo", "translate", "faq", "legal"}
+    assert advised <= set(PLANTED)
