@@ -65,8 +65,8 @@ def advise(found: Lab) -> Rows:
     """Return one row per engine, the greatest saving first: which policy is cheapest, and how well the model fits.
 
     Keys: engine, configured, best, policy_saving_usd (in the range), saving_month_usd with low and high, sure (the
-    interval excludes zero), off_is_best, cacheable_share (prefix ≥ the model's minimum), observed_usd, replayed_usd, model_error (replayed / observed − 1),
-    pre_warm_month_usd, bursts.
+    interval excludes zero), off_is_best, cacheable_share (prefix ≥ the model's minimum), observed_usd, replayed_usd,
+    model_error (replayed / observed − 1), bursts, pre_warm_month_usd.
     """
     rows: Rows = []
     for at in _present(found):
