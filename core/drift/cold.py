@@ -8,6 +8,7 @@ from typing import Any
 import ibis
 
 from core.errors import FixSettings
+from core.metrics.measure import number
 from core.metrics.scope import Scope, rows_of
 from core.store.query import Reader
 
@@ -64,7 +65,7 @@ def cold_starts(reader: Reader, scope: Scope, by: str | None = None) -> list[Col
     )
     found = rows.group_by(rows.member).aggregate(
         invocations=rows.count(),
-        cold=rows.is_cold.sum().cast("int64"),
+        cold=number(rows.is_cold),
         init_p50_ms=rows.waited.quantile(0.5),
         init_p95_ms=rows.waited.quantile(0.95),
         init_total_ms=rows.waited.sum().fill_null(0.0),
@@ -82,7 +83,7 @@ def _cold_starts(row: dict[str, Any], penalties: dict[str | None, float]) -> Col
 def _penalties(reader: Reader, rows: ibis.expr.types.Table) -> dict[str | None, float]:
     """Compare like with like: an engine with long answers and few cold starts would make cold starts look quick."""
     each = rows.group_by([rows.member, rows.engine]).aggregate(
-        cold=rows.is_cold.sum().cast("int64"),
+        cold=number(rows.is_cold),
         cold_ms=rows.response_time_ms.quantile(0.5, where=rows.is_cold),
         warm_ms=rows.response_time_ms.quantile(0.5, where=~rows.is_cold),
     )

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from core.alert_settings import Budget
+from core.alerts.budget import forecast, month_of, project
+from core.store.query import Reader
+from tests.support.lakes import fill
+from tests.support.rows import make_call, make_unpriced_call
+
+HOUR = timedelta(hours=1)
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)  # a Friday
+END = datetime(2026, 12, 1, tzinfo=UTC)
+SEOUL = ZoneInfo("Asia/Seoul")
+
+
+def history(days: int, cost: float = 1.0, *, weekend: float = 1.0) -> dict[datetime, float]:
+    """Costs by hour of the days before."""
+    hours = [NOON - n * HOUR for n in range(1, days * 24)]
+    return {hour: cost * (weekend if hour.weekday() >= 5 else 1.0) for hour in hours}
+
+
+def test_steady_hours_are_simply_carried_on() -> None:
+    """A dollar an hour: as many dollars as hours are left, and no doubt about it."""
+    hours = (END - NOON) / HOUR
+    assert project(history(14), now=NOON, end=END, zone=ZoneInfo("UTC")) == pytest.approx((hours, hours, hours))
+
+
+def test_weekends_are_forecast_as_weekends() -> None:
+    """Nothing on Saturdays and Sundays: only working hours count."""
+    drawn = project(history(21, weekend=0.0), now=NOON, end=END, zone=ZoneInfo("UTC"))
+    assert drawn is not None
+    assert drawn[0] == pytest.approx(12 + 5 * 24 + 24)  # rest of Friday, Monday to Friday, Monday the 30th
+
+
+def test_the_interval_holds_what_days_differ_by() -> None:
+    """Days of one and of three dollars an hour alternate: the interval is wide and the middle is two."""
+    costs = {hour: 1.0 + 2 * (hour.toordinal() % 2) for hour in history(28)}
+    drawn = project(costs, now=NOON, end=END, zone=ZoneInfo("UTC"))
+    assert drawn is not None
+    expected, low, high = drawn
+    assert expected == pytest.approx(2 * (END - NOON) / HOUR, rel=0.1)
+    assert low < expected * 0.9
+    assert high > expected * 1.1
+
+
+def test_a_day_of_history_is_no_forecast() -> None:
+    """Two whole days at least."""
+    assert project(history(2), now=NOON, end=END, zone=ZoneInfo("UTC")) is None
+
+
+def test_a_month_is_the_zones_month() -> None:
+    """In Seoul, December begins at 15:00 UTC of 30 November."""
+    start, end = month_of(datetime(2026, 11, 30, 14, 59, tzinfo=UTC), SEOUL)
+    assert (start, end) == (datetime(2026, 10, 31, 15, tzinfo=UTC), datetime(2026, 11, 30, 15, tzinfo=UTC))
+    assert month_of(datetime(2026, 11, 30, 15, tzinfo=UTC), SEOUL)[0] == end
+
+
+def test_what_is_spent_is_exact_and_only_of_the_month(tmp_path: Path) -> None:
+    """October's calls feed the forecast, not the sum; unpriced calls are counted."""
+    rows = [make_call(ts=NOON - n * HOUR, input_tokens=1_000) for n in range(1, 25 * 24)]
+    rows.append(make_unpriced_call(ts=NOON - HOUR))
+    with Reader(fill(tmp_path, calls=rows), threads=1) as reader:
+        told = forecast(reader, Budget(Decimal("10")), now=NOON)
+    november = [row for row in rows if row["ts"] >= datetime(2026, 11, 1, tzinfo=UTC) and row["cost_usd"] is not None]
+    assert told.month == "2026-11"
+    assert told.spent_usd == sum(row["cost_usd"] for row in november)
+    assert told.calls_unpriced == 1
+    assert told.expected_usd is not None
+    each = november[0]["cost_usd"]
+    assert float(told.expected_usd) == pytest.approx(float(told.spent_usd + each * 252), rel=0.01)
+    assert told.expected_share == pytest.approx(float(told.expected_usd) / 10)
+
+
+def test_no_calls_no_forecast(tmp_path: Path) -> None:
+    """Nothing spent, nothing expected, no budget: all of it is said."""
+    with Reader(fill(tmp_path), threads=1) as reader:
+        told = forecast(reader, None, now=NOON, zone="Asia/Seoul")
+    assert (told.spent_usd, told.expected_usd, told.budget_usd, told.spent_share) == (Decimal(0), None, None, None)
