@@ -33,9 +33,10 @@ def provenance(files: Sequence[str | Path] = ()) -> dict[str, Provenance]:
     found = dict(_built_in())
     for file in files:
         path = Path(file)
-        for row in _table(path).get("rows", []):
-            if "id" in row:
-                found[row["id"]] = _of(row, {}, path.name)
+        for index, row in enumerate(_table(path).get("rows", [])):
+            start = _day(row.get("from")) or date.min
+            unnamed = f"{path.stem}/{row['scope']}/{row['model']}/{start.isoformat()}#{index}"  # as load_book names it
+            found[row.get("id", unnamed)] = _of(row, {}, path.name)
     return found
 
 

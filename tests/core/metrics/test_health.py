@@ -133,4 +133,7 @@ def test_an_own_row_goes_before_a_published_one(tmp_path: Path) -> None:
         "contract 7",
         date(2027, 1, 1),
     )
+    file.write_text(file.read_text().replace('id = "mine"', ""))
+    rows = price_list(load_book([file]), [file], day=date(2026, 11, 20))
+    assert [row["source"] for row in rows if row["custom"]] == ["contract 7"]  # a row that has no name of its own
     assert row_id("mine -12.5%") == "mine"
