@@ -104,5 +104,5 @@ def test_cold_starts_cost_what_init_took(tmp_path: Path) -> None:
 
 def test_cold_starts_know_their_groups(tmp_path: Path) -> None:
     """A group that does not exist is refused with those that do."""
-    with Reader(fill(tmp_path), threads=1) as reader, pytest.raises(FixSettings, match="REG-002"):
+    with Reader(fill(tmp_path), threads=1) as reader, pytest.raises(FixSettings, match="REG-001"):
         drift.cold_starts(reader, Scope(), by="model")
