@@ -62,7 +62,7 @@ with components.section("health.sources", rows=sources):
             sources,
             [
                 Column("state", "short", "col.state"),
-                Column("source", "short", "col.source"),
+                Column("source", "text", "col.source"),
                 Column("complete_until", "moment", "col.complete_until"),
                 Column("lag", "short", "col.lag"),
                 Column("last_pass_at", "moment", "col.last_pass"),
@@ -102,7 +102,7 @@ with components.section("health.skips", rows=skips):
             skips,
             [
                 Column("meaning", "short", "col.reason"),
-                Column("source", "short", "col.source"),
+                Column("source", "text", "col.source"),
                 Column("lines", "count", "col.lines"),
                 Column("lines_24h", "count", "col.lines_24h"),
                 Column("length", "count", "col.example_length"),
@@ -154,7 +154,7 @@ with components.section("health.checkup", rows=checks):
             [
                 Column("result", "short", "col.result"),
                 Column("check", "short", "col.check"),
-                Column("subject", "short", "col.subject"),
+                Column("subject", "text", "col.subject"),
                 Column("message", "wide", "col.message"),
                 Column("mend", "wide", "col.mend"),
                 Column("code", "short", "col.code"),
