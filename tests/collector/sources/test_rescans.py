@@ -202,7 +202,7 @@ def test_a_re_scan_that_fails_goes_on_where_it_was(
     collector.run_pass()
     cloud.clock.advance(3700)
     put(group, (3_650_000, cost()))
-    cloud.faults = Throttling(after=2)
+    cloud.faults = Throttling(after=3)  # reading on takes two slices
     broken = collector.run_pass()
     where = cursor(lake)["rescan"]["from"]
     cloud.faults = FaultPlan()
