@@ -2,8 +2,8 @@
 
     python -m benchmarks.regression_accuracy --seeds 201-224 --out docs/accuracy.md
 
-Every seed is a fleet of 30 days and eleven engines with faults planted at random days; some are lived again with
-nothing but harmless deploys, prompt revisions and clears. The real collector reads their logs.
+Every seed is a fleet of eleven engines, at half the demo's traffic, with faults planted at random days; some are lived
+again with nothing but harmless deploys, prompt revisions and clears. The real collector reads their logs.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import re
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from simulator.fleet.engines import ENGINES
 from tests.support.planted import Score, examine
 
 CHECKS = ("found", "in_time", "dated", "attributed")
@@ -25,21 +27,24 @@ KINDS = ("prefix_broken", "caching_off", "fallback")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", default="201-224")
-    parser.add_argument("--healthy", type=int, default=12, help="How many of the seeds are lived without faults too.")
-    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--healthy", type=int, default=16, help="How many of the seeds are lived without faults too.")
+    parser.add_argument("--days", type=int, default=24)
+    parser.add_argument("--traffic", type=float, default=0.5, help="Calls a day, against those of the demo fleet.")
     parser.add_argument("--out", type=Path, help="Put the section '## Regressions' into this file.")
     given = parser.parse_args()
     first, last = (int(part) for part in given.seeds.split("-"))
     started = time.perf_counter()
+    engines = tuple(replace(item, weekday_calls=item.weekday_calls * given.traffic) for item in ENGINES)
     faulty: list[Score] = []
     healthy: list[Score] = []
     for seed in range(first, last + 1):
-        faulty.append(examine(seed, faulty=True, days=given.days))
+        faulty.append(examine(seed, faulty=True, days=given.days, engines=engines))
         _tell(faulty[-1])
         if len(healthy) < given.healthy:
-            healthy.append(examine(seed, faulty=False, days=given.days))
+            healthy.append(examine(seed, faulty=False, days=given.days, engines=engines))
             _tell(healthy[-1])
-    text = report(faulty, healthy, seeds=given.seeds, days=given.days, took_s=time.perf_counter() - started)
+    text = report(faulty, healthy, given)
+    print(f"{time.perf_counter() - started:.0f} s")
     print(text)
     if given.out:
         put(given.out, text)
@@ -55,7 +60,7 @@ def _tell(score: Score) -> None:
             print(f"    {name}: {sentence}", flush=True)
 
 
-def report(faulty: Sequence[Score], healthy: Sequence[Score], *, seeds: str, days: int, took_s: float) -> str:
+def report(faulty: Sequence[Score], healthy: Sequence[Score], given: argparse.Namespace) -> str:
     """Write the section."""
     cases = [case for score in faulty for case in score.cases]
     rows = [_row(kind, [case for case in cases if case["kind"] == kind]) for kind in KINDS]
@@ -67,8 +72,9 @@ def report(faulty: Sequence[Score], healthy: Sequence[Score], *, seeds: str, day
         [
             "## Regressions",
             "",
-            f"`python -m benchmarks.regression_accuracy --seeds {seeds}`, {len(faulty)} seeds not used while building;",
-            f"{days} days, eleven engines; Python {platform.python_version()}, {took_s:.0f} s.",
+            f"`python -m benchmarks.regression_accuracy --seeds {given.seeds}`: {len(faulty)} seeds not used while",
+            f"building, {len(healthy)} of them lived without faults too; {given.days} days, eleven engines at",
+            f"{given.traffic:g} × the demo's traffic, read by the real collector; Python {platform.python_version()}.",
             "Each fleet has deploys, prompt revisions and clears that do no harm, at random working hours.",
             "A faulty one has also a deploy that puts the time into a system prompt (of an engine with records, and",
             "of one with text lines alone), a deploy that switches caching off for hours, and some hours on Bedrock.",
