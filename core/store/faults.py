@@ -13,11 +13,11 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from core.errors import CachewiseError, FixSettings, TryAgain
 
-_FULL = re.compile(r"no space left|os error 28|disk quota|os error 122", re.IGNORECASE)
+_FULL = re.compile(r"no space left|os error 28|disk quota|os error 122|file too large|os error 27\b", re.IGNORECASE)
 _DENIED = re.compile(r"permission denied|os error 13|read-only file system|os error 30|not permitted", re.IGNORECASE)
 _NO_FOLDER = re.compile(r"not a directory|os error 20|file exists|os error 17", re.IGNORECASE)
 _LOST = re.compile(r"no such file|not found|os error 2\b|no files found", re.IGNORECASE)
-_FULL_ERRNO = {errno.ENOSPC, errno.EDQUOT}
+_FULL_ERRNO = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FOLDER_ERRNO = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 
 
