@@ -235,7 +235,7 @@ class Collector:
             self._start_over()
             raise TryAgain(
                 f"Tables in {self._lake.path} were deleted while Cachewise was writing to them: {', '.join(lost)}.",
-                code="STO-010",
+                code="STO-014",
                 mend="Nothing else is broken; the next pass reads again what the source still holds.",
             )
         self._pass_no = max(self._pass_no + 1, stored + 1, round(self._clock().timestamp() * 1000))

@@ -163,7 +163,7 @@ def test_tables_deleted_under_a_running_collector_are_read_again(
         collector._written_at = float("-inf")  # a quiet pass is written down once a minute
         noticed.append(collector.run_pass())
 
-    assert codes(noticed[0]) == [(TryAgain, "STO-010")]
+    assert codes(noticed[0]) == [(TryAgain, "STO-014")]
     assert "were deleted" in noticed[0].problems[0].message
     assert noticed[-1].status == "done"
     assert differences(lake, truth) == []
