@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.support import fleet_lake
 
 ROOT = Path(__file__).parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 START_WAIT_S = 40.0
+expect.set_options(timeout=20_000)  # milliseconds; a busy machine draws slowly
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

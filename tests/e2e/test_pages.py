@@ -17,6 +17,8 @@ PAGES = {
     "cost": ("비용", "Cost"),
     "latency": ("지연 시간", "Latency"),
     "savings": ("절감액", "Savings"),
+    "misses": ("미스 분석", "Misses"),
+    "ttl-lab": ("TTL 실험실", "TTL Lab"),
     "data-health": ("데이터 상태", "Data health"),
     "prices": ("가격", "Prices"),
 }
