@@ -1,6 +1,6 @@
 """How well regressions are found, dated and attributed, and how often healthy fleets raise a false alarm.
 
-    python -m benchmarks.regression_accuracy --seeds 201-224 --out docs/accuracy.md
+    python -m benchmarks.regression_accuracy --seeds 201-220 --out docs/accuracy.md
 
 Every seed is a fleet of eleven engines, at half the demo's traffic, with faults planted at random days; some are lived
 again with nothing but harmless deploys, prompt revisions and clears. The real collector reads their logs.
@@ -26,8 +26,8 @@ KINDS = ("prefix_broken", "caching_off", "fallback")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", default="201-224")
-    parser.add_argument("--healthy", type=int, default=16, help="How many of the seeds are lived without faults too.")
+    parser.add_argument("--seeds", default="201-220")
+    parser.add_argument("--healthy", type=int, default=10, help="How many of the seeds are lived without faults too.")
     parser.add_argument("--days", type=int, default=24)
     parser.add_argument("--traffic", type=float, default=0.5, help="Calls a day, against those of the demo fleet.")
     parser.add_argument("--out", type=Path, help="Put the section '## Regressions' into this file.")

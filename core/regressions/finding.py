@@ -24,6 +24,7 @@ from core.store.query import Reader
 
 _TOGETHER_US = 3 * 3_600_000_000
 _US_PER_DAY = 86_400_000_000
+_AT_ONCE_US = 600_000_000
 _LATER_US = 3_600_000_000
 _SHARES = ("read_share", "miss_share")
 
@@ -124,13 +125,21 @@ def _groups(found: Sequence[Found], lane: Lane, events: Sequence[Event]) -> list
 
 def _belongs(item: Found, group: _Group, lane: Lane, events: Sequence[Event]) -> bool:
     start, begun = int(lane.first_us[item.start]), int(lane.first_us[group.start])
-    if abs(start - begun) <= _TOGETHER_US:
+    prices = {member.channel.name == "unit_price" for member in (item, *group.members) if _speaks_alone(member)}
+    if abs(start - begun) <= (_TOGETHER_US if len(prices) < 2 else _AT_ONCE_US):
         return True
     end = _end_us(group, lane)
     if start < begun or (end is not None and start >= end):
         return False
     turned = [int(event.at.timestamp() * 1_000_000) for event in events]
+    if len(prices) > 1:
+        return False
     return not any(at > begun + _LATER_US and abs(at - start) <= _LATER_US for at in turned)
+
+
+def _speaks_alone(item: Found) -> bool:
+    """Say whether it is no mere consequence: reads do not make tokens dearer, nor dearer tokens reads fewer."""
+    return item.channel.name == "unit_price" or item.channel.metric in _SHARES
 
 
 def _end_us(group: _Group, lane: Lane) -> int | None:

@@ -163,9 +163,17 @@ def _cases(faults: Sequence[Fault], truths: Sequence[dict[str, Any]]) -> list[Ca
             reading = sum(truth["cause"] == "hit" for truth in before) >= 0.3 * max(len(before), 1)
             if len(before) < 50 or len(under) < 5 or not (reading or fault.kind == "fallback"):
                 continue
+            if fault.kind != "fallback" and any(_hides(other, fault, engine) for other in faults):
+                continue  # where nothing is read already, nothing more can be lost
             began, fifth = (from_ms(under[n]["ts"]) for n in (0, 4))
             cases.append(Case(fault, engine, began, max(began + EXCUSE, fifth + timedelta(minutes=10))))
     return cases
+
+
+def _hides(other: Fault, fault: Fault, engine: str) -> bool:
+    until = other.until_ms or NOW_MS
+    same = other is not fault and other.kind != "fallback" and engine in other.engines
+    return same and other.since_ms <= fault.since_ms < until
 
 
 def _under(fault: Fault, truth: dict[str, Any]) -> bool:
