@@ -10,6 +10,7 @@ simulation's cache again under every policy.
 from __future__ import annotations
 
 import argparse
+import pickle
 import platform
 import tempfile
 import time
@@ -43,6 +44,18 @@ class Found:
     regret: dict[str, float] = field(default_factory=dict)  # engine → cost of the advised / cost of the cheapest − 1
 
 
+def examined(seed: int, mode: str, days: int, keep: Path | None) -> Found:
+    """Examine one fleet, or take up what an interrupted run kept of it."""
+    kept = keep / f"{seed}-{days}-{MODES.index(mode)}.pickle" if keep else None
+    if kept and kept.exists():
+        return pickle.loads(kept.read_bytes())
+    found = examine(seed, mode, days)
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(pickle.dumps(found))
+    return found
+
+
 def examine(seed: int, mode: str, days: int) -> Found:
     """Live one fleet and hold both analyses to its truth."""
     with tempfile.TemporaryDirectory() as folder:
@@ -69,13 +82,16 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=18)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--keep", type=Path, help="folder for each fleet's result, to take up an interrupted run")
     given = parser.parse_args()
     first, _, last = given.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)
     began = time.perf_counter()
     found: dict[str, list[Found]] = {mode: [] for mode in MODES}
     with ProcessPoolExecutor(given.jobs) as pool:
-        futures = {(seed, mode): pool.submit(examine, seed, mode, given.days) for seed in seeds for mode in MODES}
+        futures = {
+            (seed, mode): pool.submit(examined, seed, mode, given.days, given.keep) for seed in seeds for mode in MODES
+        }
         for (seed, mode), future in futures.items():
             found[mode].append(future.result())
             share, spent = found[mode][-1].confusion.share(), time.perf_counter() - began
