@@ -40,7 +40,7 @@ def plan_probe(experiments: Sequence[str]) -> probe.Plan:
 def run_probe(plan: probe.Plan) -> ProbeRun:
     """Begin the planned run within its budget; the audit log tells of it."""
     auth.require("operator")
-    return data.probe_desk().begin(plan, data.lake(), auth.actor())
+    return data.probe_desk().begin(plan, data.lake(), auth.actor(), then=data.versions.clear)
 
 
 def stop_probe() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from core import probe
@@ -18,6 +19,7 @@ class ProbeRun:
     """A run under way, or finished: then it has a report or an error."""
 
     plan: probe.Plan
+    then: Callable[[], object]  # called when its results can be read, before it counts as ended
     progress: probe.Progress | None = None
     report: probe.ProbeReport | None = None
     error: CachewiseError | None = None
@@ -45,6 +47,7 @@ class ProbeRun:
                 mend="Its traceback is in the dashboard's log; please report it.",
             )
         finally:
+            self.then()
             self.ended.set()
 
     def _note(self, progress: probe.Progress) -> None:
@@ -58,7 +61,7 @@ class ProbeDesk:
     last: ProbeRun | None = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def begin(self, plan: probe.Plan, lake: Lake, actor: str) -> ProbeRun:
+    def begin(self, plan: probe.Plan, lake: Lake, actor: str, *, then: Callable[[], object]) -> ProbeRun:
         """Begin a run. Raises DSH-409 while another one is under way: two would spend two budgets."""
         with self._guard:
             if self.last is not None and self.last.running:
@@ -67,6 +70,6 @@ class ProbeDesk:
                     code="DSH-409",
                     mend="Wait until it has ended, or stop it.",
                 )
-            self.last = ProbeRun(plan)
+            self.last = ProbeRun(plan, then)
             threading.Thread(target=self.last.work, args=(lake, actor), name="probe", daemon=True).start()
             return self.last

@@ -52,7 +52,6 @@ def probed(lang: str = "en", *experiments: str) -> AppTest:
     run = data.probe_desk().last
     assert run is not None
     assert run.ended.wait(PATIENCE_S)
-    data.forget()
     return app.run()
 
 
@@ -140,7 +139,6 @@ def test_a_bad_key_is_a_verdict(claude: Simulator, monkeypatch: pytest.MonkeyPat
 
     app.button(key="probe_run").click().run()
     assert data.probe_desk().last.ended.wait(PATIENCE_S)
-    data.forget()
     app.run()
 
     assert not app.exception
@@ -181,7 +179,6 @@ def test_a_rate_limit_is_a_verdict(claude: Simulator) -> None:
 
     app.button(key="probe_run").click().run()
     assert data.probe_desk().last.ended.wait(PATIENCE_S)
-    data.forget()
     app.run()
 
     assert any("failed · PRB-429" in title for title in titles(app))
@@ -260,7 +257,6 @@ def test_a_run_under_way_is_shown_and_can_be_stopped(claude: Simulator) -> None:
         with pytest.raises(FixSettings, match="DSH-409"):
             acts.run_probe(acts.plan_probe(["prompt_store"]))
     assert data.probe_desk().last.ended.wait(PATIENCE_S)
-    data.forget()
     app.run()
 
     assert any("not run · PRB-408" in title for title in titles(app))
@@ -273,7 +269,7 @@ def test_a_run_that_breaks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise RuntimeError("with a secret inside")
 
     monkeypatch.setattr(probe, "run", broken)
-    run = ProbeDesk().begin(None, Lake(tmp_path), "somebody")  # type: ignore[arg-type]
+    run = ProbeDesk().begin(None, Lake(tmp_path), "somebody", then=data.versions.clear)  # type: ignore[arg-type]
 
     assert run.ended.wait(PATIENCE_S)
     assert run.error is not None
