@@ -16,7 +16,6 @@ from simulator.cloudwatch.faults import REQUEST_FAULTS, FaultPlan
 from simulator.cloudwatch.server import running_cloud
 from simulator.cloudwatch.traffic import PROMPT, Life, live
 from tests.support.hostile import (
-    HOUR_MS,
     KEYS,
     MINUTE_MS,
     START_MS,
@@ -44,7 +43,7 @@ def test_after_the_last_re_scan_the_tables_are_the_truth(seed: int, tmp_path: Pa
     """Late, partial, repeated, re-delivered, throttled, cut off, died in between: calls, invocations and
     prompt-store events are there once, with their tokens, engine and owner; copies without an id are flagged.
     """
-    schedule = Schedule(seed, tmp_path / "tables", requests=50)
+    schedule = Schedule(seed, tmp_path / "tables", hours=1.0, requests=40)
     with running_cloud(schedule.cloud) as url:
         client = logs_client(url)
 
@@ -52,7 +51,7 @@ def test_after_the_last_re_scan_the_tables_are_the_truth(seed: int, tmp_path: Pa
 
         client.close()
     assert found == []
-    assert len(schedule.truth.calls) > 40
+    assert len(schedule.truth.calls) > 30
     happened = schedule.cloud.faults.happened
     assert sum(happened.values()) > 5, f"the schedule was too kind: {happened}"
 
@@ -110,8 +109,8 @@ def test_kill_9_loses_and_doubles_nothing(tmp_path: Path) -> None:
 
 def test_two_collectors_by_mistake_do_no_harm(tmp_path: Path) -> None:
     """Two processes read the same source into the same tables: they take turns, and the tables are the truth."""
-    schedule = Schedule(3, tmp_path / "tables", requests=40, deaths=0.0)
-    end_ms = START_MS + 2 * HOUR_MS + 100 * MINUTE_MS
+    schedule = Schedule(3, tmp_path / "tables", hours=1.0, requests=40, deaths=0.0)
+    end_ms = START_MS + 160 * MINUTE_MS
     with running_cloud(schedule.cloud) as url:
         both = [collector_process(url, tmp_path / "tables", end_ms) for _ in range(2)]
         told = [process.communicate(timeout=60)[0] for process in both]
