@@ -22,6 +22,8 @@ _BOXES = {
     "not_run": (st.info, ":material/do_not_disturb_on:"),
 }
 _SHOWN = 200
+_LONG = ("change", "diagnosis")
+_LEFT_OUT = ("diagnosis_expected", "diagnosis_missed_tokens", "model")  # a table must fit; they stay in the record
 
 
 def latest(run: Row) -> None:
@@ -92,7 +94,11 @@ def _evidence(experiment: str, evidence: Row) -> None:
         if _is_rows(value):
             components.table(
                 [{key: shown(key, item) for key, item in row.items()} for row in value],
-                [Column(key, "word", f"probe.ev.{key}") for key in value[0]],
+                [
+                    Column(key, "text" if key in _LONG else "word", f"probe.ev.{key}")
+                    for key in value[0]
+                    if key not in _LEFT_OUT
+                ],
                 key=f"probe_evidence_{experiment}_{name}",
                 alt=known(lang, f"probe.ev.{name}", name),
             )
