@@ -199,3 +199,103 @@ def test_open_requests_hold_their_first_event() -> None:
     correlator = fed((0, start(rid(1))), (5, report(rid(1))), (10, start(rid(2))), (11, cost()))
 
     assert [event.ts_ms for event in correlator.open_events()] == [T0 + 10]
+
+
+def test_a_report_delivered_after_the_next_start_of_its_millisecond() -> None:
+    """The two came in different deliveries: the request is told once, with its report and its calls."""
+    found = settled(
+        (0, start(rid(1))), (1, cost()), (9, start(rid(2))), (9, report(rid(1))), (10, cost(given=7)),
+        (20, report(rid(2))),
+    )  # fmt: skip
+
+    told = {one.request_id: (one.report is not None, len(one.calls)) for one in found}
+    assert told == {rid(1): (True, 1), rid(2): (True, 1)}
+    assert len(found) == 2
+
+
+def platform(kind: str, name: str, **more: object) -> str:
+    return json.dumps({"type": f"platform.{kind}", "record": {"requestId": name, "version": "3", **more}})
+
+
+def test_a_lost_report_does_not_make_a_managed_instance() -> None:
+    """In a JSON log too, the next START ends a request; bare lines after it are the next one's."""
+    ended = {"durationMs": 9.0, "billedDurationMs": 10}
+    first, second = settled(
+        (0, platform("start", rid(1))), (1, cost()), (50, platform("start", rid(2))), (51, cost(given=7)),
+        (60, platform("report", rid(2), metrics=ended)),
+    )  # fmt: skip
+
+    assert (first.report, first.end_ms, len(first.calls)) == (None, T0 + 50, 1)
+    assert shape(second) == (rid(2), ["positional"], [None])
+
+
+def test_a_report_without_its_start_ends_the_request_before_it() -> None:
+    """Its duration says when it began: bare lines since then are its own, not those of the one still open."""
+    first, second = settled((0, start(rid(1))), (1, cost()), (500, cost(given=7)), (812, report(rid(2), ms=400.0)))
+
+    assert (first.request_id, [draft.fact.input_tokens for draft in first.calls]) == (rid(1), [10])  # type: ignore[union-attr]
+    assert [(draft.fact.input_tokens, draft.invocation_id) for draft in second.calls] == [(7, rid(2))]  # type: ignore[union-attr]
+
+
+def test_a_cut_window_does_not_part_a_record_from_its_line() -> None:
+    """START is out of sight: the record names its request, the bare line does not, and yet they are one call."""
+    found = settled((5, record("msg_1", request_id=rid(1))), (6, cost()))
+
+    calls = [draft for one in found for draft in one.calls]
+    assert [draft.twin is not None for draft in calls] == [True]
+    assert [len(draft.absorbed) for draft in calls] == [1]
+
+
+def with_copies(*lines: tuple[int, str, int]) -> list[Invocation]:
+    """Return what is settled of (milliseconds after T0, line, delivery)."""
+    correlator = Correlator()
+    for place, (after, line, put) in enumerate(lines):
+        told = event_id(T0 + after, place, put)
+        event = LogEvent(Origin("1", "r", GROUP, STREAM), told, T0 + after, "logged", line, int(told))
+        correlator.feed(event, parse_message(line).facts)
+    return correlator.finish(NOW_MS, final=True)[0]
+
+
+def test_a_record_told_twice_is_one_call_and_its_line_s_copy_goes_with_it() -> None:
+    """Record and line delivered, and delivered again: one call, counted once."""
+    both = [record("msg_1"), cost()]
+    (one,) = with_copies(
+        (0, start(rid(1)), 7),
+        *[(5, line, 7) for line in both],
+        *[(5, line, 8) for line in both],
+        (9, report(rid(1)), 7),
+    )
+
+    assert (one.call_count, len(one.calls), len(one.calls[0].absorbed)) == (1, 1, 2)
+
+
+def test_a_copy_belongs_where_its_line_belongs() -> None:
+    """Delivered after another engine's line of the same millisecond, it still names the engine of its original."""
+    (one,) = with_copies(
+        (0, start(rid(1)), 7), (4, prompt_store_hit_line("a"), 7), (5, cost(), 7), (5, prompt_store_hit_line("b"), 7),
+        (5, cost(), 8), (9, report(rid(1)), 7),
+    )  # fmt: skip
+
+    assert [(draft.engine, draft.redelivery) for draft in one.calls] == [("a", False), ("a", True)]
+    assert one.call_count == 1
+
+
+def test_a_copied_miss_does_not_take_its_original_s_fetch_time() -> None:
+    """The time until the prompt was stored belongs to the miss, not to its copy."""
+    (one,) = with_copies(
+        (0, start(rid(1)), 7), (3, prompt_store_miss_line("a"), 7), (3, prompt_store_miss_line("a"), 8),
+        (140, prompt_stored_line("a"), 7), (200, report(rid(1)), 7),
+    )  # fmt: skip
+
+    assert [(draft.redelivery, draft.fetch_ms) for draft in one.stores] == [(False, 137.0), (True, None), (False, None)]
+
+
+def test_a_stream_that_is_never_quiet_is_told_as_it_goes() -> None:
+    """Without START and REPORT lines nothing can claim a line after fifteen seconds."""
+    correlator = fed(*[(n * 5_000, cost(given=n + 1)) for n in range(10)])
+
+    told = [draft.fact.input_tokens for one in correlator.take_settled() for draft in one.calls]  # type: ignore[union-attr]
+    held = min(event.ts_ms for event in correlator.open_events())
+
+    assert told == [1, 2, 3, 4, 5, 6, 7]
+    assert held == T0 + 35_000

@@ -297,7 +297,7 @@ def test_a_failing_source_says_so_once_a_minute_while_followed(lake: Lake) -> No
     """A broken source does not fill ingest_passes."""
     pages = Pages()
     pages.fault = lambda number: ConnectionError("gone")
-    source = CloudWatchSource(settings(), client=pages)  # type: ignore[arg-type]
+    source = CloudWatchSource(settings(), client=pages, sleep=lambda seconds: None)  # type: ignore[arg-type]
     moment = datetime.fromtimestamp(NOW_MS / 1000, UTC)
     following = Collector(source, lake, default_book(), clock=lambda: moment)
 
@@ -305,3 +305,44 @@ def test_a_failing_source_says_so_once_a_minute_while_followed(lake: Lake) -> No
 
     assert [one.status for one in results] == ["failed"] * 3
     assert len(rows(lake, "ingest_passes")) == 1
+
+
+def test_following_a_log_with_lines_of_the_application_is_quiet_too(lake: Lake) -> None:
+    """What the overlap tells again is not new, whatever kind of line it is."""
+    pages = Pages(empty_every=0, size=100)
+    pages.add(invocation(0, ms=NOW_MS - 120_000))
+    source = CloudWatchSource(settings(), client=pages, sleep=lambda seconds: None)  # type: ignore[arg-type]
+    moment = datetime.fromtimestamp(NOW_MS / 1000, UTC)
+    following = Collector(source, lake, default_book(), defaults=DEFAULTS, clock=lambda: moment)
+    following.run_pass(final=False)
+    written = len(rows(lake, "ingest_passes"))
+
+    lines = [following.run_pass(final=False).lines_read for _ in range(3)]
+
+    assert lines == [0, 0, 0]
+    assert len(rows(lake, "ingest_passes")) == written
+
+
+def test_a_page_told_twice_is_counted_once(lake: Lake) -> None:
+    """A record and its text line, both on a page that comes again: one call, told by the record."""
+    pages = Pages(empty_every=0, size=100)
+    pages.add([(NOW_MS - 50, start(rid(1))), (NOW_MS - 40, record("msg_1")), (NOW_MS - 39, cost())])
+    ask = pages.filter_log_events
+
+    def twice(**asked: Any) -> dict[str, Any]:
+        page = ask(**{**asked, "nextToken": "0:0"})
+        return page if asked.get("nextToken") else {**page, "nextToken": "again"}
+
+    pages.filter_log_events = twice  # type: ignore[method-assign]
+    result = run(pages, lake)
+
+    assert (result.lines_read, [row["told_by"] for row in rows(lake, "calls")]) == (3, ["record"])
+
+
+def test_the_last_quiet_slice_of_a_long_first_read_is_written_down(lake: Lake) -> None:
+    """Else the next process would read the whole day again."""
+    run(Pages(), lake, since_days=1)
+
+    last = lake.last_pass("it")
+    assert last is not None and json.loads(last["cursor_json"])["hw"] == NOW_MS
+    assert last["status"] == "done"
