@@ -14,6 +14,7 @@ import click
 from core import settings as settings_module
 from core.alert_settings import AlertSettings
 from core.errors import CachewiseError
+from core.settings import Settings
 from core.store.lake import Lake
 
 if TYPE_CHECKING:
@@ -37,11 +38,11 @@ def command(once: bool, every: float, test: str | None, zone: str | None, as_jso
         return _test(settings.alerts, test, as_json=as_json)
     lake = Lake(settings.lake_path)
     if once:
-        return 1 if _round(lake, settings.alerts, zone, as_json=as_json).problems else 0
+        return 1 if _round(lake, settings, zone, as_json=as_json).problems else 0
     stop = threading.Event()
     try:
         while not stop.wait(0):
-            _round(lake, settings.alerts, zone, as_json=as_json)
+            _round(lake, settings, zone, as_json=as_json)
             stop.wait(every)
     except KeyboardInterrupt:
         return 0
@@ -51,18 +52,18 @@ def command(once: bool, every: float, test: str | None, zone: str | None, as_jso
 class AlertWatch:
     """Evaluates the rules every minute beside a collector; a fault is told once and stops nothing."""
 
-    def __init__(self, alerts: AlertSettings, *, every_s: float = EVERY_S) -> None:
-        self._alerts = alerts
+    def __init__(self, settings: Settings, *, every_s: float = EVERY_S) -> None:
+        self._settings = settings
         self._every_s = every_s
         self._last = time.monotonic()
         self._said = ""
 
     def tick(self, lake: Lake) -> None:
         """Run a round if there are rules and one is due."""
-        if not self._alerts.rules or time.monotonic() - self._last < self._every_s:
+        if not self._settings.alerts.rules or time.monotonic() - self._last < self._every_s:
             return
         try:
-            told = "; ".join(str(problem) for problem in _evaluated(lake, self._alerts, None).problems)
+            told = "; ".join(str(problem) for problem in _evaluated(lake, self._settings, None).problems)
         except CachewiseError as error:
             told = str(error)
         if told and told != self._said:
@@ -71,22 +72,23 @@ class AlertWatch:
         self._last = time.monotonic()
 
 
-def _evaluated(lake: Lake, alerts: AlertSettings, zone: str | None) -> Outcome:
+def _evaluated(lake: Lake, settings: Settings, zone: str | None) -> Outcome:
     from core.alerts import run_round
     from core.store.query import Reader
 
+    sources = () if settings.demo else tuple(source.name for source in settings.sources)
     with Reader(lake) as reader:
-        return run_round(lake, reader, alerts, now=datetime.now(UTC), zone=zone)
+        return run_round(lake, reader, settings.alerts, now=datetime.now(UTC), zone=zone, sources=sources)
 
 
-def _round(lake: Lake, alerts: AlertSettings, zone: str | None, *, as_json: bool) -> Outcome:
-    outcome = _evaluated(lake, alerts, zone)
+def _round(lake: Lake, settings: Settings, zone: str | None, *, as_json: bool) -> Outcome:
+    outcome = _evaluated(lake, settings, zone)
     for problem in outcome.problems:
         click.echo(str(problem), err=True)
     if as_json:
-        click.echo(json.dumps(_told(lake, alerts, outcome), ensure_ascii=False))
+        click.echo(json.dumps(_told(lake, settings.alerts, outcome), ensure_ascii=False))
     else:
-        _print(alerts, outcome)
+        _print(settings.alerts, outcome)
     return outcome
 
 

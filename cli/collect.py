@@ -58,7 +58,7 @@ def command(paths: tuple[str, ...], name: str | None, once: bool, interval: floa
     with _stopped_by_signals() as stop:
         if once:
             return _once(collectors, lake, stop, as_json=as_json or not sys.stdout.isatty())
-        watch = AlertWatch(settings.alerts)
+        watch = AlertWatch(settings)
         _follow(collectors, lake, stop, interval, watch, as_json=as_json or not sys.stdout.isatty())
     return 0
 

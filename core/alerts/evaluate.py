@@ -44,11 +44,17 @@ class _Question:
     settings: AlertSettings
     now: datetime
     zone: str
+    sources: Sequence[str]
     found: Callable[[], Sequence[Regression]]
 
 
-def evaluate(reader: Reader, settings: AlertSettings, *, now: datetime, zone: str | None = None) -> list[Breach]:
-    """Return what each rule says at `now`. `zone` makes the seasons of regressions; the budget's if left out."""
+def evaluate(
+    reader: Reader, settings: AlertSettings, *, now: datetime, zone: str | None = None, sources: Sequence[str] = ()
+) -> list[Breach]:
+    """Return what each rule says at `now`. `zone` makes the seasons of regressions; the budget's if left out.
+
+    `sources` are those configured: one that was never read is behind too.
+    """
     place = zone or (settings.budget.zone if settings.budget else "UTC")
     cache: list[list[Regression]] = []
 
@@ -59,7 +65,7 @@ def evaluate(reader: Reader, settings: AlertSettings, *, now: datetime, zone: st
             cache.append(regressions.find(reader, scope, now=now, zone=place))
         return cache[0]
 
-    question = _Question(reader, settings, now, place, found)
+    question = _Question(reader, settings, now, place, sources, found)
     return [breach for rule in settings.rules for breach in _judge(rule, question)]
 
 
@@ -137,8 +143,13 @@ def _budget(rule: AlertRule, question: _Question) -> Breach:
 
 def _sources(rule: AlertRule, question: _Question) -> list[Breach]:
     """Warn when a source's data is complete only up to a moment longer ago than the window, or its last pass failed."""
-    breaches = []
-    for row in freshness(question.reader, now=question.now):
+    rows = freshness(question.reader, now=question.now)
+    never = sorted({*question.sources} - {row["source"] for row in rows})
+    breaches = [
+        Breach(rule.name, rule.metric, name, "breach", None, rule.window_s, f"source {name} has never been read")
+        for name in never
+    ]
+    for row in rows:
         reached = row["complete_until"] or row["read_until"]
         if reached is None:
             reached = row["last_pass_at"]

@@ -7,7 +7,7 @@ than never.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -42,10 +42,11 @@ def run_round(
     *,
     now: datetime,
     zone: str | None = None,
+    sources: Sequence[str] = (),
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
     """Evaluate, keep and tell. Targets that fail are tried again in later rounds, ever more seldom."""
-    breaches = evaluate(reader, settings, now=now, zone=zone)
+    breaches = evaluate(reader, settings, now=now, zone=zone, sources=sources)
     known = alerts(reader)
     rules = {rule.name: rule for rule in settings.rules}
     gone = orphans(known, rules, now=now)

@@ -145,10 +145,10 @@ def test_a_collector_watches_beside_its_work(
     unread(tables)
     configure(receiver.url)
     receiver.answers = [404]
-    watch = AlertWatch(settings.load().alerts, every_s=0.0)
+    watch = AlertWatch(settings.load(), every_s=0.0)
     for _ in range(2):
         watch.tick(Lake(tables))
     assert capsys.readouterr().err.count("ALR-404") == 1
-    waiting = AlertWatch(settings.load().alerts, every_s=3600.0)
+    waiting = AlertWatch(settings.load(), every_s=3600.0)
     waiting.tick(Lake(tables))
     assert receiver.answers == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.alert_settings import AlertRule, AlertSettings, AlertTarget, Budget, Quiet
-from core.alerts import Outcome, alerts, run_round, send_test
+from core.alerts import Outcome, alerts, evaluate, run_round, send_test
 from core.alerts.rounds import is_quiet
 from core.errors import FixSettings
 from core.store.lake import Lake
@@ -182,6 +182,14 @@ def test_a_source_that_falls_behind_is_told(tmp_path: Path, receiver: Receiver) 
     assert at(lake, settings, NOON + 10 * MINUTE).open == ()
     (alert,) = at(lake, settings, NOON + 30 * MINUTE).open
     assert alert.message == "source bodo is 30 minutes behind"
+
+
+def test_a_source_that_was_never_read_is_behind(tmp_path: Path) -> None:
+    """Configured, and no pass of it."""
+    rule = AlertRule("behind", "source_behind", window_s=1200.0)
+    with Reader(fill(tmp_path), threads=1) as reader:
+        (breach,) = evaluate(reader, AlertSettings((rule,)), now=NOON, sources=("bodo",))
+    assert (breach.status, breach.message) == ("breach", "source bodo has never been read")
 
 
 def test_errors_and_the_prompt_store_are_measured(tmp_path: Path, receiver: Receiver) -> None:
