@@ -242,15 +242,15 @@ def _deliveries(lines: list[_Line], rng: Random) -> Iterator[list[_Line]]:
 
 
 def _deliver(group: LogGroup, env: _Environment, batch: list[_Line], life: Life, rng: Random) -> None:
-    """Put one delivery, and sometimes its copy; each event with its own delay until it is visible."""
+    """Put one delivery, and sometimes its copy: taken in after it, though perhaps seen before it."""
     written_ms = batch[-1].at_ms - env.skew_ms
     ingested_ms = max(env.ingested_ms + 1, written_ms + rng.randint(150, 1_500))
     delay_ms = life.lateness.draw(rng)
     if rng.random() < 0.3:  # taken in late, not only shown late
-        _put(group, env, batch, ingested_ms + delay_ms, 0, life, rng)
+        ingested_ms, delay_ms = ingested_ms + delay_ms, 0
     else:
         env.ingested_ms = ingested_ms
-        _put(group, env, batch, ingested_ms, delay_ms, life, rng)
+    _put(group, env, batch, ingested_ms, delay_ms, life, rng)
     if rng.random() < life.copy_share:
         part = batch if rng.random() < 0.5 else rng.sample(batch, 1)
         _put(group, env, part, ingested_ms + rng.randint(1_000, 10 * _MINUTE_MS), 0, life, rng)
