@@ -6,19 +6,28 @@ from core.errors import CachewiseError
 from dashboard import address, auth, components, data, filters
 from dashboard.i18n import LANGUAGES, browser_language, t
 
-PAGES = {
-    "overview": ":material/dashboard:",
-    "hit_rate": ":material/target:",
-    "cost": ":material/payments:",
-    "latency": ":material/timer:",
-    "savings": ":material/savings:",
-    "misses": ":material/query_stats:",
-    "ttl_lab": ":material/experiment:",
-    "probe": ":material/biotech:",
-    "caches": ":material/layers_clear:",
-    "data_health": ":material/monitor_heart:",
-    "prices": ":material/sell:",
+SECTIONS = {
+    "answers": {
+        "overview": ":material/dashboard:",
+        "hit_rate": ":material/target:",
+        "misses": ":material/query_stats:",
+        "latency": ":material/timer:",
+    },
+    "money": {
+        "cost": ":material/payments:",
+        "savings": ":material/savings:",
+        "prices": ":material/sell:",
+    },
+    "act": {
+        "ttl_lab": ":material/experiment:",
+        "probe": ":material/biotech:",
+        "caches": ":material/layers_clear:",
+    },
+    "data": {
+        "data_health": ":material/monitor_heart:",
+    },
 }
+"""The menu: its headings, and the pages under each with their icons."""
 UNFILTERED = ("probe", "caches")
 
 st.set_page_config(page_title="Cachewise", page_icon="💾", layout="wide")
@@ -44,9 +53,12 @@ pages = {
         url_path="" if name == "overview" else name.replace("_", "-"),
         default=name == "overview",
     )
-    for name, icon in PAGES.items()
+    for section in SECTIONS.values()
+    for name, icon in section.items()
 }
-page = st.navigation(list(pages.values()))
+page = st.navigation(
+    {t(f"menu.{heading}"): [pages[name] for name in section] for heading, section in SECTIONS.items()}, expanded=True
+)
 name = next(key for key, value in pages.items() if value is page or value.url_path == page.url_path)
 
 components.header(page.title, t(f"page.{name}.lead"))
