@@ -145,7 +145,7 @@ def test_the_csv_is_what_the_page_shows(page: Page, base_url: str) -> None:
     go(page, f"{base_url}/?lang=en")
 
     with page.expect_download() as download:
-        page.locator(".st-key-csv_overview-engines button").click()  # the causes may be drawn after it
+        page.locator(".st-key-csv_overview-engines button").first.click()  # the causes may be drawn after it
 
     content = Path(download.value.path()).read_bytes()
     rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
