@@ -16,7 +16,7 @@ from core.metrics.scope import Scope, rows_of
 from core.store.query import Reader
 from core.store.schema import TABLES
 
-COLUMNS = ("engine", "model", "provider", "function_version", "source", "cache_ttl")
+COLUMNS = ("engine", "model", "provider", "function_name", "function_version", "account", "source", "cache_ttl")
 TIMES = ("day", "hour")
 GROUPS = (*COLUMNS, *TIMES)
 

@@ -32,7 +32,7 @@ def summary(reader: Reader, scope: Scope) -> dict[str, Any]:
 def breakdown(reader: Reader, scope: Scope, by: Sequence[str], *, zone: str = "UTC") -> list[dict[str, Any]]:
     """Return the summary of each group, the dearest first, or in order of time when grouped by day or hour.
 
-    `by` names engine, model, provider, function_version, source, cache_ttl, day (date in `zone`) or hour.
+    `by` names columns (aggregate.COLUMNS: engine, model, provider, …), day (date in `zone`) or hour.
     """
     aggregate.check_groups(by)
     place = buckets.zone_of(zone)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, BinaryIO
 
-from core.reports.table import Report, heading
+from core.reports.table import Report, Stream, heading
 
 TOTAL = "TOTAL"
 UNKNOWN = "(unknown)"
@@ -19,14 +20,33 @@ _DANGEROUS = tuple("=+-@\t\r\n＝＋－＠")
 
 def render(report: Report) -> str:
     """Return the report as CSV text: a heading with units, a row for each group, and the TOTAL row."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow([*(report.by or ("group",)), *(heading(name, unit) for name, unit in report.units.items())])
-    for row in report.groups:
-        writer.writerow([*(_group_cell(row[name]) for name in report.by), *(cell(row[name]) for name in report.units)])
+    out = io.BytesIO()
+    write(Stream(report.by, report.units, report.total, iter([report.groups])), out)
+    return out.getvalue().decode()
+
+
+def write(report: Stream, out: BinaryIO) -> int:
+    """Write the same as the groups come, and return how many there are."""
+    rows = 0
+    out.write(text([[*(report.by or ("group",)), *(heading(name, unit) for name, unit in report.units.items())]]))
+    for groups in report.chunks:
+        rows += len(groups)
+        out.write(
+            text(
+                [*(_group_cell(row[name]) for name in report.by), *(cell(row[name]) for name in report.units)]
+                for row in groups
+            )
+        )
     blanks = [""] * (len(report.by) - 1)
-    writer.writerow([TOTAL, *blanks, *(cell(report.total[name]) for name in report.units)])
-    return out.getvalue()
+    out.write(text([[TOTAL, *blanks, *(cell(report.total[name]) for name in report.units)]]))
+    return rows
+
+
+def text(rows: Iterable[list[str]]) -> bytes:
+    """Return rows of cells as CSV in UTF-8."""
+    out = io.StringIO()
+    csv.writer(out).writerows(rows)
+    return out.getvalue().encode()
 
 
 def cell(value: Any) -> str:

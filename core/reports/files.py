@@ -1,49 +1,102 @@
-"""Writes a report to a file, whole or not at all."""
+"""Writes a report in any format: as bytes, to a stream, or to a file that appears whole or not at all."""
 
 from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
-
-import pyarrow.parquet as pq
+from typing import BinaryIO, NamedTuple
 
 from core.errors import FixSettings
-from core.reports import csv
-from core.reports.table import Report
+from core.reports import csv, document, parquet, table, xlsx
+from core.reports.request import Desk, Progress, Request, silent
 
-FORMATS = ("csv", "parquet")
-LATER = ("xlsx", "pdf", "html", "focus")
+_BOM = b"\xef\xbb\xbf"
+
+Write = Callable[[Desk, Request, BinaryIO, Progress], int]
+
+
+class Form(NamedTuple):
+    """One format: how it is written (returning the rows of its main table), and what its files are called."""
+
+    write: Write
+    suffix: str
+    mime: str
+    mark: bool = False  # a file begins with the mark that makes Excel read it as UTF-8
+
+
+def _csv(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int:
+    return csv.write(table.stream(desk.reader, request, progress), out)
+
+
+def _parquet(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int:
+    stream = table.stream(desk.reader, request, progress)
+    return parquet.write(stream, dict(document.cover(desk, request, stream.total)), out)
+
+
+def _xlsx(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int:
+    made = document.build(desk, request, progress)
+    xlsx.write(made, out)
+    return made.rows
+
+
+FORMS: dict[str, Form] = {
+    "csv": Form(_csv, ".csv", "text/csv", mark=True),
+    "parquet": Form(_parquet, ".parquet", "application/vnd.apache.parquet"),
+    "xlsx": Form(_xlsx, ".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+}
+FORMATS = tuple(FORMS)
 
 
 def check_format(name: str) -> None:
-    """Refuse a format that does not exist, or not yet."""
-    if name in FORMATS:
-        return
-    problem = "arrives later" if name in LATER else "is not a report format"
-    raise FixSettings(f'"{name}" {problem}.', code="REP-001", mend=f"Accepted: {', '.join(FORMATS)}.")
+    """Refuse a format that does not exist."""
+    if name not in FORMS:
+        raise FixSettings(f'"{name}" is not a report format.', code="REP-001", mend=f"Accepted: {', '.join(FORMATS)}.")
 
 
-def encode(report: Report, form: str, *, for_file: bool) -> bytes:
-    """Return the report's bytes; a CSV file begins with the mark that makes Excel read it as UTF-8."""
+def file_name(form: str, request: Request) -> str:
+    """Return a name that says what the file is: cachewise-2026-11-01-2026-12-01.xlsx, cachewise-focus-….csv."""
+    ends = [moment.date().isoformat() for moment in (request.scope.start, request.scope.end) if moment]
+    kind = [form.split("-", 1)[0]] if form.startswith("focus") else []
+    return "-".join(["cachewise", *kind, *ends]) + FORMS[form].suffix
+
+
+def encode(desk: Desk, request: Request, form: str, *, for_file: bool = True, progress: Progress = silent) -> bytes:
+    """Return the report's bytes."""
     check_format(form)
-    if form == "csv":
-        return csv.render(report).encode("utf-8-sig" if for_file else "utf-8")
     out = io.BytesIO()
-    pq.write_table(report.arrow(), out, compression="zstd")
+    _emit(desk, request, form, out, for_file=for_file, progress=progress)
     return out.getvalue()
 
 
-def write(report: Report, form: str, path: Path) -> None:
-    """Write the file beside its place and move it there, so that nobody reads half a report."""
+def send(desk: Desk, request: Request, form: str, out: BinaryIO, *, progress: Progress = silent) -> int:
+    """Write the report to a stream, such as standard output, and return its rows."""
+    check_format(form)
+    return _emit(desk, request, form, out, for_file=False, progress=progress)
+
+
+def write(desk: Desk, request: Request, form: str, path: Path, *, progress: Progress = silent) -> int:
+    """Write the file beside its place and move it there, so that nobody reads half a report; return its rows."""
+    check_format(form)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(encode(report, form, for_file=True))
-        part.replace(path)
+        try:
+            with part.open("wb") as out:
+                rows = _emit(desk, request, form, out, for_file=True, progress=progress)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        part.unlink(missing_ok=True) if part.parent.is_dir() else None
         raise FixSettings(
             f"The report cannot be written to {path}: {error.strerror}.",
             code="REP-002",
             mend="Accepted for --out: a file in a folder you may write to, or - for the terminal.",
         ) from None
+    return rows
+
+
+def _emit(desk: Desk, request: Request, form: str, out: BinaryIO, *, for_file: bool, progress: Progress) -> int:
+    if for_file and FORMS[form].mark:
+        out.write(_BOM)
+    return FORMS[form].write(desk, request, out, progress)

@@ -64,7 +64,7 @@ def test_standard_output_and_json(capfdbinary: pytest.CaptureFixture[bytes]) -> 
 @pytest.mark.parametrize(
     ("args", "code", "says"),
     [
-        (["--format", "pdf"], 2, "REP-001"),
+        (["--format", "docx"], 2, "REP-001"),
         (["--json"], 2, "REP-003"),
         (["--by", "colour"], 2, "MET-004"),
         (["--out", "absent/x.csv"], 1, "REP-002"),

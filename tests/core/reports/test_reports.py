@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ import pytest
 from core.errors import FixSettings
 from core.metrics import summary
 from core.metrics.scope import Scope
+from core.pricing import default_book
 from core.reports import csv as report_csv
 from core.reports import files, table
+from core.reports.request import Desk, Request
 from core.store.query import Reader
 from tests.support.lakes import fill
-from tests.support.rows import make_call, make_invocation, make_unpriced_call
+from tests.support.rows import NOON, make_call, make_invocation, make_unpriced_call
 
 
 @pytest.fixture
@@ -94,22 +96,25 @@ def test_other_cells(reader: Reader) -> None:
 
 def test_a_file_opens_right_in_korean_excel(reader: Reader, tmp_path: Path) -> None:
     """It begins with the UTF-8 mark; standard output does not; nothing half-written stays behind."""
-    report, path = table.build(reader, Scope(), ["engine"]), tmp_path / "보고서.csv"
+    desk, request, path = Desk(reader, default_book()), Request(by=("engine",)), tmp_path / "보고서.csv"
 
-    files.write(report, "csv", path)
+    assert files.write(desk, request, "csv", path) == 4
 
     assert path.read_bytes().startswith(b"\xef\xbb\xbfengine,")
     assert "튜터" in path.read_text(encoding="utf-8-sig")
-    assert files.encode(report, "csv", for_file=False).startswith(b"engine,")
+    assert files.encode(desk, request, "csv", for_file=False).startswith(b"engine,")
     assert [p.name for p in tmp_path.iterdir() if p.name != "lake"] == ["보고서.csv"]
 
 
 def test_parquet_holds_the_groups_with_exact_dollars(reader: Reader, tmp_path: Path) -> None:
     """No TOTAL row there: whoever reads Parquet adds up alone, and gets the metrics."""
     path = tmp_path / "report.parquet"
-    files.write(table.build(reader, Scope(), ["day", "engine"]), "parquet", path)
+    files.write(Desk(reader, default_book()), Request(by=("day", "engine"), demo=True), "parquet", path)
 
-    rows: list[dict[str, Any]] = pq.ParquetFile(path).read().to_pylist()
+    told = pq.ParquetFile(path).read()
+    rows: list[dict[str, Any]] = told.to_pylist()
+    assert told.schema.metadata[b"origin"].startswith(b"DEMO DATA")
+    assert told.schema.metadata[b"coverage"].startswith(b"75.00% (3 / 4)")
 
     assert len(rows) == 4
     assert {row["day"] for row in rows} == {date(2026, 11, 20)}
@@ -123,15 +128,37 @@ def test_a_report_without_groups_is_the_total(reader: Reader) -> None:
     assert [(row["group"], row["calls"]) for row in rows] == [("TOTAL", "4")]
 
 
-@pytest.mark.parametrize(("name", "says"), [("pdf", "arrives later"), ("docx", "is not a report format")])
-def test_other_formats_name_what_is_accepted(name: str, says: str) -> None:
+def test_a_long_report_comes_month_by_month_and_is_the_same(tmp_path: Path) -> None:
+    """Groups by time of a range past three months are asked in parts that begin at the zone's midnights."""
+    days = [NOON + timedelta(days=day, hours=11, minutes=30) for day in range(-150, 0, 15)]
+    with Reader(fill(tmp_path, calls=[make_call(ts=ts, engine=name) for ts in days for name in "ab"])) as reader:
+        request = Request(by=("day", "engine"), zone="Asia/Seoul")
+        told: list[int] = []
+
+        chunks = list(table.stream(reader, request, lambda step, done, of: told.append(of)).chunks)
+
+        whole = table.build(reader, Scope(), request.by, zone="Asia/Seoul")
+    assert len(chunks) == told[0] == 6
+    assert [row for chunk in chunks for row in chunk] == whole.groups
+
+
+def test_other_formats_name_what_is_accepted() -> None:
     """One line."""
-    with pytest.raises(FixSettings, match=f"REP-001.*{says}.*Accepted: csv, parquet"):
-        files.check_format(name)
+    with pytest.raises(FixSettings, match=r'REP-001: "docx" is not a report format. Accepted: csv, parquet, xlsx'):
+        files.check_format("docx")
 
 
 def test_an_unwritable_place_is_said_so(reader: Reader, tmp_path: Path) -> None:
-    """With the path."""
+    """With the path; nothing half-written stays."""
     for path in (tmp_path / "absent" / "x.csv", tmp_path):
         with pytest.raises(FixSettings, match="REP-002"):
-            files.write(table.build(reader, Scope(), []), "csv", path)
+            files.write(Desk(reader, default_book()), Request(by=()), "csv", path)
+    assert not list(tmp_path.parent.glob(".*.part"))
+
+
+@pytest.mark.parametrize(("form", "name"), [("xlsx", "cachewise-2026-11-01-2026-12-01.xlsx")])
+def test_a_file_name_says_what_it_is(form: str, name: str) -> None:
+    """Kind and range."""
+    scope = Scope(start=datetime(2026, 11, 1, tzinfo=UTC), end=datetime(2026, 12, 1, tzinfo=UTC))
+
+    assert files.file_name(form, Request(scope)) == name
