@@ -6,9 +6,12 @@ A page cannot forget the question: hiding a button guards nothing on the server'
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from core import fleet, probe
+from core import fleet, probe, promises
 from core.errors import FixSettings
+from core.metrics.scope import Scope
+from core.promises.marks import key_of
 from core.settings import SourceSettings
 from dashboard import auth, data
 from dashboard.probe_desk import ProbeRun
@@ -49,6 +52,34 @@ def stop_probe() -> None:
     last = data.probe_desk().last
     if last is not None:
         last.stopping.set()
+
+
+def mark_done(key: tuple[str | None, str | None, str], end: datetime, done_at: datetime | None) -> None:
+    """Mark an action done with what it promises over the week before `end`, of all data; the audit log tells of it.
+
+    The promise is worked out here again: what a page shows may be filtered, and is not to be trusted.
+    """
+    auth.require("operator")
+    action = next((row for row in data.actions(Scope(end=end)) if key_of(row) == key), None)
+    if action is None:
+        raise FixSettings(
+            f'"{key[2]}" is not advised for "{key[0]}" on the last seven days of all data.',
+            code="DSH-411",
+            mend="Nothing was marked. Reload: the cause may be over, or seen through a filter only.",
+        )
+    try:
+        promises.mark_done(data.lake(), action, actor=auth.actor(), now=datetime.now(UTC), done_at=done_at)
+    finally:
+        data.versions.clear()
+
+
+def undo_mark(action_id: str) -> None:
+    """Take a mark back; the audit log keeps both."""
+    auth.require("operator")
+    for promise in data.promised():
+        if promise.action_id == action_id:
+            promises.undo(data.lake(), promise, actor=auth.actor(), now=datetime.now(UTC))
+    data.versions.clear()
 
 
 def _ready() -> None:

@@ -19,6 +19,7 @@ SECTIONS = {
         "prices": ":material/sell:",
     },
     "act": {
+        "actions": ":material/checklist:",
         "ttl_lab": ":material/experiment:",
         "probe": ":material/biotech:",
         "caches": ":material/layers_clear:",
@@ -28,7 +29,7 @@ SECTIONS = {
     },
 }
 """The menu: its headings, and the pages under each with their icons."""
-UNFILTERED = ("probe", "caches")
+UNFILTERED = ("actions", "probe", "caches")
 
 st.set_page_config(page_title="Cachewise", page_icon="💾", layout="wide")
 

@@ -125,9 +125,13 @@ def clear_button(key: str = "clear_cache", *, width: Literal["stretch", "content
         st.toast(t("clear.done"), icon=":material/check:")
 
 
-def open_page() -> filters.View:
-    """Return what is looked at; where there is nothing to show, say why and what to do, and stop the page."""
+def open_page(*, everything: bool = False) -> filters.View:
+    """Return what is looked at; where there is nothing to show, say why and what to do, and stop the page.
+
+    `everything`: the page shows all data, whatever the filters say.
+    """
     view = filters.current(data.options().get("first_ts"))
+    view = filters.whole(view) if everything else view
     total = data.summary(view.scope())
     if not any(total.get(name) for name in ("calls", "invocations", "prompt_store_hits", "prompt_store_misses")):
         empty(view)

@@ -5,7 +5,7 @@ Entries are keyed by the tables' versions, so new rows are seen at the next run 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from collector import checkup
-from core import advice, fleet, metrics, misses, probe, settings, ttl
+from core import advice, fleet, metrics, misses, probe, promises, settings, ttl
 from core.metrics.scope import Scope
 from core.pricing import PriceBook, load_book
 from core.pricing.provenance import newest_check
@@ -28,6 +28,7 @@ Versions = tuple[tuple[str, int | None], ...]
 Rows = list[dict[str, Any]]
 _ENTRIES = 256
 _SAME_MOMENT_S = 5
+_SLOW_S = 600
 
 
 @st.cache_resource(show_spinner=False)
@@ -234,6 +235,31 @@ def bursts(scope: Scope, *, zone: str) -> Rows:
     return _learn("ttl.bursts", versions(), scope, zone=zone)
 
 
+@st.cache_data(show_spinner=False, max_entries=8)
+def _promises(at: Versions) -> list[promises.Promise]:
+    """Read the marks; `at` is part of the key only."""
+    return promises.promises(_reader())
+
+
+def promised() -> list[promises.Promise]:
+    """Return the actions that are marked done, the latest first."""
+    return _promises(versions())
+
+
+@st.cache_data(ttl=_SLOW_S, show_spinner=False, max_entries=8)
+def _realised(marks: tuple[str, ...]) -> dict[str, promises.Realised]:
+    """Measure marks on all traffic since a week before the first; days of data do not change by the minute."""
+    done = [promise for promise in promised() if promise.action_id in marks]
+    traffic = load(_reader(), promises.scope_of(done), book())
+    lines = misses.of_traffic(traffic)
+    return {promise.action_id: promises.realised(traffic, lines, promise) for promise in done}
+
+
+def realised(done: Sequence[promises.Promise]) -> dict[str, promises.Realised]:
+    """Return what came of each promise, by the mark's id; at most ten minutes old."""
+    return _realised(tuple(promise.action_id for promise in done)) if done else {}
+
+
 @st.cache_data(show_spinner=False, max_entries=64)
 def _fleet(name: str, at: Versions, now: datetime | None, **more: Any) -> Any:
     """Run one function of core.fleet; `at` is part of the key only."""
@@ -325,6 +351,8 @@ def forget() -> None:
     _learn.clear()
     _fleet.clear()
     _probes.clear()
+    _promises.clear()
+    _realised.clear()
     versions.clear()
 
 

@@ -87,6 +87,11 @@ class View:
         return bool(self.engines or self.models or self.providers or self.function_versions)
 
 
+def whole(view: View) -> View:
+    """Return the view of all data up to the same end."""
+    return View(preset="all", start=None, end=view.end, zone=view.zone, first_ts=view.first_ts)
+
+
 def _shift(length: timedelta) -> timedelta:
     """Round a length up to whole days, so that weekday rhythm is kept; short ranges shift by themselves."""
     if length <= timedelta(hours=3):

@@ -5,14 +5,14 @@ The ledger takes longer than a sum: these parts run beside the page, and what is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from core.errors import CachewiseError
-from dashboard import answer, components, data, filters, kpis, miss_charts, miss_words
+from dashboard import action_cards, answer, components, data, filters, kpis, miss_charts
 from dashboard import format as fmt
 from dashboard.i18n import language, t
 from dashboard.kpis import Kpi
@@ -87,23 +87,5 @@ def why_and_what_to_do(view: filters.View) -> None:
             components.chart(drawn, key="overview_causes")
         st.page_link("app_pages/misses.py", label=t("action.link.misses"), icon=":material/query_stats:")
     with right, components.section("overview.actions", rows=actions):
-        _actions(actions[:MOST_ACTIONS])
-
-
-def _actions(actions: Sequence[Mapping[str, Any]]) -> None:
-    if not actions:
-        st.success(t("overview.actions.none"), icon=":material/check_circle:")
-    for n, action in enumerate(actions, start=1):
-        said = miss_words.action(action, language(), filters.zone())
-        with st.container(border=True, gap="xsmall"):
-            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-                st.markdown(t("action.head", n=n, engine=said.engine, what=said.what), width="content")
-                st.badge(f"{said.month} ({said.interval})", icon=":material/savings:", color="green")
-            st.caption(said.evidence)
-            st.markdown(said.mend)
-            if said.change:
-                st.code(said.change, language="python", wrap_lines=True)
-            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-                st.caption(said.effort, width="content")
-                label = t(f"action.link.{said.page}")
-                st.page_link(f"app_pages/{said.page}.py", label=label, icon=":material/arrow_forward:")
+        action_cards.still_to_do(actions, view, most=MOST_ACTIONS)
+        action_cards.so_far()

@@ -61,14 +61,9 @@ def of_call(row: Mapping[str, Any], lang: Language) -> dict[str, Any]:
 def action(row: Mapping[str, Any], lang: Language, zone: str) -> Said:
     """Return an action of core.advice in words."""
     lifetime = row["best"] is not None
-    if lifetime:
-        names = {key: translate(lang, f"policy.{row[key]}") for key in ("configured", "best")}
-        what = translate(lang, "action.lifetime", **names)
-    else:
-        what = cause(row["cause"], lang)
     return Said(
         engine=engine(row["engine"], lang),
-        what=what,
+        what=deed(row, lang),
         month=fmt.dollars_in_markdown(translate(lang, "action.month", usd=fmt.money(row["month_usd"]))),
         interval=fmt.dollars_in_markdown(interval(row["low_usd"], row["high_usd"], lang)),
         evidence=_lifetime_evidence(row, lang) if lifetime else _cause_evidence(row, lang, zone),
@@ -77,6 +72,14 @@ def action(row: Mapping[str, Any], lang: Language, zone: str) -> Said:
         effort=translate(lang, "action.effort", effort=translate(lang, f"effort.{row['effort']}")),
         page="ttl_lab" if lifetime else "misses",
     )
+
+
+def deed(row: Mapping[str, Any], lang: Language) -> str:
+    """Return what an action is about: its cause, or the lifetime before and after."""
+    if row["best"] is None:
+        return cause(row["cause"], lang)
+    names = {key: translate(lang, f"policy.{row[key]}") for key in ("configured", "best")}
+    return translate(lang, "action.lifetime", **names)
 
 
 def interval(low: Any, high: Any, lang: Language) -> str:
