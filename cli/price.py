@@ -29,8 +29,8 @@ _TIME_MEND = "Accepted: ISO 8601 such as 2026-11-20T09:30:00Z, or Unix seconds o
 def command(file: str, as_json: bool) -> int:
     """Price JSON lines {"id", "provider", "model", "at", "usage"}; read from FILE, or from stdin.
 
-    Optional per line: stop_reason, stop_category. Lines that cannot be read are named on stderr and the exit code
-    is 1; all others are priced.
+    Optional per line: stop_reason, stop_category (or stop_details), has_output; `usage` may be the whole response.
+    Lines that cannot be read are named on stderr and the exit code is 1; all others are priced.
     """
     book = load_book(settings_module.load().price_files)
     troubles = _Troubles()
@@ -88,16 +88,49 @@ def price_line(book: PriceBook, line: bytes) -> dict[str, Any]:
         )
     if item.get("usage") is None:
         raise BadInput("usage is missing.", code="PRC-012", mend="Give the usage object as the provider returned it.")
+    ended = _Ending(item)
     call = price_usage(
         book,
         from_any(item["usage"]),
         provider=_text(item, "provider"),
         model=_text(item, "model", required=True) or "",
         at=_time(item.get("at")),
-        stop_reason=_text(item, "stop_reason"),
-        stop_category=_text(item, "stop_category"),
+        stop_reason=ended.text("stop_reason"),
+        stop_category=ended.text("stop_category") or ended.category(),
+        has_output=ended.has_output(),
     )
     return _shown(item.get("id"), call, book)
+
+
+class _Ending:
+    """How a call ended, which decides whether a refusal is billed: told by the line, or by a whole response in it."""
+
+    def __init__(self, item: Mapping[str, Any]) -> None:
+        usage = item["usage"]
+        self._told = (item, usage) if isinstance(usage, Mapping) and "usage" in usage else (item,)
+
+    def text(self, key: str) -> str | None:
+        """Return the first that is told."""
+        return next((told for table in self._told if (told := _text(table, key)) is not None), None)
+
+    def category(self) -> str | None:
+        """Return the category that the API's `stop_details` names."""
+        details = (table.get("stop_details") for table in self._told)
+        found = (_text(item, "category") for item in details if isinstance(item, Mapping))
+        return next((told for told in found if told is not None), None)
+
+    def has_output(self) -> bool | None:
+        """Say whether an answer came, as told or as the response's content shows; None: output tokens decide."""
+        for table in self._told:
+            told = table.get("has_output")
+            if isinstance(told, bool):
+                return told
+            if told is not None:
+                raise BadInput(
+                    f"has_output = {shown(told)} is not usable.", code="PRC-012", mend="Accepted: true, false."
+                )
+        content = self._told[-1].get("content")
+        return bool(content) if isinstance(content, list) else None
 
 
 def _text(item: Mapping[str, Any], key: str, *, required: bool = False) -> str | None:

@@ -22,6 +22,7 @@ from core.pricing.ledger import PRICED, price_checks, price_columns
 from core.settings import LineDefaults
 from core.store.schema import CALLS, INVOCATIONS, PROMPT_STORE_EVENTS
 from core.usage import Usage
+from core.usage.iterations import steps_text
 
 _STREAM = re.compile(r"\d{4}/\d\d/\d\d/([^\[\]]*)\[([^\]]+)\]")
 _GROUP = "/aws/lambda/"
@@ -133,11 +134,11 @@ def _call(
         draft.invocation_id, draft.attribution, draft.redelivery, name, owner.version or version,
         draft.engine, provider, model, _known_by(record.model, model), record.status, record.error_type,
         record.complete and usage.complete, record.stop_reason, record.stop_category,
-        usage.service_tier, usage.speed, usage.inference_geo,
+        record.has_output, usage.service_tier, usage.speed, usage.inference_geo,
         enabled, record.cache_ttl or defaults.cache_ttl, _known_by(record.cache_ttl, defaults.cache_ttl),
         cacheable, record.prefix_tokens, record.prefix_fingerprint, record.prefix_blocks, record.cache_miss_reason,
         usage.input_tokens, usage.cache_read_tokens, write_5m, write_1h, usage.output_tokens, usage.thinking_tokens,
-        prompt, usage.web_search_requests, record.latency_ms, record.ttft_ms, reported,
+        prompt, usage.web_search_requests, steps_text(usage.iterations), record.latency_ms, record.ttft_ms, reported,
         draft_rank(draft, owner, ledger),
     )  # fmt: skip
 

@@ -53,6 +53,7 @@ def parse_response(
         stop_reason=text(message, "stop_reason"),
         complete=usage.complete,
         stop_category=text(inner(message, "stop_details"), "category"),
+        has_output=bool(message["content"]) if isinstance(message.get("content"), list) else None,
         told_by=told_by,
         other_id=text(message, "_request_id"),
         logged_ms=next((ms for key in _TIMES if (ms := moment_ms(wrapper.get(key))) is not None), None),

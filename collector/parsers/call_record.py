@@ -79,6 +79,7 @@ def _record(
         other_id=text(body, "api_request_id"),
         prefix_blocks=_blocks(prefix),
         cache_miss_reason=_reason(body),
+        has_output=flag(body, "has_output"),
     )
 
 

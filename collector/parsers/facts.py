@@ -67,6 +67,7 @@ class CallRecord:
     logged_ms: int | None = None  # a time the line tells that is not the request's start
     prefix_blocks: str | None = None  # "part:fingerprint …" in order
     cache_miss_reason: str | None = None
+    has_output: bool | None = None  # of a refusal: whether any answer came with it
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,9 @@ _NEW = (*PRICED, "price_check")
 _DECIDES = tuple(name for name in PRICED if name != "price_book")  # another book with the same price changes nothing
 _NEEDED = (
     "call_id", "ts", "provider", "model", "cache_ttl", "input_tokens", "output_tokens", "cache_read_tokens",
-    "cache_write_5m_tokens", "cache_write_1h_tokens", "prompt_tokens", "web_search_requests", "service_tier", "speed",
-    "inference_geo", "stop_reason", "stop_category", "complete", "reported_cost_usd", "row_rank", *_NEW,
+    "cache_write_5m_tokens", "cache_write_1h_tokens", "prompt_tokens", "web_search_requests", "billed_steps",
+    "service_tier", "speed", "inference_geo", "stop_reason", "stop_category", "has_output", "complete",
+    "reported_cost_usd", "row_rank", *_NEW,
 )  # fmt: skip
 _ZERO = Decimal(0)
 

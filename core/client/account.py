@@ -20,6 +20,7 @@ from core.client.settings import ClientSettings
 from core.errors import CachewiseError
 from core.pricing import PricedCall, default_book, price_usage
 from core.usage import Usage, UsageStream
+from core.usage.iterations import as_messages_iteration
 
 if TYPE_CHECKING:
     from core.pricing import PriceBook
@@ -311,20 +312,8 @@ def as_messages_usage(usage: Usage) -> dict[str, Any]:
         if (value := getattr(usage, name)) is not None:
             written[name] = value
     if usage.iterations:
-        written["iterations"] = [_as_iteration(step) for step in usage.iterations]
+        written["iterations"] = [as_messages_iteration(step) for step in usage.iterations]
     return written
-
-
-def _as_iteration(step: Any) -> dict[str, Any]:
-    written = {
-        "type": step.kind,
-        "input_tokens": step.input_tokens,
-        "cache_read_input_tokens": step.cache_read_tokens,
-        "cache_creation_input_tokens": step.cache_write_5m_tokens + step.cache_write_1h_tokens,
-        "cache_creation": _split(step.cache_write_5m_tokens, step.cache_write_1h_tokens),
-        "output_tokens": step.output_tokens,
-    }
-    return written | ({"model": step.model} if step.model is not None else {})
 
 
 def _split(write_5m: int, write_1h: int) -> dict[str, int]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from core.pricing import stepped
 from core.pricing.cost import COST_LIMIT, NEGATIVE, TOO_LARGE, PricedCall, no_1h_price, reason_text
 from core.pricing.model import ModelRef, Rates, Unpriced
 from core.pricing.quote import Question
@@ -59,7 +60,8 @@ class _Group:
 def price_table(book: PriceBook, calls: pa.Table) -> pa.Table:
     """Price every row of a table with the columns of the calls table; returns the price columns in the same order.
 
-    Optional columns: stop_reason, stop_category, complete, ttl_split_known. Null counts or times are unpriced.
+    Optional columns: stop_reason, stop_category, has_output, billed_steps, complete, ttl_split_known. Null counts or
+    times are unpriced.
     """
     import numpy as np
 
@@ -68,7 +70,7 @@ def price_table(book: PriceBook, calls: pa.Table) -> pa.Table:
     segment, timed = _segments(book, calls)
     prompt = sum(np.minimum(counts[name], _SAFE_COUNT) for name in COUNTS[:4])
     size = np.searchsorted(np.array(book.thresholds, dtype=np.int64), prompt, side="left")
-    refused = _equals(calls, "stop_reason", "refusal") & (counts["output_tokens"] == 0)
+    refused = _equals(calls, "stop_reason", "refusal") & ~_answered(calls, counts["output_tokens"])
     words = [_codes(calls, name) for name in WORDS]
     group, first = _group(
         [
@@ -94,7 +96,7 @@ def price_table(book: PriceBook, calls: pa.Table) -> pa.Table:
     incomplete = _equals(calls, "complete", False)
     split_unknown = _equals(calls, "ttl_split_known", False) & (counts[COUNTS[2]] + counts[COUNTS[3]] > 0)
     reason_key = ((group * 6 + verdict) * 2 + incomplete) * 2 + split_unknown
-    return _table(
+    priced_columns = _table(
         book,
         texts={
             "price_status": _spread(priced.astype(np.int64), lambda key: "priced" if key else "unpriced"),
@@ -107,6 +109,17 @@ def price_table(book: PriceBook, calls: pa.Table) -> pa.Table:
         amounts=_amounts(rates, counts, searches),
         priced=priced,
     )
+    return stepped.lay_over(book, calls, priced_columns)
+
+
+def _answered(calls: pa.Table, output_tokens: Ints) -> Bools:
+    """Say which calls gave any output: as told, else by their output tokens."""
+    import numpy as np
+
+    told_no = _equals(calls, "has_output", False)
+    told_yes = _equals(calls, "has_output", True)
+    found: Bools = np.where(told_no | told_yes, told_yes, output_tokens > 0)
+    return found
 
 
 def _ask(book: PriceBook, words: Sequence[str | None], *, segment: int, size: int, refused: bool) -> _Group:

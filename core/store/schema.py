@@ -47,6 +47,7 @@ CALLS = pa.schema(
         pa.field("complete", pa.bool_()),  # false: the stream broke off, output unknown
         pa.field("stop_reason", pa.string()),
         pa.field("stop_category", pa.string()),  # of a refusal: it decides whether the call is billed
+        pa.field("has_output", pa.bool_()),  # told of a refusal: whether any answer came with it; null: not told
         pa.field("service_tier", pa.string()),
         pa.field("speed", pa.string()),
         pa.field("inference_geo", pa.string()),
@@ -66,6 +67,9 @@ CALLS = pa.schema(
         pa.field("thinking_tokens", pa.int64()),  # part of output_tokens
         pa.field("prompt_tokens", pa.int64()),  # input + read + both writes
         pa.field("web_search_requests", pa.int64()),
+        pa.field(
+            "billed_steps", pa.string()
+        ),  # usage.iterations as JSON: what the call is billed by; null: it has none
         pa.field("latency_ms", pa.float64()),
         pa.field("ttft_ms", pa.float64()),
         pa.field("price_status", pa.string()),  # priced | unpriced

@@ -47,7 +47,7 @@ def count(table: Mapping[str, Any], field: str, *, within: str = "") -> int | No
         raise BadInput(
             f"{within}{field} = {shown(value)} is not a count.",
             code="USG-001",
-            mend="Accepted: a whole number, 0 or more.",
+            mend=f"Accepted: a whole number from 0 to {MAX_COUNT}.",
         )
     return value
 

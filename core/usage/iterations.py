@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,12 +28,60 @@ def read_iterations(value: Any, *, split_1h: int | None) -> tuple[Iteration, ...
     return mark_declined(steps if told else _share_out(steps, split_1h or 0))
 
 
+def as_messages_iteration(step: Iteration) -> dict[str, Any]:
+    """Write a step as the API does."""
+    split = {
+        "ephemeral_5m_input_tokens": step.cache_write_5m_tokens,
+        "ephemeral_1h_input_tokens": step.cache_write_1h_tokens,
+    }
+    written = {
+        "type": step.kind,
+        "input_tokens": step.input_tokens,
+        "cache_read_input_tokens": step.cache_read_tokens,
+        "cache_creation_input_tokens": step.cache_write_5m_tokens + step.cache_write_1h_tokens,
+        "cache_creation": split,
+        "output_tokens": step.output_tokens,
+    }
+    return written | ({"model": step.model} if step.model is not None else {})
+
+
+def steps_text(steps: Sequence[Iteration]) -> str | None:
+    """Return the steps as one line of JSON, for a table that keeps what a call is billed by; None: it has none."""
+    return json.dumps([as_messages_iteration(step) for step in steps], separators=(",", ":")) if steps else None
+
+
+def read_steps_text(written: str) -> tuple[Iteration, ...]:
+    """Read what `steps_text` wrote."""
+    return read_iterations(json.loads(written), split_1h=None)
+
+
 def mark_declined(steps: Sequence[Iteration]) -> tuple[Iteration, ...]:
     """Mark the attempts of a server-side fallback that were declined before any output: they are free."""
     served_at = max((i for i, step in enumerate(steps) if step.kind == "fallback_message"), default=-1)
     return tuple(
-        replace(step, declined=True) if i < served_at and step.kind == "message" and not step.output_tokens else step
+        replace(step, declined=True) if i < served_at and step.kind in SAMPLING and not step.output_tokens else step
         for i, step in enumerate(steps)
+    )
+
+
+def split_told(value: Any) -> bool:
+    """Say whether every sampling step that wrote to the cache tells for how long."""
+    tables = [mapping(entry, "iterations[]") for entry in plain(value) or ()]
+    wrote = [table for table in tables if _kind(table) in SAMPLING and table.get("cache_creation_input_tokens")]
+    return bool(wrote) and all(table.get("cache_creation") for table in wrote)
+
+
+def with_write_ttl(steps: Sequence[Iteration], ttl: str) -> tuple[Iteration, ...]:
+    """Book the writes of the sampling steps, whose lifetime nobody told, under one TTL."""
+    return tuple(
+        replace(
+            step,
+            cache_write_5m_tokens=0 if ttl == "1h" else step.cache_write_5m_tokens + step.cache_write_1h_tokens,
+            cache_write_1h_tokens=step.cache_write_5m_tokens + step.cache_write_1h_tokens if ttl == "1h" else 0,
+        )
+        if step.kind in SAMPLING
+        else step
+        for step in steps
     )
 
 

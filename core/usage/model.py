@@ -61,9 +61,18 @@ class Usage:
         """Book writes of unknown lifetime under the TTL that the service's policy asked for; else unchanged."""
         if self.ttl_split_known or ttl is None:
             return self
+        from core.usage import iterations
+
         total = self.cache_write_tokens
         write_5m, write_1h = (0, total) if ttl == "1h" else (total, 0)
-        return replace(self, cache_write_5m_tokens=write_5m, cache_write_1h_tokens=write_1h, ttl_split_known=True)
+        steps = iterations.with_write_ttl(self.iterations, ttl) if self.iterations else ()
+        return replace(
+            self,
+            cache_write_5m_tokens=write_5m,
+            cache_write_1h_tokens=write_1h,
+            iterations=steps,
+            ttl_split_known=True,
+        )
 
     @staticmethod
     def from_messages(response: Any) -> Usage:

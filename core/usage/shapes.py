@@ -12,7 +12,7 @@ from typing import Any
 
 from core.errors import BadInput
 from core.usage.counts import count, first_count, mapping, plain, shown, split_writes, word
-from core.usage.iterations import read_iterations, summed_split
+from core.usage.iterations import read_iterations, split_told, summed_split
 from core.usage.model import Iteration, Usage
 
 INVOCATION_METRICS = "amazon-bedrock-invocationMetrics"
@@ -107,7 +107,7 @@ def messages_usage(usage: Mapping[str, Any], *, complete: bool) -> Usage:
         inference_geo=word(usage, "inference_geo"),
         iterations=iterations,
         complete=complete,
-        ttl_split_known=known or bool(write_1h),
+        ttl_split_known=known or bool(write_1h) or (bool(iterations) and split_told(usage.get("iterations"))),
     )
 
 

@@ -177,3 +177,24 @@ def test_input_streams_through():
             assert json.loads(process.stdout.readline())["id"] == number
         process.stdin.close()
     assert process.returncode == 0
+
+
+def test_a_refusal_is_told_as_the_api_tells_it():
+    """`stop_details` names the category; a whole response says itself how it ended and whether it answered."""
+    refused = {"stop_reason": "refusal", "usage": {"input_tokens": 1_000, "output_tokens": 0}}
+    whole = {"stop_reason": "refusal", "content": [], "usage": {"input_tokens": 1_000, "output_tokens": 3}}
+    given = "".join([
+        line(id="free", **refused),
+        line(id="billed", **refused, stop_details={"type": "refusal", "category": "bio"}),
+        line(id="answered", **refused, has_output=True),
+        line(id="whole", usage=whole),
+        line(id="bad", **refused, has_output="no"),
+    ])  # fmt: skip
+    code, priced, errors = run("-", given=given)
+    assert {item["id"]: item["cost_usd"] for item in priced} == {
+        "free": "0.000000000000",
+        "billed": "0.005000000000",
+        "answered": "0.005000000000",
+        "whole": "0.000000000000",
+    }
+    assert code == 1 and errors[0] == "line 5: PRC-012: has_output = 'no' is not usable. Accepted: true, false."

@@ -288,3 +288,38 @@ def test_defaults_are_the_source_s_own(lake: Lake, tmp_path: Path) -> None:
         "bedrock", "claude-opus-4-5", False, "mine",
     )  # fmt: skip
     assert DEFAULTS.provider == "anthropic"
+
+
+def test_a_call_is_billed_by_its_steps(lake: Lake, tmp_path: Path) -> None:
+    """Compaction is billed beside the top-level counts; a declined attempt is free and the fallback's model is paid."""
+    compacted = {
+        "input_tokens": 10,
+        "output_tokens": 10,
+        "iterations": [
+            {"type": "compaction", "input_tokens": 100_000, "output_tokens": 1_000},
+            {"type": "message", "input_tokens": 10, "output_tokens": 10},
+        ],
+    }
+    fell_back = {
+        "input_tokens": 10,
+        "output_tokens": 10,
+        "iterations": [
+            {"type": "message", "model": "claude-fable-5-2", "input_tokens": 1_000, "output_tokens": 0},
+            {"type": "fallback_message", "model": "claude-opus-5", "input_tokens": 10, "output_tokens": 10},
+        ],
+    }
+    lines = [
+        record("msg_1", ms=T0 + 5, provider="anthropic", model="claude-opus-4-5", usage=compacted),
+        record("msg_2", ms=T0 + 6, provider="anthropic", model="claude-opus-4-5", usage=fell_back),
+    ]
+    refused = record("msg_3", ms=T0 + 7, given=1_000, output=3, read=0, stop_reason="refusal", has_output=False)
+    lines.append(refused)
+
+    collect(lake, write(tmp_path / "a.jsonl", payload([(T0 + 5 + place, one) for place, one in enumerate(lines)])))
+
+    first, second, third = rows(lake, "calls")
+    assert first["cost_usd"] == Decimal("0.5253")  # 100,010 × $5 + 1,010 × $25 per million
+    assert (first["input_tokens"], first["output_tokens"]) == (10, 10)
+    assert second["cost_usd"] == Decimal("0.0003")  # 10 × $5 + 10 × $25 per million, on Opus 5
+    assert second["price_row"] == "anthropic/claude-opus-5/2026-07-24"
+    assert (third["cost_usd"], third["price_reason"]) == (0, "refusal without output: not billed")

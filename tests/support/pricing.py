@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from core.usage import Usage
+from core.usage import Iteration, Usage
+from core.usage.iterations import mark_declined
 
 COUNTS = ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens")
 MODELS = (
@@ -47,6 +48,17 @@ SPEEDS = st.sampled_from([None, "standard", "fast", "warp"])
 GEOS = st.sampled_from([None, "us", "global", "not_available", "eu"])
 STOPS = st.sampled_from([None, "end_turn", "refusal"])
 CATEGORIES = st.sampled_from([None, "bio", "cyber"])
+ANSWERED = st.sampled_from([None, None, True, False])
+STEPS = st.lists(
+    st.builds(
+        Iteration,
+        kind=st.sampled_from(["message", "fallback_message", "compaction", "advisor_message"]),
+        model=st.sampled_from([None, "claude-opus-5", "claude-haiku-5-5", "claude-zeta"]),
+        **dict.fromkeys(COUNTS, TOKENS),
+    ),
+    min_size=1,
+    max_size=4,
+).map(mark_declined)
 
 
 def usages(tokens: st.SearchStrategy[int] = TOKENS) -> st.SearchStrategy[Usage]:
@@ -58,6 +70,7 @@ def usages(tokens: st.SearchStrategy[int] = TOKENS) -> st.SearchStrategy[Usage]:
         service_tier=TIERS,
         speed=SPEEDS,
         inference_geo=GEOS,
+        iterations=st.one_of(st.just(()), st.just(()), STEPS),
         complete=st.booleans(),
         ttl_split_known=st.booleans(),
     )
