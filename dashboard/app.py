@@ -71,7 +71,7 @@ try:
         with st.expander(t("sources.title"), icon=":material/lan:"):
             components.sources()
         components.clear_button()
-    address.publish({"lang": mother_tongue, "range": filters.DEFAULT_PRESET})
+    address.publish({"lang": mother_tongue, "range": filters.DEFAULT_PRESET, "compare": filters.DEFAULT_COMPARE})
     page.run()
 except CachewiseError as error:
     components.failed(error)

@@ -44,9 +44,18 @@ def waterfall(total: Row, look: Look) -> Chart:
 
 
 def ratio_lines(
-    rows: Sequence[Row], names: Sequence[str], look: Look, *, markers: Sequence[Row] = (), height: int = 300
+    rows: Sequence[Row],
+    names: Sequence[str],
+    look: Look,
+    *,
+    markers: Sequence[Row] = (),
+    before: ink.Before | None = None,
+    height: int = 300,
 ) -> Chart:
-    """Draw one or more ratios of 0…1 over time, with gaps where nothing happened and deploy and clear marks."""
+    """Draw one or more ratios of 0…1 over time, with gaps where nothing happened and deploy and clear marks.
+
+    `before` is drawn for the first ratio only: more dashed lines would hide what they are compared with.
+    """
     figure = go.Figure()
     sentences = []
     for name in names:
@@ -55,14 +64,24 @@ def ratio_lines(
         label = look.word(f"metric.{name}.label")
         ink.line(figure, points, name, look, label=label, colour=colour, dash=dash, hover="%{y:.1%}")
         sentences.append(ink.trend(points, name, label, look, fmt.percent))
+    colour = ink.RATE_STYLES[names[0]][0]
+    sentences.append(ink.before(figure, before, names[0], look, colour=colour, form="%{y:.1%}", show=fmt.percent))
     ink.mark(figure, markers, look)
-    ink.dress(figure, height=height, legend=len(names) > 1 or bool(markers))
+    ink.dress(figure, height=height, legend=len(figure.data) > 1)
     ink.time_axis(figure, look)
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%")
-    return Chart(figure, " ".join([*sentences, ink.mark_words(markers, look)]).strip())
+    return Chart(figure, _joined([*sentences, ink.mark_words(markers, look)]))
 
 
-def stacked_cost(rows: Sequence[Row], by: str, look: Look, *, height: int = 320) -> Chart:
+def stacked_cost(
+    rows: Sequence[Row],
+    by: str,
+    look: Look,
+    *,
+    markers: Sequence[Row] = (),
+    before: ink.Before | None = None,
+    height: int = 320,
+) -> Chart:
     """Draw cost per bucket stacked by a dimension; beyond eight values the rest is one group."""
     sums: dict[Any, Any] = {}
     for row in rows:
@@ -78,11 +97,14 @@ def stacked_cost(rows: Sequence[Row], by: str, look: Look, *, height: int = 320)
         part = [row for row in rows if row[by] in rest and row["cost_usd"] is not None]
         ink.bars(figure, ink.sum_by_bucket(part), look.word("chart.others", n=len(rest)), ink.UNCACHED, look)
     figure.update_layout(barmode="stack")
+    told = ink.before(figure, before, "cost_usd", look, colour=ink.UNCACHED, form="$%{y:,.4f}", show=fmt.money)
+    ink.mark(figure, markers, look)
     ink.dress(figure, height=height, legend=True)
     ink.time_axis(figure, look)
     ink.dollars(figure)
     parts = "; ".join(f"{look.said(value)} {fmt.money(sums[value])}" for value in shown)
-    return Chart(figure, look.word("alt.stacked_cost", parts=parts or fmt.UNKNOWN))
+    words = look.word("alt.stacked_cost", parts=parts or fmt.UNKNOWN)
+    return Chart(figure, _joined([words, told, ink.mark_words(markers, look)]))
 
 
 def token_mix(rows: Sequence[Row], look: Look, *, height: int = 300) -> Chart:
@@ -137,7 +159,14 @@ def cost_parts(total: Row, look: Look, *, height: int = 260) -> Chart:
     return Chart(figure, look.word("alt.cost_parts", parts=words or fmt.UNKNOWN))
 
 
-def percentiles(rows: Sequence[Row], look: Look, *, markers: Sequence[Row] = (), height: int = 320) -> Chart:
+def percentiles(
+    rows: Sequence[Row],
+    look: Look,
+    *,
+    markers: Sequence[Row] = (),
+    before: ink.Before | None = None,
+    height: int = 320,
+) -> Chart:
     """Draw p50, p95 and p99 of the response time over time."""
     figure = go.Figure()
     sentences = []
@@ -145,11 +174,19 @@ def percentiles(rows: Sequence[Row], look: Look, *, markers: Sequence[Row] = (),
         points = [row for row in ink.thin(rows) if row.get(name) is not None]
         ink.line(figure, points, name, look, label=name, colour=colour, dash=dash, hover="%{y:,.0f} ms")
         sentences.append(ink.trend(points, name, name, look, lambda value: fmt.duration_ms(value, look.lang)))
+    told = None if before is None else before._replace(label=f"p95 {before.label}")
+    colour = ink.PERCENTILE_STYLES["p95"][0]
+    sentences.append(
+        ink.before(
+            figure, told, "p95", look, colour=colour, form="%{y:,.0f} ms",
+            show=lambda value: fmt.duration_ms(value, look.lang),
+        )
+    )  # fmt: skip
     ink.mark(figure, markers, look)
     ink.dress(figure, height=height, legend=True)
     ink.time_axis(figure, look)
     figure.update_yaxes(rangemode="tozero", ticksuffix=" ms", tickformat=",.0f")
-    return Chart(figure, " ".join(sentences))
+    return Chart(figure, _joined([*sentences, ink.mark_words(markers, look)]))
 
 
 def ranges(groups: Sequence[tuple[str, Row]], look: Look, *, height: int = 180) -> Chart:
@@ -194,14 +231,19 @@ def ranges(groups: Sequence[tuple[str, Row]], look: Look, *, height: int = 180) 
     return Chart(figure, words or fmt.UNKNOWN)
 
 
-def cumulative(rows: Sequence[Row], name: str, look: Look, *, height: int = 300) -> Chart:
+def cumulative(
+    rows: Sequence[Row],
+    name: str,
+    look: Look,
+    *,
+    markers: Sequence[Row] = (),
+    before: ink.Before | None = None,
+    height: int = 300,
+) -> Chart:
     """Draw the running total of a dollar column; below zero is drawn as the loss it is."""
-    times, totals, running = [], [], None
-    for row in rows:
-        if row[name] is not None:
-            running = row[name] if running is None else running + row[name]
-            times.append(look.local(row["bucket"]))
-            totals.append(running)
+    summed = _running(rows, name)
+    times, totals = [look.local(row["bucket"]) for row in summed], [row[name] for row in summed]
+    running = totals[-1] if totals else None
     colour = ink.LOSS if totals and totals[-1] < 0 else ink.GAIN
     figure = go.Figure(
         go.Scatter(
@@ -211,14 +253,32 @@ def cumulative(rows: Sequence[Row], name: str, look: Look, *, height: int = 300)
             line={"color": colour, "width": 2},
             fill="tozeroy",
             fillcolor=ink.see_through(colour, 0.15),
+            name=look.word(f"metric.{name}.label"),
             hovertemplate="$%{y:,.2f}<extra></extra>",
         )
     )
-    ink.dress(figure, height=height, legend=False)
+    told = None if before is None else before._replace(rows=tuple(_running(before.rows, name)))
+    then = ink.before(figure, told, name, look, colour=ink.UNCACHED, form="$%{y:,.2f}", show=fmt.money)
+    ink.mark(figure, markers, look)
+    ink.dress(figure, height=height, legend=len(figure.data) > 1)
     ink.time_axis(figure, look)
     ink.dollars(figure)
     figure.add_hline(y=0, line={"color": ink.RULE, "width": 1})
-    return Chart(figure, look.word("alt.cumulative", total=fmt.money(running), n=len(totals)))
+    words = look.word("alt.cumulative", total=fmt.money(running), n=len(totals))
+    return Chart(figure, _joined([words, then, ink.mark_words(markers, look)]))
+
+
+def _running(rows: Sequence[Row], name: str) -> list[dict[str, Any]]:
+    """Return the rows whose value is known, with the sum of all up to each in its place."""
+    told: list[dict[str, Any]] = []
+    for row in rows:
+        if row[name] is not None:
+            told.append({**row, name: row[name] + (told[-1][name] if told else 0)})
+    return told
+
+
+def _joined(sentences: Sequence[str]) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def signed_bars(rows: Sequence[Row], by: str, name: str, look: Look, *, height: int | None = None) -> Chart:

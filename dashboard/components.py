@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -238,7 +239,7 @@ def _strip(items: tuple[kpis.Kpi, ...], key: str, columns: int) -> None:
 
 def kpi_cards(items: Sequence[kpis.Kpi], view: filters.View) -> tuple[Mapping[str, Any], list[kpis.Card]]:
     """Return the totals of a view, and key figures made of them with change and sparkline."""
-    total, earlier = data.summary(view.scope()), view.previous()
+    total, earlier = data.summary(view.scope()), view.compared()
     before = data.summary(earlier.scope()) if earlier else None
     times = {source: _over_time(source, view) for source in {item.source for item in items}}
     return total, [kpis.card(item, total, before, times[item.source], language()) for item in items]
@@ -261,12 +262,33 @@ def show_card(card: kpis.Card, view: filters.View) -> None:
             fmt.dollars_in_markdown(card.value) if card.value else None,
             card.delta,
             delta_color=colours.get(card.better, "off"),
-            delta_description=t(f"range.{view.preset}.before") if card.delta is not None else None,
+            delta_description=compared_with(view) if card.delta is not None else None,
             help=card.help,
             chart_data=card.spark,
             chart_type="area",
         )
         st.caption(card.parts or "\u00a0")
+
+
+def compared_with(view: filters.View) -> str:
+    """Return what changes are against, in a few words."""
+    if view.compare != "custom" or view.other is None:
+        return t(f"range.{view.preset}.before") if view.compare == "previous" else t(f"compare.{view.compare}.before")
+    first, after = (moment.astimezone(ZoneInfo(view.zone)).date() for moment in view.other)
+    return t("compare.custom.before", first=f"{first:%m-%d}", last=f"{after - timedelta(days=1):%m-%d}")
+
+
+def before(ask: Callable[..., Any], view: filters.View) -> ink.Before | None:
+    """Return the compared range's rows over time, laid under those of the view; `ask` is one of data's series."""
+    other = view.compared()
+    start = view.start or view.first_ts
+    if other is None or other.start is None or start is None:
+        return None
+    shift = start - other.start
+    rows = ask(other.scope(), bucket=view.bucket, zone=view.zone).to_pylist()
+    told = [{**row, "bucket": row["bucket"] + shift, "was": row["bucket"]} for row in rows]
+    inside = [row for row in told if row["bucket"] < view.end]
+    return ink.Before(compared_with(view), tuple(inside)) if inside else None
 
 
 def fact(label: str, value: str, note: str = "") -> None:

@@ -20,6 +20,8 @@ from dashboard.i18n import Language, language, t, translate
 Bucket = Literal["5m", "hour", "day"]
 PRESETS = ("1h", "24h", "7d", "30d", "90d", "all", "custom")
 DEFAULT_PRESET = "7d"
+COMPARES = ("previous", "last_week", "custom", "none")
+DEFAULT_COMPARE = "previous"
 DIMENSIONS: dict[str, str] = {
     "engine": "engines",
     "model": "models",
@@ -50,6 +52,8 @@ class View:
     providers: tuple[str, ...] = ()
     function_versions: tuple[str, ...] = ()
     first_ts: datetime | None = None
+    compare: str = DEFAULT_COMPARE
+    other: tuple[datetime, datetime] | None = None  # the range chosen to compare with
 
     def scope(self) -> Scope:
         """Return the same as core.metrics takes it."""
@@ -71,6 +75,25 @@ class View:
         if self.first_ts > start + length * _MAY_LACK:
             return None  # a change against a half-empty period would mean nothing
         return replace(self, start=start, end=start + length)
+
+    def compared(self) -> View | None:
+        """Return what this view is compared with, as chosen; None: with nothing, or data does not cover it."""
+        if self.compare == "previous":
+            return self.previous()
+        span = self._last_weeks() if self.compare == "last_week" else self.other if self.compare == "custom" else None
+        if span is None or self.first_ts is None:
+            return None
+        start, end = span
+        if self.first_ts > start + (end - start) * _MAY_LACK:
+            return None
+        return replace(self, start=start, end=end)
+
+    def _last_weeks(self) -> tuple[datetime, datetime] | None:
+        """Return the same weekdays before: as few weeks back as do not overlap."""
+        if self.start is None:
+            return None
+        back = timedelta(weeks=max(1, -(-(self.end - self.start) // timedelta(weeks=1))))
+        return self.start - back, self.end - back
 
     @property
     def bucket(self) -> Bucket:
@@ -104,7 +127,13 @@ def build(chosen: Mapping[str, Any], *, now: datetime, zone: str, first_ts: date
     preset = chosen.get("range") or DEFAULT_PRESET
     start, end = time_range(preset, chosen.get("dates") or (), now=now, zone=zone)
     picked = {field: tuple(chosen.get(key) or ()) for key, field in DIMENSIONS.items()}
-    return View(preset=preset, start=start, end=end, zone=zone, first_ts=first_ts, **picked)
+    compare, dates = chosen.get("compare") or DEFAULT_COMPARE, chosen.get("compare_dates") or ()
+    other = None
+    if compare == "custom" and dates:
+        other = _midnight(min(dates), zone), _midnight(max(dates) + timedelta(days=1), zone)
+    return View(
+        preset=preset, start=start, end=end, zone=zone, first_ts=first_ts, compare=compare, other=other, **picked
+    )  # fmt: skip
 
 
 def time_range(preset: str, dates: Sequence[date], *, now: datetime, zone: str) -> tuple[datetime | None, datetime]:
@@ -155,16 +184,18 @@ def draw(options: Mapping[str, Any], *, idle: bool = False) -> None:
         help=t("filter.idle") if idle else None,
     )
     if st.session_state.get("range") == "custom":
-        today = datetime.now(UTC).astimezone(ZoneInfo(zone())).date()
-        st.date_input(
-            t("filter.dates"),
-            value=(today - timedelta(days=6), today),
-            max_value=today,
-            key="dates",
-            bind="query-params",
-            format="YYYY-MM-DD",
-            disabled=idle,
-        )
+        _dates("dates", t("filter.dates"), days_ago=0, idle=idle)
+    address.recall("compare", COMPARES, DEFAULT_COMPARE)
+    st.selectbox(
+        t("filter.compare"),
+        COMPARES,
+        format_func=lambda name: translate(lang, f"compare.{name}"),
+        key="compare",
+        disabled=idle,
+        help=t("filter.idle") if idle else t("filter.compare.help"),
+    )
+    if st.session_state.get("compare") == "custom":
+        _dates("compare_dates", t("filter.compare_dates"), days_ago=7, idle=idle)
     for key, field in DIMENSIONS.items():
         st.multiselect(
             t(f"filter.{key}"),
@@ -174,6 +205,21 @@ def draw(options: Mapping[str, Any], *, idle: bool = False) -> None:
             bind="query-params",
             disabled=idle,
         )
+
+
+def _dates(key: str, label: str, *, days_ago: int, idle: bool) -> None:
+    """Draw a choice of whole days; at first the seven that end so many days ago."""
+    today = datetime.now(UTC).astimezone(ZoneInfo(zone())).date()
+    last = today - timedelta(days=days_ago)
+    st.date_input(
+        label,
+        value=(last - timedelta(days=6), last),
+        max_value=today,
+        key=key,
+        bind="query-params",
+        format="YYYY-MM-DD",
+        disabled=idle,
+    )
 
 
 def zone() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -52,6 +52,13 @@ class Chart(NamedTuple):
 
     figure: go.Figure
     alt: str
+
+
+class Before(NamedTuple):
+    """What a chart over time is compared with: its name, and rows whose `bucket` lies on the chart's own days."""
+
+    label: str
+    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +143,31 @@ def line(
         connectgaps=False,
         hovertemplate=hover,
     )
+
+
+def before(
+    figure: go.Figure, told: Before | None, name: str, look: Look, *, colour: str, form: str, show: Callable[[Any], str]
+) -> str:
+    """Draw the compared range as a thin dashed line, and return its words; hovering tells its own days."""
+    points = [row for row in thin(told.rows) if row.get(name) is not None] if told else []
+    if told is None or not points:
+        return ""
+    figure.add_scatter(
+        x=[look.local(row["bucket"]) for row in points],
+        y=[row[name] for row in points],
+        name=plain_words(told.label),
+        mode="lines",
+        line={"color": see_through(colour, 0.75), "width": 1.5, "dash": "dash"},
+        customdata=[look.when(row["was"]) for row in points],
+        hovertemplate=form + " · %{customdata}",
+    )
+    own = [{**row, "bucket": row["was"]} for row in points]
+    return trend(own, name, told.label, look, show)
+
+
+def plain_words(text: str) -> str:
+    """Return our own words as a figure reads them."""
+    return fmt.plotly_safe(text)
 
 
 def bars(figure: go.Figure, rows: Sequence[Row], label: str, colour: str, look: Look) -> None:

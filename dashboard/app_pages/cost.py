@@ -37,7 +37,8 @@ with components.section("cost.over_time", rows=stacked, metric="cost_usd", by=t(
     if total["cost_usd"] is None:
         components.unknown("unknown.no_price")
     else:
-        components.chart(charts.stacked_cost(stacked, by, look), key="cost_over_time")
+        marks, then = data.markers(scope), components.before(data.series, view)
+        components.chart(charts.stacked_cost(stacked, by, look, markers=marks, before=then), key="cost_over_time")
 
 left, right = st.columns(2)
 points = data.series(scope, bucket=view.bucket, zone=view.zone).to_pylist()

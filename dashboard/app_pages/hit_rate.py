@@ -31,7 +31,8 @@ else:
     components.kpi_strip(CLAUDE, key="claude")
     points = data.series(scope, bucket=view.bucket, zone=view.zone).to_pylist()
     with components.section("hit_rate.over_time", rows=points, metric="token_hit_rate"):
-        drawn = charts.ratio_lines(points, ["token_hit_rate", "request_hit_rate"], look, markers=data.markers(scope))
+        rates, then = ["token_hit_rate", "request_hit_rate"], components.before(data.series, view)
+        drawn = charts.ratio_lines(points, rates, look, markers=data.markers(scope), before=then)
         components.chart(drawn, key="claude_over_time")
     by_engine = data.breakdown(scope, "engine")
     with components.section("hit_rate.by_engine", rows=by_engine):
@@ -58,8 +59,9 @@ else:
     components.kpi_strip(STORE, key="store")
     points = data.store_series(scope, bucket=view.bucket, zone=view.zone).to_pylist()
     with components.section("hit_rate.store_over_time", rows=points, metric="prompt_store_hit_rate"):
-        marks = [mark for mark in data.markers(scope) if mark["kind"] == "clear"]
-        drawn = charts.ratio_lines(points, ["prompt_store_hit_rate"], look, markers=marks)
+        marks = [mark for mark in data.markers(scope) if mark["kind"] != "deploy"]
+        then = components.before(data.store_series, view)
+        drawn = charts.ratio_lines(points, ["prompt_store_hit_rate"], look, markers=marks, before=then)
         components.chart(drawn, key="store_over_time")
     by_engine = [row for row in data.breakdown(scope, "engine") if row["prompt_store_hit_rate"] is not None]
     with components.section("hit_rate.store_by_engine", rows=by_engine):

@@ -31,7 +31,8 @@ else:
     components.kpi_strip(RESPONSE, key="response")
     points = data.latency_series(scope, bucket=view.bucket, zone=view.zone).to_pylist()
     with components.section("latency.over_time", rows=points, metric="response_time_ms"):
-        drawn = charts.percentiles(points, look, markers=data.markers(scope))
+        then = components.before(data.latency_series, view)
+        drawn = charts.percentiles(points, look, markers=data.markers(scope), before=then)
         components.chart(drawn, key="latency_over_time")
 
 for column, (name, pair) in zip(st.columns(2), PAIRS.items(), strict=True):

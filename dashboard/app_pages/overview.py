@@ -32,7 +32,8 @@ with right, components.section("overview.read_share", rows=points, metric="token
         components.unknown("unknown.not_in_use")
     else:
         marks = data.markers(view.scope())
-        drawn = charts.ratio_lines(points, ["token_hit_rate"], look, markers=marks, height=320)
+        then = components.before(data.series, view)
+        drawn = charts.ratio_lines(points, ["token_hit_rate"], look, markers=marks, before=then, height=320)
         components.chart(drawn, key="overview_read_share")
 
 first_screen.why_and_what_to_do(view)

@@ -30,7 +30,9 @@ with left, components.section("savings.waterfall", rows=[total], metric="net_sav
     components.chart(charts.waterfall(total, look), key="savings_waterfall")
 points = data.series(scope, bucket=view.bucket, zone=view.zone).to_pylist()
 with right, components.section("savings.cumulative", rows=points, metric="net_savings_usd"):
-    components.chart(charts.cumulative(points, "net_savings_usd", look, height=320), key="savings_cumulative")
+    marks, then = data.markers(scope), components.before(data.series, view)
+    drawn = charts.cumulative(points, "net_savings_usd", look, markers=marks, before=then, height=320)
+    components.chart(drawn, key="savings_cumulative")
 
 engines = data.breakdown(scope, "engine")
 losing = [row for row in engines if row["net_savings_usd"] is not None and row["net_savings_usd"] < 0]

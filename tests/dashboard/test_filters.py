@@ -114,3 +114,34 @@ def test_all_time_of_a_short_history_has_fine_buckets() -> None:
 def test_the_zone_follows_language_and_browser(lang: str, browser: str | None, zone: str) -> None:
     """The Korean screen reads Seoul time, the English one the browser's."""
     assert filters.viewer_zone(lang, browser) == zone
+
+
+def test_the_same_weekdays_before_do_not_overlap() -> None:
+    """Seven days go back one week, thirty go back five: weekdays face weekdays."""
+    week, month = view(compare="last_week").compared(), view("30d", compare="last_week").compared()
+
+    assert week is not None and week.start == datetime(2026, 11, 6, 15, tzinfo=UTC)
+    assert month is not None and month.start == datetime(2026, 9, 16, 15, tzinfo=UTC)
+    assert month.end <= view("30d").start  # type: ignore[operator]
+
+
+def test_any_two_ranges_can_be_compared() -> None:
+    """Chosen dates are whole days of the viewer, and may be compared with all time too."""
+    other = view("all", compare="custom", compare_dates=(date(2026, 10, 1), date(2026, 10, 2))).compared()
+
+    assert other is not None
+    assert other.start == datetime(2026, 9, 30, 15, tzinfo=UTC)
+    assert other.end == datetime(2026, 10, 2, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("chosen", [{"compare": "none"}, {"compare": "custom"}, {"compare": "nonsense"}])
+def test_nothing_to_compare_with_is_nothing(chosen: dict[str, object]) -> None:
+    """Without a comparison there is no change and no line."""
+    assert view(**chosen).compared() is None
+
+
+def test_a_compared_range_keeps_the_filters() -> None:
+    """The same engines are looked at in both ranges."""
+    other = view(engine=["tutor"], compare="last_week").compared()
+
+    assert other is not None and other.engines == ("tutor",)
