@@ -12,7 +12,7 @@ from core.errors import CachewiseError
 
 VERBS = (
     "run", "collect", "metrics", "price", "probe", "clear", "misses", "ttl", "regressions", "alerts", "report",
-    "reprice", "compact", "expire", "doctor", "demo",
+    "reconcile", "reprice", "compact", "expire", "doctor", "demo",
 )  # fmt: skip
 
 

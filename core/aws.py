@@ -7,19 +7,38 @@ from typing import Any
 from core.errors import CachewiseError, FixSettings, TryAgain
 
 _REFUSED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnrecognizedClientException"})
+_ROLE_SECONDS = 900  # the shortest that STS grants
 _MISSING = frozenset({"ResourceNotFoundException", "NoSuchBucket", "NoSuchKey"})
 
 
-def client(service: str, *, timeout_s: float, attempts: int, region: str | None = None) -> Any:
-    """Open a boto3 client with its own session (the default one is not thread-safe) and short, named limits."""
+def client(service: str, *, timeout_s: float, attempts: int, region: str | None = None, credentials: Any = None) -> Any:
+    """Open a boto3 client with its own session (the default one is not thread-safe) and short, named limits.
+
+    `credentials` are those that STS lent, as `borrowed` returns them; None: the process's own.
+    """
     import boto3
     from botocore.config import Config
 
     limits = Config(
         connect_timeout=timeout_s, read_timeout=timeout_s, retries={"mode": "standard", "total_max_attempts": attempts}
     )
-    opener: Any = boto3.session.Session()  # typed per service by the stubs; the service is a parameter here
+    lent = (
+        {}
+        if credentials is None
+        else {
+            "aws_access_key_id": credentials["AccessKeyId"],
+            "aws_secret_access_key": credentials["SecretAccessKey"],
+            "aws_session_token": credentials["SessionToken"],
+        }
+    )
+    opener: Any = boto3.session.Session(**lent)  # typed per service by the stubs; the service is a parameter here
     return opener.client(service, region_name=region, config=limits)
+
+
+def borrowed(role_arn: str, *, name: str, timeout_s: float, attempts: int, region: str | None = None) -> Any:
+    """Assume a role for as short as STS grants, which is longer than any action, and return its credentials."""
+    sts = client("sts", timeout_s=timeout_s, attempts=attempts, region=region)
+    return sts.assume_role(RoleArn=role_arn, RoleSessionName=name, DurationSeconds=_ROLE_SECONDS)["Credentials"]
 
 
 def explain(error: Exception, *, doing: str, code: str, permission: str) -> CachewiseError:

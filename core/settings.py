@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from core.alert_settings import ALERT_TABLES, AlertSettings, read_alerts
 from core.errors import FixSettings
+from core.reconcile_settings import ReconcileSettings, read_reconcile
 
 SourceKind = Literal["cloudwatch", "files", "s3"]
 SOURCE_KINDS: tuple[str, ...] = ("cloudwatch", "files", "s3")
@@ -112,6 +113,7 @@ class Settings:
     bedrock_base_url: str | None = None
     probe: ProbeSettings = field(default_factory=ProbeSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    reconcile: ReconcileSettings = field(default_factory=ReconcileSettings)
 
     @property
     def lake_path(self) -> str:
@@ -127,7 +129,7 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
     env = os.environ if environ is None else environ
     path = _config_path(env, folder or Path.cwd())
     data = _read_toml(path) if path else {}
-    _only_known("", data, {"store", "sources", "prices", "dashboard", "probe", *ALERT_TABLES}, path)
+    _only_known("", data, {"store", "sources", "prices", "dashboard", "probe", "reconcile", *ALERT_TABLES}, path)
     store = _table(data, "store", {"path", "engine"}, path)
     prices = _table(data, "prices", {"files"}, path)
     dashboard = _table(data, "dashboard", {"port", "address"}, path)
@@ -152,6 +154,7 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
         bedrock_base_url=env.get("ANTHROPIC_BEDROCK_BASE_URL"),
         probe=_probe(data, path),
         alerts=read_alerts(data, env, path),
+        reconcile=read_reconcile(data, path),
     )
 
 
@@ -159,6 +162,12 @@ def api_key(environ: Mapping[str, str] | None = None) -> str | None:
     """Return the Anthropic API key of the environment. It is asked for when needed, and kept in no settings."""
     env = os.environ if environ is None else environ
     return env.get("ANTHROPIC_API_KEY", "").strip() or None
+
+
+def admin_key(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the Anthropic Admin API key of the environment. It is asked for when needed, and kept in no settings."""
+    env = os.environ if environ is None else environ
+    return env.get("ANTHROPIC_ADMIN_KEY", "").strip() or None
 
 
 def _config_path(env: Mapping[str, str], folder: Path) -> Path | None:

@@ -10,7 +10,7 @@ from core.settings import ClearSettings
 
 _TIMEOUT_S = 10.0
 _ATTEMPTS = 3
-_ROLE_SECONDS = 900  # the shortest that STS grants, and longer than any clear
+_SESSION = "cachewise-clear"
 _BAD_ARGUMENT = frozenset({"ValidationException", "InvalidParameterValueException"})
 
 
@@ -20,9 +20,12 @@ def open_client(service: str, clear: ClearSettings) -> Any:
 
     doing = f"opening {service}" if clear.role_arn is None else f"assuming {clear.role_arn}"
     try:
-        if clear.role_arn is None:
-            return aws.client(service, timeout_s=_TIMEOUT_S, attempts=_ATTEMPTS, region=clear.region)
-        return _under_role(service, clear.role_arn, clear.region)
+        lent = None
+        if clear.role_arn is not None:
+            lent = aws.borrowed(
+                clear.role_arn, name=_SESSION, timeout_s=_TIMEOUT_S, attempts=_ATTEMPTS, region=clear.region
+            )
+        return aws.client(service, timeout_s=_TIMEOUT_S, attempts=_ATTEMPTS, region=clear.region, credentials=lent)
     except (ClientError, BotoCoreError) as error:
         raise aws.explain(error, doing=doing, code="FLT-403", permission="sts:AssumeRole on that role") from error
 
@@ -42,23 +45,3 @@ def explained(error: Exception, *, doing: str, code: str, permission: str, check
     if aws_code(error).startswith("KMS"):
         return FixSettings(f"The key of {doing} refused ({aws_code(error)}).", code=code, mend=f"Allow {permission}.")
     return aws.explain(error, doing=doing, code=code, permission=permission)
-
-
-def _under_role(service: str, role_arn: str, region: str | None) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    sts = aws.client("sts", timeout_s=_TIMEOUT_S, attempts=_ATTEMPTS, region=region)
-    lent = sts.assume_role(RoleArn=role_arn, RoleSessionName="cachewise-clear", DurationSeconds=_ROLE_SECONDS)
-    limits = Config(
-        connect_timeout=_TIMEOUT_S,
-        read_timeout=_TIMEOUT_S,
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-    )
-    session: Any = boto3.session.Session(
-        aws_access_key_id=lent["Credentials"]["AccessKeyId"],
-        aws_secret_access_key=lent["Credentials"]["SecretAccessKey"],
-        aws_session_token=lent["Credentials"]["SessionToken"],
-        region_name=region,
-    )
-    return session.client(service, config=limits)

@@ -233,6 +233,31 @@ ALERTS = pa.schema(
     ]
 )
 
+RECONCILIATIONS = pa.schema(
+    [
+        pa.field("date", pa.date32()),
+        pa.field("run_id", pa.string()),  # <time of the run>/<provider>
+        pa.field("ts", UTC),  # when the provider was asked
+        pa.field("actor", pa.string()),
+        pa.field("provider", pa.string()),  # anthropic | bedrock
+        pa.field("via", pa.string()),  # analytics | legacy | cloudwatch | cloudwatch+cost_explorer
+        pa.field("simulated", pa.bool_()),  # the server said that it makes its answers up
+        pa.field("endpoint", pa.string()),  # null: the provider's own
+        pa.field("first_day", pa.date32()),
+        pa.field("last_day", pa.date32()),
+        pa.field("settled_days", pa.int64()),  # the figures below are of these; the others are in lines_json only
+        pa.field("own_tokens", pa.int64()),
+        pa.field("billed_tokens", pa.int64()),
+        pa.field("unlogged_tokens", pa.int64()),  # billed, and not in the logs
+        pa.field("own_usd", USD),
+        pa.field("list_usd", USD),
+        pa.field("amount_usd", USD),  # after discounts, before credits
+        pa.field("gaps", pa.string()),  # what the comparison cannot tell, comma-separated
+        pa.field("price_book", pa.string()),
+        pa.field("result_json", pa.string()),  # both sides of every day, model and token type
+    ]
+)
+
 TABLES: dict[str, pa.Schema] = {
     "calls": CALLS,
     "invocations": INVOCATIONS,
@@ -241,6 +266,7 @@ TABLES: dict[str, pa.Schema] = {
     "actions": ACTIONS,
     "probes": PROBES,
     "alerts": ALERTS,
+    "reconciliations": RECONCILIATIONS,
 }
 
 KEYS: dict[str, str] = {
@@ -251,5 +277,6 @@ KEYS: dict[str, str] = {
     "actions": "action_id",
     "probes": "probe_id",
     "alerts": "row_id",
+    "reconciliations": "run_id",
 }
 """The column that makes a row the same row, whoever tells it and however often."""

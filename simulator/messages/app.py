@@ -5,7 +5,7 @@ https://platform.claude.com/docs/en/api/messages, …/api/messages-count-tokens,
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from simulator.messages import bedrock, control
@@ -32,8 +32,8 @@ class ConnectionCut(Exception):
     """Raised inside a stream to break it off, as an ordered fault; the server then closes the connection."""
 
 
-def build_app(service: Service) -> ASGIApp:
-    """Return the ASGI application of the simulator."""
+def build_app(service: Service, *, more: Sequence[BaseRoute] = ()) -> ASGIApp:
+    """Return the ASGI application of the simulator, with `more` routes beside its own."""
     routes = [
         Route("/v1/messages", _endpoint(service, _messages), methods=["POST"]),
         Route("/v1/messages/count_tokens", _endpoint(service, _count_tokens), methods=["POST"]),
@@ -41,6 +41,7 @@ def build_app(service: Service) -> ASGIApp:
         Route("/v1/models/{model_id}", _endpoint(service, _model), methods=["GET"]),
         *bedrock.routes(service, stream_events),
         *control.routes(service),
+        *more,
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_such_route})
     return _Labelled(app)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import uvicorn
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from core.pricing import PriceBook, default_book
 from simulator.messages.app import build_app
@@ -90,15 +92,24 @@ def new_service(
 def running_simulator(service: Service | None = None, *, port: int = 0) -> Iterator[Simulator]:
     """Serve on 127.0.0.1 in a thread while the block runs; without a `service`, one with instant answers."""
     service = service or new_service()
+    try:
+        with serving(build_app(service), port=port) as url:
+            yield Simulator(url, service)
+    finally:
+        service.held = False
+
+
+@contextmanager
+def serving(app: ASGIApp, *, port: int = 0) -> Iterator[str]:
+    """Serve an app on 127.0.0.1 in a thread while the block runs; yield its URL."""
     listener = open_door(port)
-    server = uvicorn.Server(_config(service))
+    server = uvicorn.Server(_config(app))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True, name="simulator")
     thread.start()
     try:
         _wait_until_started(server)
-        yield Simulator(f"http://127.0.0.1:{listener.getsockname()[1]}", service)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        service.held = False
         server.should_exit = True
         thread.join(_START_WAIT_S)
         listener.close()
@@ -113,15 +124,15 @@ def open_door(port: int = 0) -> socket.socket:
     return listener
 
 
-def serve(service: Service, listener: socket.socket) -> None:
-    """Serve in this thread until the process is told to stop."""
-    uvicorn.Server(_config(service)).run(sockets=[listener])
+def serve(service: Service, listener: socket.socket, *, more: Sequence[BaseRoute] = ()) -> None:
+    """Serve in this thread until the process is told to stop; `more` are routes beside the Messages API's."""
+    uvicorn.Server(_config(build_app(service, more=more))).run(sockets=[listener])
 
 
-def _config(service: Service) -> uvicorn.Config:
+def _config(app: ASGIApp) -> uvicorn.Config:
     # no access log and no tracebacks: a cut stream is an ordered fault, and logs must not hold requests
     return uvicorn.Config(
-        build_app(service),
+        app,
         log_config=None,
         log_level="critical",
         access_log=False,
