@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 STOP_WAIT_S = 8.0
 RESTART_FIRST_S, RESTART_MOST_S = 1.0, 60.0
@@ -29,8 +30,7 @@ class Child:
 
     def start(self, environ: Mapping[str, str]) -> None:
         """Start the process with its output in its own log file, in a group of its own."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as sink:
+        with self._open_log() as sink:
             self.process = subprocess.Popen(
                 list(self.command),
                 stdout=sink,
@@ -39,6 +39,18 @@ class Child:
                 env=dict(environ),
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which stops children in order
             )
+
+    def _open_log(self) -> IO[bytes]:
+        """Open the log for appending. Raises FixSettings or TryAgain for a folder that cannot be written."""
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            return self.log.open("ab")
+        except OSError:
+            from core.store.faults import explained, make_folder  # slow to import, so only to explain
+
+            make_folder(self.log.parent)
+            with explained(self.log.parent, "opening a log in it"):
+                return self.log.open("ab")
 
     def exit_code(self) -> int | None:
         """Return the exit code, or None while it runs."""

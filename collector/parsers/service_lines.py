@@ -33,7 +33,7 @@ _HIT_OR_MISS = re.compile(
     r"(?:DB\s{1,9}query\s{1,9}skipped|fetching\s{1,9}from\s{1,9}DB)"
 )
 _STORED = re.compile(
-    r"Permanently\s{1,9}cached\s{1,9}prompt\s{1,9}for\s{1,9}(?:\[([^\]\n]{1,300})\]|([^\s\[][^\n\t]{0,300}))"
+    r"Permanently\s{1,9}cached\s{1,9}prompt\s{1,9}for\s{1,9}(?:\[([^\[\]\n]{1,300})\](?!\])|(\S[^\n\t]{0,300}))"
 )
 
 
@@ -104,7 +104,7 @@ def _parse_loose_cost(line: str, request_id: str | None) -> Parsed:
 
 def _store(kind: str, found: re.Match[str], line: str, request_id: str | None) -> Parsed:
     group = 2 if kind != "stored" else 1
-    engine = (found[group] or found[group + 1]).strip()
+    engine = (found[group] or _unbracketed(found[group + 1].strip())).strip()
     if not engine or len(engine) > MAX_ENGINE:
         return skipped("bad_engine")
     start = found.start()
@@ -113,6 +113,18 @@ def _store(kind: str, found: re.Match[str], line: str, request_id: str | None) -
     assert kind in ("hit", "miss", "stored")
     fact = StoreLine(kind, engine, rid, stamp)  # type: ignore[arg-type]  # narrowed by the assert above
     return Parsed("recognised", f"prompt_store_{kind}", (fact,))
+
+
+def _unbracketed(name: str) -> str:
+    """Take the brackets off `[sales [v2]]`; those of `sales [v2]` and `[a] [b]` are the name's own."""
+    if not (name.startswith("[") and name.endswith("]")):
+        return name
+    depth = 0
+    for place, letter in enumerate(name):
+        depth += (letter == "[") - (letter == "]")
+        if depth == 0:
+            return name[1:-1] if place == len(name) - 1 else name
+    return name
 
 
 def _request_id_before(line: str, end: int) -> str | None:

@@ -33,17 +33,20 @@ def policy_from(environ: Mapping[str, str]) -> CachePolicy:
     A variable that is absent or empty keeps its default. Raises FixSettings naming the variable and what it accepts.
     """
     return CachePolicy(
-        caching_enabled=_switch(environ, "ENABLE_PROMPT_CACHING"),
+        caching_enabled=switch(environ, "ENABLE_PROMPT_CACHING"),
         cache_ttl=_ttl(environ.get("CACHE_TTL", "")),
-        use_anthropic_api=_switch(environ, "USE_ANTHROPIC_API"),
+        use_anthropic_api=switch(environ, "USE_ANTHROPIC_API"),
         secret_name=environ.get("ANTHROPIC_SECRET_NAME", "").strip() or DEFAULT_SECRET_NAME,
     )
 
 
-def _switch(environ: Mapping[str, str], name: str) -> bool:
+def switch(environ: Mapping[str, str], name: str, *, default: bool = True) -> bool:
+    """Read a switch; absent or empty keeps the default. Raises FixSettings naming the variable and its value."""
     value = environ.get(name, "")
     match value.strip().lower():
-        case "" | "true" | "1" | "yes" | "on":
+        case "":
+            return default
+        case "true" | "1" | "yes" | "on":
             return True
         case "false" | "0" | "no" | "off":
             return False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core.caching.fingerprint import fingerprint_key
-from core.caching.policy import CachePolicy, policy_from
+from core.caching.policy import CachePolicy, policy_from, switch
 from core.errors import FixSettings
 from core.telemetry import METRIC_NAMESPACE
 
@@ -45,15 +45,8 @@ def client_settings(environ: Mapping[str, str]) -> ClientSettings:
     return ClientSettings(
         model=environ.get("CLAUDE_MODEL", "").strip() or DEFAULT_MODEL,
         bedrock_model=environ.get("BEDROCK_MODEL", "").strip() or None,
-        fallback_to_bedrock=_switch(environ, "FALLBACK_TO_BEDROCK"),
+        fallback_to_bedrock=switch(environ, "FALLBACK_TO_BEDROCK", default=False),
         policy=policy_from(environ),
         region=environ.get("BEDROCK_REGION", "").strip() or None,
         fingerprint_key=fingerprint_key(environ),
     )
-
-
-def _switch(environ: Mapping[str, str], name: str) -> bool:
-    value = environ.get(name, "").strip().lower()
-    if value not in {"", "true", "false"}:
-        raise FixSettings(f"{name} = {value!r} is not a switch.", code="SVC-427", mend="Accepted: true or false.")
-    return value == "true"

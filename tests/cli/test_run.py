@@ -83,3 +83,16 @@ def test_a_port_in_use_is_one_line_with_the_mend(tmp_path: Path) -> None:
         f"RUN-001: Port {port} on 127.0.0.1 is in use. Choose another: make run PORT={port + 1}."
     ]
     assert not (tmp_path / "data").exists()
+
+
+def test_a_data_folder_that_cannot_be_one_is_one_line_with_the_mend(tmp_path: Path) -> None:
+    """Where the logs of its processes cannot be written, nothing is started and no traceback is shown."""
+    (tmp_path / "data").write_text("a file")
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "run", "--port", str(free_port())],
+        cwd=tmp_path, env=clean_environment(tmp_path) | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert [line[:8] for line in done.stderr.splitlines()] == ["STO-004:"]

@@ -46,7 +46,7 @@ def test_a_cost_line_is_read_in_every_dress(dress: str) -> None:
     ("make", "kind"),
     [(prompt_store_hit_line, "hit"), (prompt_store_miss_line, "miss"), (prompt_stored_line, "stored")],
 )
-@pytest.mark.parametrize("engine", ["sales", "sales-kr", "상담 엔진", "v2.1_faq"])
+@pytest.mark.parametrize("engine", ["sales", "sales-kr", "상담 엔진", "v2.1_faq", "sales [v2]", "a - b"])
 def test_a_prompt_store_line_is_read_in_every_dress(dress: str, make, kind: str, engine: str) -> None:
     """Hit, miss and stored lines tell their engine, hyphens, blanks and Korean included."""
     wrap, request_id = DRESSES[dress]
