@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from core.errors import FixSettings
-from core.reports import csv, document, parquet, table, xlsx
+from core.reports import csv, document, html, parquet, table, xlsx
 from core.reports.request import Desk, Progress, Request, silent
 
 _BOM = b"\xef\xbb\xbf"
@@ -41,10 +41,17 @@ def _xlsx(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> in
     return made.rows
 
 
+def _html(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int:
+    made = document.build(desk, request, progress)
+    html.write(made, out)
+    return made.rows
+
+
 FORMS: dict[str, Form] = {
     "csv": Form(_csv, ".csv", "text/csv", mark=True),
     "parquet": Form(_parquet, ".parquet", "application/vnd.apache.parquet"),
     "xlsx": Form(_xlsx, ".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    "html": Form(_html, ".html", "text/html"),
 }
 FORMATS = tuple(FORMS)
 

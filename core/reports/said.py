@@ -1,0 +1,105 @@
+"""What a report says in words and shows as key figures: the same in HTML and PDF. Figures keep every digit."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from core.reports.document import Document
+from core.reports.table import Report
+
+UNKNOWN = "–"
+_CENTS = 2
+
+
+class Figure(NamedTuple):
+    """One key figure: what it is, its value, and what it was made of."""
+
+    label: str
+    value: str
+    parts: str
+
+
+def sentence(document: Document) -> str:
+    """Return the answer in one sentence: saved, lost, not in use, or not known; and what is recoverable of it."""
+    total, word = document.total, document.word
+    net, no_cache = total["net_savings_usd"], total["no_cache_cost_usd"]
+    calls = f"{total['calls'] or 0:,}"
+    if not total["calls"]:
+        return word("said.nothing")
+    if not total["cache_read_tokens"] and not total["cache_write_tokens"]:
+        return word("said.not_in_use", calls=calls)
+    if net is None:
+        return word("said.unknown", calls=calls)
+    key = "said.saved" if net > 0 else "said.lost" if net < 0 else "said.even"
+    share = f"{abs(net) / no_cache:.1%}" if no_cache else UNKNOWN
+    text = word(key, net=money(abs(net), places=2), share=share, no_cache=money(no_cache, places=2), calls=calls)
+    causes = document.sheets["causes"].groups
+    if causes and causes[0]["usd"]:
+        top = word(f"cause.{causes[0]['cause']}")
+        text += " " + word("said.cause", cause=top, usd=money(causes[0]["usd"], places=2))
+    return text
+
+
+def figures(document: Document) -> list[Figure]:
+    """Return the key figures, each with its numerator and denominator or its parts."""
+    total, word = document.total, document.word
+    calls = word("said.of_calls", n=count(total["priced_calls"]))
+    return [
+        Figure(word("metric.net_savings_usd"), money(total["net_savings_usd"]),
+               f"{money(total['gross_savings_usd'])} − {money(total['write_premium_usd'])}"),
+        Figure(word("metric.net_savings_share"), percent(total["net_savings_share"]),
+               f"{money(total['net_savings_usd'])} / {money(total['no_cache_cost_usd'])}"),
+        Figure(word("metric.cost_usd"), money(total["cost_usd"]), calls),
+        Figure(word("metric.no_cache_cost_usd"), money(total["no_cache_cost_usd"]), calls),
+        Figure(word("metric.cost_per_request_usd"), money(total["cost_per_request_usd"]),
+               f"{money(total['cost_usd'])} / {count(total['priced_calls'])}"),
+        Figure(word("metric.token_hit_rate"), percent(total["token_hit_rate"]),
+               f"{count(total['cache_read_tokens'])} / {count(total['prompt_tokens'])}"),
+        Figure(word("metric.request_hit_rate"), percent(total["request_hit_rate"]),
+               f"{count(total['claude_cache_read_calls'])} / {count(total['cacheable_calls'])}"),
+        Figure(word("metric.price_coverage"), percent(total["price_coverage"]),
+               f"{count(total['priced_calls'])} / {count(total['calls'])}"),
+    ]  # fmt: skip
+
+
+def name(document: Document, report: Report, column: str, value: Any) -> str:
+    """Return a member of a group: causes in words, unknown as such, what cannot be printed marked."""
+    if value is None:
+        return document.word("said.unknown_name")
+    if column == "cause":
+        return document.word(f"cause.{value}")
+    return "".join(ch if ch.isprintable() else "�" for ch in str(value))
+
+
+def shown(value: Any, unit: str) -> str:
+    """Return a value of a table: dollars with every digit, unknown as a dash."""
+    if value is None:
+        return UNKNOWN
+    if unit == "usd":
+        return money(value)
+    if unit == "ratio":
+        return percent(value)
+    return count(value) if unit in ("count", "tokens") else f"{value:,.1f}"
+
+
+def money(value: Decimal | None, *, places: int | None = None) -> str:
+    """Return dollars with every digit that is not a trailing zero; `places` rounds for a sentence."""
+    if value is None:
+        return UNKNOWN
+    size = abs(value)
+    sign = "-" if value < 0 else ""
+    if places is not None and (not size or size >= Decimal("0.01")):
+        return f"{sign}${size:,.{places}f}"
+    whole, _, rest = f"{size:,f}".partition(".")
+    return f"{sign}${whole}.{rest.rstrip('0').ljust(_CENTS, '0')}"
+
+
+def percent(value: float | None) -> str:
+    """Return a share in percent."""
+    return UNKNOWN if value is None else f"{value:.1%}"
+
+
+def count(value: int | None) -> str:
+    """Return a whole number."""
+    return UNKNOWN if value is None else f"{value:,}"
