@@ -20,6 +20,7 @@ import click
 
 from cli.supervisor import Child, Supervisor
 from core import settings as settings_module
+from core.access_settings import EVERYBODY, AccessSettings
 from core.errors import FixSettings, TryAgain
 from core.settings import Settings
 
@@ -77,6 +78,7 @@ def _children(settings: Settings, demo: bool, address: str, port: int, no_collec
     server = [
         *python, "streamlit", "run", str(SERVER),
         f"--server.port={port}", f"--server.address={address}", "--server.headless=true",
+        *(f"--server.allowedHosts={host}" for host in settings.access.allowed_hosts),
     ]  # fmt: skip
     children = [Child("dashboard", server, logs / "dashboard.log", essential=True)]
     if demo and not no_collector:
@@ -178,5 +180,25 @@ def _say_ready(address: str, port: int, demo: bool, as_json: bool, settings: Set
         return
     what = "demo data: a simulated fleet" if demo else f"sources: {', '.join(s.name for s in settings.sources)}"
     click.echo(f"Cachewise is at {url} ({what}). Ctrl-C stops it.")
-    if address not in LOOPBACK:
-        click.echo("Anyone who reaches this address sees the figures: no login is configured.", err=True)
+    for line in meaning(address, settings.access):
+        click.echo(line, err=True)
+
+
+def meaning(address: str, access: AccessSettings) -> list[str]:
+    """Say what listening on an address beyond this machine means for who sees and who acts."""
+    if access.provider == "none":
+        if address in LOOPBACK:
+            return []
+        return [
+            f"No login is configured and {address} is not this machine alone: anyone who reaches it sees the figures.",
+            "Probes, clears and checks are refused to everybody. Configure [access], see docs/access.md.",
+        ]
+    lines = [f"Login: {access.provider}; operators: {len(access.operators)}, viewers: {_viewers(access)}."]
+    if access.provider == "proxy" and address not in LOOPBACK:
+        names = ", ".join(header for _, header in access.headers)
+        lines.append(f"Whoever reaches {address} past the proxy can send {names}: let the proxy alone through.")
+    return lines
+
+
+def _viewers(access: AccessSettings) -> str:
+    return "everybody who signs in" if EVERYBODY in access.viewers else str(len(access.viewers))

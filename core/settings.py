@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal
 
+from core.access_settings import AccessSettings, read_access
 from core.alert_settings import ALERT_TABLES, AlertSettings, read_alerts
 from core.errors import FixSettings
 from core.reconcile_settings import ReconcileSettings, read_reconcile
@@ -114,6 +115,7 @@ class Settings:
     probe: ProbeSettings = field(default_factory=ProbeSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     reconcile: ReconcileSettings = field(default_factory=ReconcileSettings)
+    access: AccessSettings = field(default_factory=AccessSettings)
 
     @property
     def lake_path(self) -> str:
@@ -129,7 +131,9 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
     env = os.environ if environ is None else environ
     path = _config_path(env, folder or Path.cwd())
     data = _read_toml(path) if path else {}
-    _only_known("", data, {"store", "sources", "prices", "dashboard", "probe", "reconcile", *ALERT_TABLES}, path)
+    _only_known(
+        "", data, {"store", "sources", "prices", "dashboard", "probe", "reconcile", "access", *ALERT_TABLES}, path
+    )
     store = _table(data, "store", {"path", "engine"}, path)
     prices = _table(data, "prices", {"files"}, path)
     dashboard = _table(data, "dashboard", {"port", "address"}, path)
@@ -155,6 +159,7 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
         probe=_probe(data, path),
         alerts=read_alerts(data, env, path),
         reconcile=read_reconcile(data, path),
+        access=read_access(data, path),
     )
 
 

@@ -5,16 +5,19 @@ A page cannot forget the question: hiding a button guards nothing on the server'
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from core import fleet, probe, promises
-from core.errors import FixSettings
+from core.errors import CachewiseError, FixSettings
 from core.metrics.scope import Scope
 from core.promises.marks import key_of
 from core.settings import SourceSettings
 from dashboard import auth, data
 from dashboard.probe_desk import ProbeRun
+
+log = logging.getLogger("cachewise.dashboard")
 
 
 def foresee(source: SourceSettings, engine: str | None) -> fleet.Preview:
@@ -50,8 +53,19 @@ def stop_probe() -> None:
     """Let the run under way end before its next request."""
     auth.require("operator")
     last = data.probe_desk().last
-    if last is not None:
-        last.stopping.set()
+    if last is None or not last.running:
+        return
+    last.stopping.set()  # first: what spends money is stopped even where the audit log cannot be written
+    _note("stop_probe", last.plan.run_id)
+
+
+def run_checkup() -> None:
+    """Look at everything now, with the collector's rights. It may be the tables that are ill, so it runs regardless."""
+    auth.require("operator")
+    try:
+        data.run_checkup()
+    finally:
+        _note("checkup", "everything")
 
 
 def mark_done(key: tuple[str | None, str | None, str], end: datetime, done_at: datetime | None) -> None:
@@ -90,3 +104,13 @@ def _ready() -> None:
             code="DSH-410",
             mend="Configure a real source, see docs/clearing.md.",
         )
+
+
+def _note(name: str, target: str) -> None:
+    """Write an act that changes no service into the audit log, or say in the server's log that it could not be."""
+    action = fleet.new_action(name, target, actor=auth.actor())
+    try:
+        fleet.record(data.lake(), action, "done", now=datetime.now(UTC))
+    except CachewiseError as error:
+        log.warning("%s is not in the audit log: %s", name, error.code)
+    data.versions.clear()

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.errors import CachewiseError
-from dashboard import address, auth, components, data, filters
+from dashboard import address, components, data, entrance, filters
 from dashboard.i18n import LANGUAGES, browser_language, t
 
 SECTIONS = {
@@ -57,16 +57,22 @@ pages = {
     for section in SECTIONS.values()
     for name, icon in section.items()
 }
+who = entrance.arrive()
 page = st.navigation(
-    {t(f"menu.{heading}"): [pages[name] for name in section] for heading, section in SECTIONS.items()}, expanded=True
+    {t(f"menu.{heading}"): [pages[name] for name in section] for heading, section in SECTIONS.items()},
+    position="sidebar" if entrance.admits(who) else "hidden",
+    expanded=True,
 )
 name = next(key for key, value in pages.items() if value is page or value.url_path == page.url_path)
 
 components.header(page.title, t(f"page.{name}.lead"))
+if not entrance.admits(who):
+    entrance.refuse(who)
+    st.stop()
 try:
-    auth.require("viewer")
     components.marks(data.configuration())
     with st.sidebar:
+        entrance.badge(who)
         filters.draw(data.options(), idle=name in UNFILTERED)
         with st.expander(t("sources.title"), icon=":material/lan:"):
             components.sources()

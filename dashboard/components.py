@@ -16,7 +16,7 @@ import streamlit as st
 
 from core.errors import CachewiseError
 from core.settings import Settings
-from dashboard import data, filters, ink, kpis
+from dashboard import auth, data, filters, ink, kpis
 from dashboard import format as fmt
 from dashboard.download import csv_bytes
 from dashboard.i18n import Language, known, language, t
@@ -67,6 +67,8 @@ def marks(settings: Settings) -> None:
 def freshness_badge() -> None:
     """Say how fresh the data is, and offer newer data; charts are never refreshed under the reader's hands."""
     try:
+        if auth.role() is None:  # the sign-in has grown too old while the page stood open
+            st.rerun(scope="app")
         rows, now = data.freshness(), datetime.now(UTC)
         begun = data.options().get("last_ts") is not None
         newer = st.session_state.get("shown_versions") not in (None, data.versions())

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from cli.run import meaning
+from core.access_settings import AccessSettings
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -96,3 +99,23 @@ def test_a_data_folder_that_cannot_be_one_is_one_line_with_the_mend(tmp_path: Pa
 
     assert (done.returncode, done.stdout) == (1, "")
     assert [line[:8] for line in done.stderr.splitlines()] == ["STO-004:"]
+
+
+@pytest.mark.parametrize(
+    ("address", "access", "said"),
+    [
+        ("127.0.0.1", AccessSettings(), ""),
+        ("0.0.0.0", AccessSettings(), "anyone who reaches it sees the figures"),
+        ("0.0.0.0", AccessSettings(), "refused to everybody"),
+        ("0.0.0.0", AccessSettings("oidc", operators=("kim@example.com",)), "operators: 1, viewers: 0"),
+        ("0.0.0.0", AccessSettings("alb", viewers=("*",)), "viewers: everybody who signs in"),
+        ("10.0.0.5", AccessSettings("proxy", viewers=("*",)), "X-Forwarded-Email"),
+    ],
+)
+def test_it_says_what_an_address_means(address: str, access: AccessSettings, said: str) -> None:
+    """Beyond this machine, who sees and who acts is said at the start; names of people are not."""
+    told = "\n".join(meaning(address, access))
+
+    assert said in told
+    assert bool(told) == bool(said)
+    assert "kim" not in told

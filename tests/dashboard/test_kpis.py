@@ -1,4 +1,4 @@
-"""Key figures, the answer sentence, downloads and roles: pure parts of the screen."""
+"""Key figures, the answer sentence and downloads: pure parts of the screen."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard import answer, auth, download, kpis
+from dashboard import answer, download, kpis
 from dashboard.kpis import Kpi
 
 GOOD: dict[str, Any] = {
@@ -150,20 +150,3 @@ def test_csv_reads_back(rows: list[dict[str, str]]) -> None:
     read = rows_of(download.csv_bytes(rows, ["a", "b"]))
 
     assert read[1:] == [[download.cell(row["a"]), download.cell(row["b"])] for row in rows]
-
-
-@pytest.mark.parametrize(
-    ("bound", "headers", "role"),
-    [
-        ("127.0.0.1", {}, "operator"),
-        ("::1", {}, "operator"),
-        ("localhost", {}, "operator"),
-        ("127.0.0.1", {"X-Forwarded-For": "10.0.0.9"}, "viewer"),
-        ("0.0.0.0", {}, "viewer"),
-        ("10.0.0.1", {}, "viewer"),
-        (None, {}, "viewer"),
-    ],
-)
-def test_only_a_local_viewer_is_operator(bound: str | None, headers: dict[str, str], role: str) -> None:
-    """Without a login, the operator sits at the machine itself, not behind a proxy."""
-    assert auth.local_role(bound_to=bound, headers=headers) == role

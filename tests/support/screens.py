@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from streamlit import config
 from streamlit.testing.v1 import AppTest
+
+from dashboard import auth
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 LANGUAGES = {"ko": ("ko-KR", "Asia/Seoul"), "en": ("en-GB", "Europe/Berlin")}
@@ -39,6 +42,8 @@ def bound_to(address: str | None) -> Iterator[None]:
     before = config.get_option("server.address")
     config.set_option("server.address", address)
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:  # AppTest has no browser, so no request either
+            patch.setattr(auth, "request_headers", lambda: {"Host": f"{address}:8501"})
+            yield
     finally:
         config.set_option("server.address", before)
