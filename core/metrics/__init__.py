@@ -4,24 +4,29 @@ Start at `catalog.METRICS` (name → unit and formula); the function of the same
 coverage.py, invocations.py, prompt_store.py or speed.py is its definition.
 """
 
-from core.metrics.drilldown import calls_page
+from core.metrics.drilldown import Which, calls_page, calls_total, latest_calls
 from core.metrics.events import markers
 from core.metrics.health import ingest_series, price_rows, tables
 from core.metrics.latencies import latency
 from core.metrics.overview import breakdown, summary
+from core.metrics.pulse import pulse
 from core.metrics.sources import freshness, options
 from core.metrics.timeline import latency_series, series, store_series
 
 __all__ = [
+    "Which",
     "breakdown",
     "calls_page",
+    "calls_total",
     "freshness",
     "ingest_series",
     "latency",
     "latency_series",
+    "latest_calls",
     "markers",
     "options",
     "price_rows",
+    "pulse",
     "series",
     "store_series",
     "summary",

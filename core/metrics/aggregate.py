@@ -60,7 +60,11 @@ def totals(reader: Reader, table: str, scope: Scope, measures: Mapping[str, Meas
     """Return every measure over all rows in scope; all None when the table cannot answer."""
     if not answers(table, scope):
         return dict.fromkeys(measures)
-    rows = rows_for(reader, table, scope)
+    return totals_of(reader, rows_for(reader, table, scope), measures)
+
+
+def totals_of(reader: Reader, rows: ir.Table, measures: Mapping[str, Measure]) -> dict[str, Any]:
+    """Return every measure over rows of `rows_for`, however they were narrowed since."""
     found = reader.rows(rows.aggregate(**_expressions(rows, measures)))[0]
     return _filled(found, measures)
 

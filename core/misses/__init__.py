@@ -1,5 +1,6 @@
 """Why prompt tokens were not read from the Claude cache, and what that costs: the miss ledger."""
 
+from core.misses.by_call import by_call
 from core.misses.causes import BY_NAME, CAUSES, Cause
 from core.misses.ledger import SCHEMA, ledger, of_traffic
 from core.misses.summary import CAUSE_ORDER, GROUPS, by_cause, by_engine, groups, recoverable, series, total
@@ -11,6 +12,7 @@ __all__ = [
     "GROUPS",
     "SCHEMA",
     "Cause",
+    "by_call",
     "by_cause",
     "by_engine",
     "groups",
