@@ -6,6 +6,7 @@ from core.errors import CachewiseError
 from dashboard import address, components, data, entrance, filters
 from dashboard.i18n import LANGUAGES, browser_language, t
 
+# The menu: its headings, and the pages under each with their icons. No docstring here: Streamlit would draw it.
 SECTIONS = {
     "answers": {
         "overview": ":material/dashboard:",
@@ -28,7 +29,6 @@ SECTIONS = {
         "data_health": ":material/monitor_heart:",
     },
 }
-"""The menu: its headings, and the pages under each with their icons."""
 UNFILTERED = ("actions", "probe", "caches")
 
 st.set_page_config(page_title="Cachewise", page_icon="💾", layout="wide")

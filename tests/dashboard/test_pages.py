@@ -66,6 +66,7 @@ def test_a_page_shows_its_figures(name: str, lang: str, shown: Callable[[str, st
 
     assert not app.exception
     assert not app.error
+    assert app.main[0].type == "title"  # nothing stands above it
     assert app.title[0].value == catalogue(lang)[f"page.{name}.title"]
     assert len(app.metric) >= 3
     assert len(app.get("plotly_chart")) >= 2
