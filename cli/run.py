@@ -28,6 +28,7 @@ SERVER = Path(__file__).parents[1] / "dashboard" / "server.py"
 READY_WAIT_S = 60.0
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never bound by default
 SIMULATED_KEY = "sk-ant-sim-demo"  # accepted by the simulated API only
+SIMULATED_ADMIN_KEY = "sk-ant-sim-admin-demo"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -46,7 +47,9 @@ def command(port: int | None, address: str | None, demo: bool, no_collector: boo
     _port_is_free(address, port)
     children, environ = _children(settings, use_demo, address, port, no_collector), _environment(use_demo)
     if use_demo and not _reaches_claude(settings, environ):
-        children.insert(0, _simulated_claude(children[0].log.parent, environ))
+        from cli.demo import demo_root
+
+        children.insert(0, _simulated_claude(children[0].log.parent, demo_root(settings), environ))
     supervisor = Supervisor(children, environ)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
@@ -101,13 +104,17 @@ def _reaches_claude(settings: Settings, environ: Mapping[str, str]) -> bool:
     )
 
 
-def _simulated_claude(logs: Path, environ: dict[str, str]) -> Child:
-    """Give the demo's probe somebody to ask, who costs nothing and says that it is simulated."""
+def _simulated_claude(logs: Path, fleet: Path, environ: dict[str, str]) -> Child:
+    """Give the demo's probe and reconciliation somebody to ask, who costs nothing and says that it is simulated."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environ |= {"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}", "ANTHROPIC_API_KEY": SIMULATED_KEY}
-    command = [sys.executable, "-m", "simulator.messages", "--port", str(port)]
+    environ |= {
+        "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}",
+        "ANTHROPIC_API_KEY": SIMULATED_KEY,
+        "ANTHROPIC_ADMIN_KEY": SIMULATED_ADMIN_KEY,  # over a real one, which a simulator must never be sent
+    }
+    command = [sys.executable, "-m", "simulator.messages", "--port", str(port), "--fleet", str(fleet)]
     return Child("simulated Claude", command, logs / "claude.log")
 
 

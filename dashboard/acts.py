@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
-from core import fleet, probe, promises
+from core import fleet, probe, promises, reconcile
 from core.errors import CachewiseError, FixSettings
 from core.metrics.scope import Scope
 from core.promises.marks import key_of
@@ -94,6 +94,15 @@ def undo_mark(action_id: str) -> None:
         if promise.action_id == action_id:
             promises.undo(data.lake(), promise, actor=auth.actor(), now=datetime.now(UTC))
     data.versions.clear()
+
+
+def run_reconciliation(providers: Sequence[reconcile.Provider], start: date) -> None:
+    """Ask these providers for their figures since a UTC day and compare; kept, and told by the audit log."""
+    auth.require("operator")
+    try:
+        reconcile.run(data.configuration(), providers, start=start, actor=auth.actor(), lake=data.lake())
+    finally:
+        data.versions.clear()
 
 
 def _ready() -> None:

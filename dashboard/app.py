@@ -18,6 +18,7 @@ SECTIONS = {
         "cost": ":material/payments:",
         "savings": ":material/savings:",
         "prices": ":material/sell:",
+        "reconcile": ":material/balance:",
     },
     "act": {
         "actions": ":material/checklist:",
@@ -29,7 +30,7 @@ SECTIONS = {
         "data_health": ":material/monitor_heart:",
     },
 }
-UNFILTERED = ("actions", "probe", "caches")
+UNFILTERED = ("actions", "probe", "caches", "reconcile")
 
 st.set_page_config(page_title="Cachewise", page_icon="💾", layout="wide")
 

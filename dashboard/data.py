@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from collector import checkup
-from core import advice, fleet, metrics, misses, probe, promises, settings, ttl
+from core import advice, fleet, metrics, misses, probe, promises, reconcile, settings, ttl
 from core.metrics.scope import Scope
 from core.pricing import PriceBook, load_book
 from core.pricing.provenance import newest_check
@@ -333,6 +333,30 @@ def latest_probe() -> dict[str, Any] | None:
     return _probes("latest_run", versions())
 
 
+@st.cache_data(show_spinner=False, max_entries=4)
+def _bills(name: str, at: Versions, **more: Any) -> Any:
+    """Read what was reconciled; `at` is part of the key only."""
+    return getattr(reconcile, name)(_reader(), **more)
+
+
+def reconcilable() -> tuple[reconcile.Provider, ...]:
+    """Return the providers whose bill can be asked for, as configured; nothing is sent."""
+    chosen = configuration()
+    return () if reconcile.demo_problem(chosen) is not None else reconcile.configured(chosen)
+
+
+def latest_reconciliation(
+    provider: reconcile.Provider,
+) -> tuple[Mapping[str, Any], reconcile.Reconciliation] | None:
+    """Return the newest reconciliation with a provider and what it found, or None where there is none yet."""
+    return _bills("latest", versions(), provider=provider)
+
+
+def reconciliations() -> Rows:
+    """Return the reconciliations that were made, the newest first."""
+    return _bills("history", versions())
+
+
 def lake() -> Lake:
     """Return the tables for dashboard.acts, which writes the audit log."""
     return _lake()
@@ -351,6 +375,7 @@ def forget() -> None:
     _learn.clear()
     _fleet.clear()
     _probes.clear()
+    _bills.clear()
     _promises.clear()
     _realised.clear()
     versions.clear()

@@ -83,6 +83,13 @@ def percent(ratio: Number | None, *, places: int = 1) -> str:
     return text
 
 
+def signed_percent(ratio: Number | None) -> str:
+    """Return a difference as percent with its sign; no difference at all is 0 %, without one."""
+    if not ratio:
+        return percent(ratio)
+    return ("+" if ratio > 0 else "−") + percent(abs(ratio))
+
+
 def points(now: Number | None, before: Number | None, lang: Language) -> str | None:
     """Return the difference of two ratios in percentage points, or None where one is unknown."""
     if now is None or before is None:

@@ -15,7 +15,7 @@ from tests.support import fleet_lake
 from tests.support.rows import make_call, make_pass, make_unpriced_call, table_of
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
-WITHOUT_FIGURES = {"caches", "probe"}  # these act; they have tests of their own
+WITHOUT_FIGURES = {"caches", "probe", "reconcile"}  # these act; they have tests of their own
 PAGES = sorted({path.stem for path in (APP.parent / "app_pages").glob("[a-z]*.py")} - WITHOUT_FIGURES)
 OPERATE = {"actions", "calls", "live", "notes"}  # lists rather than figures; tests of their own look at what they show
 LANGUAGES = {"ko": ("ko-KR", "Asia/Seoul"), "en": ("en-GB", "Europe/Berlin")}
