@@ -22,7 +22,6 @@ from simulator.messages.errors import ApiError, authentication, invalid_request,
 ADMIN_KEY = "sk-ant-sim-admin-0000"
 KEY_PREFIX = "sk-ant-sim"
 BETA = "analytics-usage-cost-2026-08-24"
-SIMULATED_HEADER = "x-cachewise-simulated"
 _LONGEST = timedelta(days=31)
 _EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 _USAGE_GROUPS = (
@@ -89,7 +88,6 @@ def _endpoint(admin: Admin, answer: Answer) -> Callable[[Request], Awaitable[Res
         except ApiError as error:
             response = JSONResponse(error.body(request_id), status_code=error.status, headers=error.headers)
         response.headers["request-id"] = request_id
-        response.headers[SIMULATED_HEADER] = "true"
         return response
 
     return endpoint

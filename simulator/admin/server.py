@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from starlette.applications import Starlette
 
 from simulator.admin.app import ADMIN_KEY, Admin, routes
+from simulator.messages.app import Labelled
 from simulator.messages.server import serving
 
 
@@ -24,5 +25,5 @@ class RunningAdmin:
 @contextmanager
 def running_admin(admin: Admin, *, port: int = 0) -> Iterator[RunningAdmin]:
     """Serve while the block runs."""
-    with serving(Starlette(routes=routes(admin)), port=port) as url:
+    with serving(Labelled(Starlette(routes=routes(admin))), port=port) as url:
         yield RunningAdmin(url, admin)

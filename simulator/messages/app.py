@@ -44,7 +44,7 @@ def build_app(service: Service, *, more: Sequence[BaseRoute] = ()) -> ASGIApp:
         *more,
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_such_route})
-    return _Labelled(app)
+    return Labelled(app)
 
 
 async def stream_events(service: Service, call: Call, fault: Fault | None) -> AsyncIterator[dict[str, Any]]:
@@ -162,7 +162,7 @@ async def _no_such_route(request: Request, error: Exception) -> Response:
     return JSONResponse(refused.body(request_id), status_code=refused.status, headers={"request-id": request_id})
 
 
-class _Labelled:
+class Labelled:
     """Marks every response as simulated."""
 
     def __init__(self, app: ASGIApp) -> None:

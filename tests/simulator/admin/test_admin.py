@@ -1,7 +1,9 @@
 """The simulated Admin API keeps to the published schemas and limits, as the SDK's types have them."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -9,9 +11,13 @@ import pytest
 from anthropic.types.beta.organization.analytics.beta_analytics_cost_item import BetaAnalyticsCostItem
 from anthropic.types.beta.organization.analytics.beta_analytics_usage_item import BetaAnalyticsUsageItem
 
-from simulator.admin import ADMIN_KEY, RunningAdmin
+from simulator.admin import ADMIN_KEY, Admin, RunningAdmin, routes
 from simulator.admin.app import BETA
-from tests.support.billing import billed, truths
+from simulator.admin.fleet import FleetBill
+from simulator.messages import new_service
+from simulator.messages.app import build_app
+from simulator.messages.server import serving
+from tests.support.billing import NOW, billed, truths
 
 ORG = "/v1/organizations"
 DAYS = {"starting_at": "2026-11-17T00:00:00Z", "ending_at": "2026-11-20T00:00:00Z"}
@@ -118,3 +124,22 @@ def test_the_last_minutes_are_not_known_yet(admin: RunningAdmin) -> None:
     told = ask(admin, "analytics/usage", DAILY | {"limit": 1}).json()["data_refreshed_at"]
 
     assert datetime.fromisoformat(told) == datetime(2026, 11, 20, 14, 55, tzinfo=UTC)
+
+
+def test_a_demo_folder_is_billed_beside_the_messages_api(tmp_path: Path) -> None:
+    """`--fleet` serves the reports of a folder that grows, labelled once, at the address of the Messages API."""
+    folder = tmp_path / "truth"
+    folder.mkdir()
+    told = [json.dumps(truth) for truth in truths()]
+    admin = Admin(FleetBill(tmp_path), now=lambda: NOW)
+    with serving(build_app(new_service(), more=routes(admin))) as url:
+        asked = RunningAdmin(url, admin)
+        billed_calls = []
+        for count in (10, len(told)):
+            (folder / "2026-11-20T00.jsonl").write_text("\n".join(told[:count]) + "\n")
+            answer = ask(asked, "analytics/usage", DAILY | {"limit": 1000})
+            billed_calls.append(sum(row["usage"]["requests"] for row in answer.json()["data"]))
+
+    assert answer.headers.get_list("x-cachewise-simulated") == ["true"]
+    assert billed_calls[0] == 10
+    assert billed_calls[1] > 36
