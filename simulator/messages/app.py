@@ -169,6 +169,8 @@ class Labelled:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, with the label in the headers."""
+
         async def labelled(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", []), (SIMULATED_HEADER.encode(), b"true")]
