@@ -1,5 +1,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+# holds FOCUS files to the official validator, in an environment of its own in uv's cache
+JUDGE := tests/support/focus_judge.py
 # uv records whatever index the environment names; the lock must hold pypi.org only
 NO_INDEX := env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL
 export PYTHONUTF8 := 1
@@ -19,8 +21,9 @@ $(BIN)/uv:
 	@$(BIN)/uv sync -q --frozen --inexact --no-default-groups
 	@touch $@
 
-.venv/.dev: pyproject.toml uv.lock | $(BIN)/uv
+.venv/.dev: pyproject.toml uv.lock $(JUDGE).lock | $(BIN)/uv
 	@$(BIN)/uv sync -q --frozen --inexact --group dev
+	@$(BIN)/uv sync -q --locked --script $(JUDGE) || echo "No environment for $(JUDGE): its test will be skipped."
 	@touch $@ .venv/.run
 
 run: .venv/.run ## start the dashboard and the collector (PORT=8501; with nothing configured: the demo fleet)
@@ -47,6 +50,7 @@ format: .venv/.dev ## format the code
 
 lock: $(BIN)/uv ## resolve the dependencies again
 	@$(NO_INDEX) $(BIN)/uv lock $(ARGS)
+	@$(NO_INDEX) $(BIN)/uv lock $(ARGS) --script $(JUDGE)
 
 bench: .venv/.dev ## measure: ingest, page queries, bulk pricing (minutes)
 	@for script in $(filter-out %accuracy.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done

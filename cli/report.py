@@ -17,7 +17,7 @@ from cli.metrics import plain
 from core import settings
 from core.errors import FixSettings
 from core.pricing import load_book
-from core.reports import files
+from core.reports import files, focus
 from core.reports.request import Desk, Progress, Request, silent
 from core.reports.words import LANGUAGES, word
 from core.store.lake import Lake
@@ -32,9 +32,12 @@ from core.store.query import Reader
 @click.option("--by", default="day", show_default=True, metavar="NAMES", help="One row for each: comma between.")
 @click.option("--zone", default="UTC", show_default=True, help="Whose midnights bound the days.")
 @click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of its words.")
+@click.option("--billing-account", metavar="ID", help="Of FOCUS: whose invoice it is; logs do not tell.")
 @click.option("--out", default="-", show_default=True, metavar="FILE", help="Where to write; - is standard output.")
 @click.option("--json", "as_json", is_flag=True, help="Say as JSON what was written (needs --out FILE).")
-def command(form: str, by: str, zone: str, lang: Any, out: str, as_json: bool, **given: Any) -> None:
+def command(
+    form: str, by: str, zone: str, lang: Any, billing_account: str | None, out: str, as_json: bool, **given: Any
+) -> None:
     """Export the metrics, one row for each group and the total, exact to the last digit."""
     try:
         files.check_format(form)
@@ -44,13 +47,18 @@ def command(form: str, by: str, zone: str, lang: Any, out: str, as_json: bool, *
         raise Misuse("REP-003: --json tells what was written, but --out is standard output. Add --out FILE.")
     scope, groups = make_scope(given), parse_groups(by)
     chosen = settings.load()
-    request = Request(scope, tuple(groups), zone, lang, demo=chosen.demo)
+    request = Request(scope, tuple(groups), zone, lang, chosen.demo, billing_account)
     with Reader(Lake(chosen.lake_path)) as reader, progress_shown(lang) as progress:
         desk = Desk(reader, load_book(chosen.price_files))
         if out == "-":
-            files.send(desk, request, form, sys.stdout.buffer, progress=progress)
-            return
-        rows = files.write(desk, request, form, Path(out), progress=progress)
+            rows = files.send(desk, request, form, sys.stdout.buffer, progress=progress)
+        else:
+            rows = files.write(desk, request, form, Path(out), progress=progress)
+        left_out = focus.left_out(desk, request) if form.startswith("focus") else 0
+    if left_out:
+        click.echo(f"{left_out} calls have no price and are in no row.", err=True)
+    if out == "-":
+        return
     told = {"file": out, "format": form, "rows": rows, "from": scope.start, "to": scope.end}
     click.echo(json.dumps(plain(told)) if as_json else f"Wrote {rows} rows to {out}.")
 

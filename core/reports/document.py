@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -87,7 +87,7 @@ def _groupings(request: Request) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _by(request: Request, by: tuple[str, ...]) -> Request:
-    return Request(request.scope, by, request.zone, request.lang, request.demo, request.made_at)
+    return replace(request, by=by)
 
 
 def cover(desk: Desk, request: Request, total: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from core.errors import FixSettings
-from core.reports import csv, document, html, parquet, table, xlsx
+from core.metrics import summary
+from core.reports import csv, document, focus, html, parquet, table, xlsx
 from core.reports.request import Desk, Progress, Request, silent
 
 _BOM = b"\xef\xbb\xbf"
@@ -47,11 +48,19 @@ def _html(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> in
     return made.rows
 
 
+def _focus_parquet(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int:
+    total = table.flat(summary(desk.reader, request.scope))
+    told = {key.removeprefix("cover."): value for key, value in document.cover(desk, request, total)}
+    return focus.write_parquet(desk, request, told | {"focus_version": "1.0"}, out, progress)
+
+
 FORMS: dict[str, Form] = {
     "csv": Form(_csv, ".csv", "text/csv", mark=True),
     "parquet": Form(_parquet, ".parquet", "application/vnd.apache.parquet"),
     "xlsx": Form(_xlsx, ".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     "html": Form(_html, ".html", "text/html"),
+    "focus": Form(focus.write_csv, ".csv", "text/csv"),
+    "focus-parquet": Form(_focus_parquet, ".parquet", "application/vnd.apache.parquet"),
 }
 FORMATS = tuple(FORMS)
 

@@ -35,6 +35,7 @@ class Request:
     zone: str = "UTC"
     lang: Language = "en"
     demo: bool = False  # the tables are the demo fleet's: every format that can says so
+    billing_account: str | None = None  # of FOCUS: the logs do not tell whose invoice it is
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from cli.main import main
 from tests.support.lakes import fill
-from tests.support.rows import make_call
+from tests.support.rows import make_call, make_unpriced_call
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +59,16 @@ def test_standard_output_and_json(capfdbinary: pytest.CaptureFixture[bytes]) -> 
         "from": None,
         "to": None,
     }
+
+
+def test_calls_that_focus_cannot_hold_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A call without a price is in no row, and standard error says how many there are."""
+    fill(tmp_path / "data" / "tables", calls=[make_unpriced_call()])
+
+    assert run("report", "--format", "focus", "--billing-account", "org-7", "--out", "focus.csv") == 0
+
+    assert capsys.readouterr().err == "1 calls have no price and are in no row.\n"
+    assert ",org-7," in (tmp_path / "focus.csv").read_text()
 
 
 @pytest.mark.parametrize(

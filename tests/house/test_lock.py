@@ -4,12 +4,15 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
-def test_lock_names_only_the_public_index() -> None:
-    """Every address in uv.lock is pypi.org or files.pythonhosted.org."""
-    hosts = set(re.findall(r"https?://([^/\"\s]+)", (ROOT / "uv.lock").read_text()))
+@pytest.mark.parametrize("lock", ["uv.lock", "tests/support/focus_judge.py.lock"])
+def test_lock_names_only_the_public_index(lock: str) -> None:
+    """Every address in a lock file is pypi.org or files.pythonhosted.org."""
+    hosts = set(re.findall(r"https?://([^/\"\s]+)", (ROOT / lock).read_text()))
 
     assert hosts == {"pypi.org", "files.pythonhosted.org"}
 
