@@ -27,6 +27,8 @@ SECTIONS = {
         "caches": ":material/layers_clear:",
     },
     "data": {
+        "live": ":material/stream:",
+        "calls": ":material/list:",
         "data_health": ":material/monitor_heart:",
     },
 }

@@ -92,7 +92,7 @@ def stacked_cost(
     figure = go.Figure()
     for index, value in enumerate(shown):
         part = [row for row in rows if row[by] == value and row["cost_usd"] is not None]
-        ink.bars(figure, part, look.name(value), ink.group_colour(index), look)
+        ink.bars(figure, part, look.name(value), ink.group_colour(index), look, group=value)
     if rest:
         part = [row for row in rows if row[by] in rest and row["cost_usd"] is not None]
         ink.bars(figure, ink.sum_by_bucket(part), look.word("chart.others", n=len(rest)), ink.UNCACHED, look)
@@ -254,6 +254,7 @@ def cumulative(
             fill="tozeroy",
             fillcolor=ink.see_through(colour, 0.15),
             name=look.word(f"metric.{name}.label"),
+            customdata=[[row["bucket"].isoformat(), None] for row in summed],
             hovertemplate="$%{y:,.2f}<extra></extra>",
         )
     )
@@ -292,6 +293,7 @@ def signed_bars(rows: Sequence[Row], by: str, name: str, look: Look, *, height: 
             y=[look.name(row[by]) for row in known],
             orientation="h",
             marker={"color": [ink.LOSS if row[name] < 0 else ink.GAIN for row in known]},
+            customdata=[[None, row[by]] for row in known],
             text=[fmt.money(row[name], signed=True) for row in known],
             textposition="outside",
             cliponaxis=False,

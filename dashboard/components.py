@@ -24,7 +24,7 @@ from dashboard.i18n import Language, known, language, t
 _BEHIND = timedelta(minutes=20)
 _WHOLE_TABLE = 20
 _TEXTS = ("text", "short", "wide")
-_CHART_CONFIG = {
+CHART_CONFIG = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
     "responsive": True,
@@ -78,8 +78,29 @@ def freshness_badge() -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         text, icon, colour = freshness_words(rows, now, begun=begun)
         st.badge(text, icon=icon, color=colour, help=t("fresh.help"))
+        if begun:
+            pulse()
         if newer and st.button(t("fresh.newer"), icon=":material/refresh:", type="tertiary", key="newer"):
             st.rerun(scope="app")
+
+
+def pulse() -> None:
+    """Say how many calls come a minute and what was spent today, beside the freshness they are measured by."""
+    told, zone = data.pulse(filters.zone()), filters.zone()
+    n = f"{told['calls_per_minute']:,.1f}"
+    st.badge(
+        t("pulse.calls", n=n, until=fmt.clock(told["until"], zone)[:5]),
+        icon=":material/speed:",
+        color="gray",
+        help=t("pulse.calls.help", start=fmt.moment(told["from"], zone), until=fmt.moment(told["until"], zone)),
+    )
+    priced, calls = fmt.count(told["priced_calls"]), fmt.count(told["calls"])
+    st.badge(
+        fmt.dollars_in_markdown(t("pulse.spend", usd=fmt.money(told["cost_usd"]))),
+        icon=":material/payments:",
+        color="gray",
+        help=t("pulse.spend.help", since=fmt.moment(told["since"], zone), priced=priced, calls=calls),
+    )
 
 
 def freshness_words(rows: Rows, now: datetime, *, begun: bool) -> tuple[str, str, Any]:
@@ -270,6 +291,10 @@ def show_card(card: kpis.Card, view: filters.View) -> None:
             chart_type="area",
         )
         st.caption(card.parts or "\u00a0")
+        if card.calls is not None:
+            st.page_link(
+                "app_pages/calls.py", label=t("drill.calls"), icon=":material/list:", query_params=dict(card.calls)
+            )
 
 
 def compared_with(view: filters.View) -> str:
@@ -328,10 +353,10 @@ def section(name: str, *, rows: Rows | None = None, metric: str | None = None, *
 def chart(drawn: ink.Chart, *, key: str, on_select: Callable[[], None] | None = None) -> None:
     """Draw a figure with its alternative text; `on_select` is called when a point is picked."""
     if on_select is None:
-        st.plotly_chart(drawn.figure, key=key, config=_CHART_CONFIG, alt=drawn.alt)
+        st.plotly_chart(drawn.figure, key=key, config=CHART_CONFIG, alt=drawn.alt)
         return
     st.plotly_chart(
-        drawn.figure, key=key, config=_CHART_CONFIG, alt=drawn.alt, on_select=on_select, selection_mode="points"
+        drawn.figure, key=key, config=CHART_CONFIG, alt=drawn.alt, on_select=on_select, selection_mode="points"
     )
 
 
@@ -345,12 +370,14 @@ def look(view: filters.View) -> ink.Look:
     return ink.Look(language(), view.zone, view.bucket)
 
 
-def table(rows: Rows, columns: Sequence[Column], *, key: str, alt: str) -> None:
-    """Draw rows as a sortable table; what is unknown is a dash."""
+def table(rows: Rows, columns: Sequence[Column], *, key: str, alt: str, pick: bool = False) -> list[int]:
+    """Draw rows as a sortable table; what is unknown is a dash. `pick`: a row can be chosen; return which are."""
     lang = language()
     shown = [{column.name: _plain(row.get(column.name), column.kind, lang) for column in columns} for row in rows]
-    st.dataframe(
+    event = st.dataframe(
         shown,
+        on_select="rerun" if pick else "ignore",
+        selection_mode="single-row",
         column_config={
             column.name: _config(column, [row[column.name] for row in shown], many=len(columns) > 6)
             for column in columns
@@ -362,6 +389,7 @@ def table(rows: Rows, columns: Sequence[Column], *, key: str, alt: str) -> None:
         key=key,
         alt=alt,
     )
+    return [row for row in event["selection"]["rows"] if row < len(rows)] if pick else []
 
 
 def _plain(value: Any, kind: str, lang: Language) -> Any:

@@ -5,7 +5,7 @@ Entries are keyed by the tables' versions, so new rows are seen at the next run 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -29,6 +29,8 @@ Rows = list[dict[str, Any]]
 _ENTRIES = 256
 _SAME_MOMENT_S = 5
 _SLOW_S = 600
+_JUDGED_S = 60
+_LATELY = timedelta(hours=2)
 
 
 @st.cache_resource(show_spinner=False)
@@ -114,6 +116,45 @@ def freshness() -> Rows:
 def ingest_series(scope: Scope, *, bucket: str, zone: str) -> Rows:
     """Return lines by outcome, late events and lag over time."""
     return _cached("ingest_series", scope, bucket=bucket, zone=zone)
+
+
+def calls(scope: Scope, which: metrics.Which, *, limit: int, order: str = "ts desc") -> Rows:
+    """Return single calls of a scope."""
+    return _cached("calls_page", scope, limit=limit, order=order, which=which).to_pylist()
+
+
+def calls_total(scope: Scope, which: metrics.Which) -> dict[str, Any]:
+    """Return what single calls of a scope add up to."""
+    return _cached("calls_total", scope, which=which)
+
+
+def latest_calls(scope: Scope, limit: int) -> Rows:
+    """Return the newest calls that match the scope's filters; few days are read, however long the history is."""
+    newest = options().get("last_ts")
+    return [] if newest is None else _cached("latest_calls", scope, limit=limit, newest=newest).to_pylist()
+
+
+@st.cache_data(ttl=_JUDGED_S, show_spinner=False, max_entries=1)
+def recent_causes() -> dict[str, dict[str, Any]]:
+    """Return what the miss ledger says of each call of the last two hours, by call id; at most a minute old."""
+    newest = options().get("last_ts")
+    if newest is None:
+        return {}
+    traffic = load(_reader(), Scope(start=newest - _LATELY), book())
+    return misses.by_call(traffic, misses.of_traffic(traffic))
+
+
+def pulse(zone: str) -> dict[str, Any]:
+    """Return calls a minute as far as the data is known, and dollars since the viewer's midnight."""
+    now, rows = _moment(), freshness()
+    known = [row["complete_until"] for row in rows if row.get("complete_until")]
+    until = min([now, *known]) if known else options().get("last_ts") or now
+    return _pulse(versions(), now, until, zone)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _pulse(at: Versions, now: datetime, until: datetime, zone: str) -> dict[str, Any]:
+    return metrics.pulse(_reader(), now, until, zone)
 
 
 def price_rows(scope: Scope) -> Rows:
@@ -203,6 +244,28 @@ def missed_calls(scope: Scope, *, cause: str, engine: str | None, every: bool, l
         same = pc.is_null(picked["engine"]) if engine is None else pc.equal(picked["engine"], engine)
         picked = picked.filter(same)
     return picked.slice(max(0, picked.num_rows - limit)).to_pylist()[::-1], picked.num_rows
+
+
+def calls_of_cause(
+    scope: Scope, cause: str, *, start: datetime | None, end: datetime | None, limit: int
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Return the newest calls under a cause within [start, end) by id, and what all of them missed together."""
+    lines, _ = _study(versions(), scope)
+    picked = lines.filter(pc.equal(lines["cause"], cause))
+    if start is not None:
+        picked = picked.filter(pc.greater_equal(picked["ts"], pa.scalar(start, lines["ts"].type)))
+    if end is not None:
+        picked = picked.filter(pc.less(picked["ts"], pa.scalar(end, lines["ts"].type)))
+    newest = picked.slice(max(0, picked.num_rows - limit))["call_id"].to_pylist()
+    return tuple(newest), misses.total(picked)
+
+
+def causes_of(scope: Scope, call_ids: Collection[str]) -> dict[str, str]:
+    """Return the cause of what the prefix of each call missed; a call that is not in it missed nothing there."""
+    lines, _ = _study(versions(), scope)
+    tail = pc.not_equal(lines["cause"], "dynamic_tail")
+    mine = lines.filter(pc.and_(tail, pc.is_in(lines["call_id"], pa.array(list(call_ids), pa.string()))))
+    return dict(zip(mine["call_id"].to_pylist(), mine["cause"].to_pylist(), strict=True))
 
 
 def policies(scope: Scope) -> Rows:
@@ -378,6 +441,8 @@ def forget() -> None:
     _bills.clear()
     _promises.clear()
     _realised.clear()
+    recent_causes.clear()
+    _pulse.clear()
     versions.clear()
 
 

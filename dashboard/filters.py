@@ -122,6 +122,13 @@ def _shift(length: timedelta) -> timedelta:
     return timedelta(days=-(-length // timedelta(days=1)))
 
 
+def bucket_end(start: datetime, view: View) -> datetime:
+    """Return where a bucket that starts there ends: days end at the viewer's next midnight, whatever the clocks do."""
+    if view.bucket == "day":
+        return _midnight(start.astimezone(ZoneInfo(view.zone)).date() + timedelta(days=1), view.zone)
+    return start + BUCKET_SIZE[view.bucket]
+
+
 def build(chosen: Mapping[str, Any], *, now: datetime, zone: str, first_ts: datetime | None = None) -> View:
     """Turn the widgets' values into a view. `chosen` holds `range`, `dates` and a list for each dimension."""
     preset = chosen.get("range") or DEFAULT_PRESET

@@ -125,14 +125,17 @@ def line(
     """Draw one line over time, broken where buckets are missing."""
     times: list[datetime] = []
     values: list[Any] = []
+    starts: list[list[str | None]] = []  # of each point's bucket: what a click on it is about
     step = BUCKET_SIZE[look.bucket] * 1.5
     for row in points:
         now = look.local(row["bucket"])
         if times and now - times[-1] > step:
             times.append(times[-1] + BUCKET_SIZE[look.bucket])
             values.append(None)  # nothing happened here: a gap, not a straight line
+            starts.append([None, None])
         times.append(now)
         values.append(row[name])
+        starts.append([row["bucket"].isoformat(), None])
     figure.add_scatter(
         x=times,
         y=values,
@@ -141,6 +144,7 @@ def line(
         line={"color": colour, "width": 2, "dash": dash},
         marker={"size": 5},
         connectgaps=False,
+        customdata=starts,
         hovertemplate=hover,
     )
 
@@ -158,8 +162,8 @@ def before(
         name=plain_words(told.label),
         mode="lines",
         line={"color": see_through(colour, 0.75), "width": 1.5, "dash": "dash"},
-        customdata=[look.when(row["was"]) for row in points],
-        hovertemplate=form + " · %{customdata}",
+        customdata=[[row["was"].isoformat(), None, look.when(row["was"])] for row in points],
+        hovertemplate=form + " · %{customdata[2]}",
     )
     own = [{**row, "bucket": row["was"]} for row in points]
     return trend(own, name, told.label, look, show)
@@ -170,13 +174,16 @@ def plain_words(text: str) -> str:
     return fmt.plotly_safe(text)
 
 
-def bars(figure: go.Figure, rows: Sequence[Row], label: str, colour: str, look: Look) -> None:
-    """Draw one series of cost bars over time."""
+def bars(
+    figure: go.Figure, rows: Sequence[Row], label: str, colour: str, look: Look, *, group: str | None = None
+) -> None:
+    """Draw one series of cost bars over time; `group` is what a click on one is about."""
     figure.add_bar(
         x=[look.local(row["bucket"]) for row in rows],
         y=[row["cost_usd"] for row in rows],
         name=label,
         marker={"color": colour},
+        customdata=[[row["bucket"].isoformat(), group] for row in rows],
         hovertemplate="$%{y:,.4f}",
     )
 

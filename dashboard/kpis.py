@@ -10,11 +10,23 @@ from core.metrics.catalog import METRICS
 from dashboard import format as fmt
 from dashboard import ink
 from dashboard.answer import caching_in_use
+from dashboard.call_choice import asked
 from dashboard.i18n import Language, translate
 
 Kind = Literal["money", "ratio", "ms", "tokens", "count", "times"]
 Source = Literal["calls", "store", "times"]
 Row = Mapping[str, Any]
+
+
+CALLS_BEHIND: dict[str, Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("cost_usd", "net_savings_usd", "gross_savings_usd", "write_premium_usd", "cost_per_request_usd"),
+        asked(status="ok", priced="yes"),
+    ),
+    **dict.fromkeys(("token_hit_rate", "request_hit_rate", "write_amortization"), asked(status="ok")),
+    "price_coverage": asked(status="ok", priced="no"),
+}
+"""The calls a figure was made of, as the Calls page takes it from its address; of the coverage, those it lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,7 @@ class Card:
     parts: str
     help: str
     spark: list[float] | None
+    calls: Mapping[str, str] | None = None  # the address of the calls behind it
 
 
 def _is_cache_rate(name: str) -> bool:
@@ -70,6 +83,7 @@ def card(kpi: Kpi, total: Row, before: Row | None, series: Sequence[Row], lang: 
         parts=parts(kpi, total, lang),
         help=formula_help(kpi.name, lang),
         spark=ink.spark(series, kpi.spark) if kpi.spark and now is not None else None,
+        calls=CALLS_BEHIND.get(kpi.name) if now is not None else None,
     )
 
 

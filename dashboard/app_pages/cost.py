@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import address, charts, components, data
+from dashboard import address, charts, components, data, drill
 from dashboard.i18n import language, t, translate
 from dashboard.kpis import Kpi
 
@@ -38,7 +38,8 @@ with components.section("cost.over_time", rows=stacked, metric="cost_usd", by=t(
         components.unknown("unknown.no_price")
     else:
         marks, then = data.markers(scope), components.before(data.series, view)
-        components.chart(charts.stacked_cost(stacked, by, look, markers=marks, before=then), key="cost_over_time")
+        drawn = charts.stacked_cost(stacked, by, look, markers=marks, before=then)
+        drill.chart(drawn, view, by=by, key="cost_over_time", priced="yes")
 
 left, right = st.columns(2)
 points = data.series(scope, bucket=view.bucket, zone=view.zone).to_pylist()
@@ -52,7 +53,7 @@ with right, components.section("cost.parts", rows=[total]):
 
 groups = data.breakdown(scope, by)
 with components.section("cost.table", rows=groups, by=t(f"col.{by}").lower()):
-    components.table(
+    drill.table(
         groups,
         [
             components.Column(by, "text", f"col.{by}"),
@@ -66,6 +67,8 @@ with components.section("cost.table", rows=groups, by=t(f"col.{by}").lower()):
             components.Column("cache_write_1h_tokens", "tokens"),
             components.Column("output_tokens", "tokens"),
         ],
+        view,
+        by=by,
         key="cost_table",
         alt=t("cost.table.title", by=t(f"col.{by}").lower()),
     )

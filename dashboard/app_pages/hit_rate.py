@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import answer, charts, components, data
+from dashboard import answer, charts, components, data, drill
 from dashboard.i18n import t
 from dashboard.kpis import Kpi
 
@@ -33,10 +33,10 @@ else:
     with components.section("hit_rate.over_time", rows=points, metric="token_hit_rate"):
         rates, then = ["token_hit_rate", "request_hit_rate"], components.before(data.series, view)
         drawn = charts.ratio_lines(points, rates, look, markers=data.markers(scope), before=then)
-        components.chart(drawn, key="claude_over_time")
+        drill.chart(drawn, view, key="claude_over_time", status="ok")
     by_engine = data.breakdown(scope, "engine")
     with components.section("hit_rate.by_engine", rows=by_engine):
-        components.table(
+        drill.table(
             by_engine,
             [
                 components.Column("engine", "text", "col.engine"),
@@ -48,6 +48,8 @@ else:
                 components.Column("request_hit_rate", "ratio"),
                 components.Column("write_amortization", "times"),
             ],
+            view,
+            by="engine",
             key="claude_by_engine",
             alt=t("hit_rate.by_engine.title"),
         )

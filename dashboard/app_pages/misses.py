@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import components, data, miss_charts, miss_words
+from dashboard import components, data, drill, miss_charts, miss_words
 from dashboard import format as fmt
 from dashboard.i18n import language, t
 
@@ -131,6 +131,7 @@ with components.section("misses.calls", rows=calls):
             alt=t("misses.calls.title"),
         )
         st.caption(t("misses.calls.shown", shown=fmt.count(len(calls)), n=fmt.count(n_calls)))
+        drill.link(t("misses.calls.more"), cause=cause)
 
 points = data.miss_series(scope, bucket=view.bucket, zone=view.zone).to_pylist()
 with components.section("misses.trend", rows=points):

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import answer, charts, components, data, first_screen
+from dashboard import answer, charts, components, data, drill, first_screen
 from dashboard.i18n import t
 from dashboard.kpis import Kpi
 
@@ -34,13 +34,13 @@ with right, components.section("overview.read_share", rows=points, metric="token
         marks = data.markers(view.scope())
         then = components.before(data.series, view)
         drawn = charts.ratio_lines(points, ["token_hit_rate"], look, markers=marks, before=then, height=320)
-        components.chart(drawn, key="overview_read_share")
+        drill.chart(drawn, view, key="overview_read_share", status="ok")
 
 first_screen.why_and_what_to_do(view)
 
 engines = data.breakdown(view.scope(), "engine")
 with components.section("overview.engines", rows=engines):
-    components.table(
+    drill.table(
         engines,
         [
             components.Column("engine", "text", "col.engine"),
@@ -52,6 +52,8 @@ with components.section("overview.engines", rows=engines):
             components.Column("token_hit_rate", "ratio"),
             components.Column("request_hit_rate", "ratio"),
         ],
+        view,
+        by="engine",
         key="overview_engines",
         alt=t("overview.engines.title"),
     )

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import answer, charts, components, data
+from dashboard import answer, charts, components, data, drill
 from dashboard.i18n import t
 from dashboard.kpis import Kpi
 
@@ -32,17 +32,18 @@ points = data.series(scope, bucket=view.bucket, zone=view.zone).to_pylist()
 with right, components.section("savings.cumulative", rows=points, metric="net_savings_usd"):
     marks, then = data.markers(scope), components.before(data.series, view)
     drawn = charts.cumulative(points, "net_savings_usd", look, markers=marks, before=then, height=320)
-    components.chart(drawn, key="savings_cumulative")
+    drill.chart(drawn, view, key="savings_cumulative", priced="yes")
 
 engines = data.breakdown(scope, "engine")
 losing = [row for row in engines if row["net_savings_usd"] is not None and row["net_savings_usd"] < 0]
 with components.section("savings.by_engine", rows=engines, metric="net_savings_usd"):
     if losing:
         st.warning(t("savings.losing", n=len(losing)), icon=":material/trending_down:")
-    components.chart(charts.signed_bars(engines, "engine", "net_savings_usd", look), key="savings_by_engine")
+    drawn = charts.signed_bars(engines, "engine", "net_savings_usd", look)
+    drill.chart(drawn, view, by="engine", key="savings_by_engine", priced="yes")
 
 with components.section("savings.amortization", rows=engines, metric="write_amortization"):
-    components.table(
+    drill.table(
         engines,
         [
             components.Column("engine", "text", "col.engine"),
@@ -54,6 +55,9 @@ with components.section("savings.amortization", rows=engines, metric="write_amor
             components.Column("net_savings_usd", "money"),
             components.Column("no_cache_cost_usd", "money"),
         ],
+        view,
+        by="engine",
+        priced="yes",
         key="savings_table",
         alt=t("savings.amortization.title"),
     )

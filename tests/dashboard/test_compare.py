@@ -31,7 +31,7 @@ def test_the_line_before_is_dashed_and_tells_its_own_days() -> None:
 
     assert (line.line.dash, line.name) == ("dash", "vs prior 7 days")
     assert [moment.day for moment in line.x] == [15, 16]
-    assert list(line.customdata) == ["2026-11-08", "2026-11-09"]
+    assert [point[2] for point in line.customdata] == ["2026-11-08", "2026-11-09"]
     assert "vs prior 7 days" in alt and "2026-11-08" in alt and "40.0%" in alt
 
 

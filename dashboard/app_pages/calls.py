@@ -1,0 +1,98 @@
+"""Calls: the single calls behind any figure, what they add up to, and all of them as CSV."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from core.metrics.drilldown import MOST_ROWS, Which
+from dashboard import address, call_choice, call_rows, components, data, kpis, miss_words
+from dashboard import format as fmt
+from dashboard.download import csv_bytes
+from dashboard.i18n import known, language, t, translate
+from dashboard.kpis import Kpi
+
+SHOWN = 500
+FIGURES = (
+    Kpi("cost_usd", "money", over="priced_calls"),
+    Kpi("net_savings_usd", "money", over="no_cache_cost_usd"),
+    Kpi("token_hit_rate", "ratio"),
+)
+
+view = components.open_page()
+lang = language()
+options = {**call_choice.CHOICES, "order": tuple(call_choice.ORDERS)}
+for name, values in options.items():
+    address.recall(call_choice.key_of(name), values, values[0])
+by_cause = st.session_state["calls_cause"] != call_choice.ANY
+for column, (name, values) in zip(st.columns(len(options)), options.items(), strict=True):
+    column.selectbox(
+        t(f"calls.{name}"),
+        values,
+        format_func=lambda value, name=name: known(lang, f"calls.{name}.{value}", miss_words.cause(value, lang)),
+        key=call_choice.key_of(name),
+        disabled=by_cause and name in ("status", "priced", "read"),
+        help=t("calls.by_cause.help") if by_cause and name in ("status", "priced", "read") else None,
+    )
+address.publish({call_choice.key_of(name): values[0] for name, values in options.items()})
+chosen = {name: st.session_state[call_choice.key_of(name)] for name in options}
+
+span = call_choice.span(st.query_params.to_dict())
+scope = view.scope()
+if span:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        words = t("calls.span", start=fmt.moment(span[0], view.zone), end=fmt.moment(span[1], view.zone))
+        st.badge(words, icon=":material/schedule:", color="blue")
+        if st.button(t("calls.span.drop"), type="tertiary", icon=":material/close:", key="calls_span_drop"):
+            del st.query_params["from"], st.query_params["to"]
+            st.rerun()
+
+if by_cause:
+    start, end = span or (None, None)
+    ids, missed = data.calls_of_cause(scope, chosen["cause"], start=start, end=end, limit=MOST_ROWS)
+    which = Which(call_ids=ids[-SHOWN:] if chosen["order"] == "newest" else ids)
+    everything, n = Which(call_ids=ids), missed["calls"]
+    st.markdown(t(f"meaning.{chosen['cause']}"))
+    with st.grid(3, gap="small"):
+        components.fact(t("calls.fact.calls"), fmt.count(n), "")
+        components.fact(t("misses.fact.tokens"), fmt.tokens(missed["tokens"], lang), t("calls.fact.missed.note"))
+        components.fact(t("misses.fact.usd"), fmt.money(missed["usd"]), t("calls.fact.missed.note"))
+else:
+    scope = replace(scope, start=span[0], end=span[1]) if span else scope
+    which = everything = call_choice.which(chosen)
+    total = data.calls_total(scope, which)
+    n = total["calls"] + total["failed_calls"]
+    with st.grid(4, gap="small"):
+        failed = t("calls.fact.failed", n=fmt.count(total["failed_calls"]))
+        components.fact(t("calls.fact.calls"), fmt.count(total["calls"]), failed)
+        for kpi in FIGURES:
+            components.show_card(replace(kpis.card(kpi, total, None, [], lang), calls=None), view)
+
+calls = data.calls(scope, which, limit=SHOWN, order=call_choice.ORDERS[chosen["order"]])
+if by_cause:
+    causes = dict.fromkeys((call["call_id"] for call in calls), chosen["cause"])
+elif st.toggle(t("calls.judge"), key="calls_judge", help=t("calls.judge.help")):
+    causes = data.causes_of(view.scope(), [call["call_id"] for call in calls])
+else:
+    causes = None
+told = []
+for call in calls:
+    cause = fmt.UNKNOWN if causes is None else causes.get(call["call_id"])
+    words = translate(lang, "calls.cause.none") if cause is None else miss_words.cause(cause, lang)
+    told.append(call_rows.row(call, words, lang))
+
+with components.section("calls.table"):
+    if not told:
+        st.info(t("calls.none"), icon=":material/search_off:")
+        st.stop()
+    components.table(told, call_rows.COLUMNS, key="calls", alt=t("calls.table.title"))
+    st.caption(t("misses.calls.shown", shown=fmt.count(len(told)), n=fmt.count(n)))
+    st.download_button(
+        t("calls.csv", n=fmt.count(min(n, MOST_ROWS))),
+        data=lambda: csv_bytes(data.calls(scope, everything, limit=MOST_ROWS), call_rows.CSV_COLUMNS),
+        file_name="cachewise-calls.csv",
+        mime="text/csv",
+        on_click="ignore",
+        icon=":material/download:",
+        key="csv_calls",
+        help=t("calls.csv.help", most=fmt.count(MOST_ROWS)),
+    )

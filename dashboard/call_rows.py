@@ -1,0 +1,55 @@
+"""Single calls as rows of a table: numbers, states in words, never a prompt or an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.store.schema import TABLES
+from dashboard import miss_words
+from dashboard.components import Column
+from dashboard.i18n import Language, translate
+
+CSV_COLUMNS = tuple(name for name in TABLES["calls"].names if name not in ("date", "check_keys", "row_rank"))
+COLUMNS = (
+    Column("ts", "moment", "col.ts"),
+    Column("engine", "word", "col.engine"),
+    Column("state", "word", "col.call_status"),
+    Column("cost_usd", "money"),
+    Column("prompt_tokens", "tokens"),
+    Column("cache_read_tokens", "tokens"),
+    Column("read_share", "ratio", "col.read_share"),
+    Column("output_tokens", "tokens"),
+    Column("cause", "text", "col.cause"),
+    Column("model", "text", "col.model"),
+    Column("provider", "word", "col.provider"),
+    Column("function_version", "word", "col.function_version"),
+    Column("latency_ms", "ms", "col.latency_ms"),
+    Column("ttft_ms", "ms", "col.ttft_ms"),
+    Column("net_savings_usd", "money"),
+    Column("price_reason", "text", "col.reason"),
+    Column("call_id", "text", "col.call_id"),
+)
+LIVE = ("ts", "engine", "state", "model", "cost_usd", "prompt_tokens", "read_share", "cause", "function_version")
+
+
+def row(call: Mapping[str, Any], cause: str, lang: Language) -> dict[str, Any]:
+    """Return a call with its read share, its state and the cause of what it missed, in words."""
+    prompt, read = call["prompt_tokens"], call["cache_read_tokens"]
+    failed = call["status"] == "error"
+    return {
+        **call,
+        "read_share": read / prompt if prompt and read is not None else None,
+        "state": translate(lang, "calls.failed" if failed else "calls.ok"),
+        "cause": cause,
+    }
+
+
+def cause_words(call_id: str, judged: Mapping[str, Mapping[str, Any]], call: Mapping[str, Any], lang: Language) -> str:
+    """Return why a call's prefix missed, that it did not, or that nobody has judged it yet."""
+    if call["status"] == "error":
+        return translate(lang, "calls.cause.failed")
+    told = judged.get(call_id)
+    if told is None:
+        return translate(lang, "calls.cause.not_yet")
+    return miss_words.cause(told["cause"], lang) if told["cause"] else translate(lang, "calls.cause.none")

@@ -1,0 +1,207 @@
+"""From any figure to its calls and back to the same total; the live tail; the strip on every page."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.misses import CAUSE_ORDER
+from core.store.lake import Lake
+from dashboard import call_choice, data, kpis
+from dashboard import format as fmt
+from dashboard.i18n import catalogue
+from tests.support import fleet_lake
+from tests.support.rows import make_call, make_pass, table_of
+from tests.support.screens import APP, LANGUAGES, opened, words
+
+NOW = datetime.now(UTC)
+MINUTE = timedelta(minutes=1)
+both_languages = pytest.mark.parametrize("lang", LANGUAGES)
+
+
+@pytest.fixture
+def shown(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small fleet is what pages show."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
+
+
+def arrived(page: str, told: dict[str, str], **state: Any) -> AppTest:
+    """Open a page by an address."""
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    app.context = {"locale": "en-GB", "timezone": "Europe/Berlin"}
+    for key, value in told.items():
+        app.query_params[key] = value
+    for key, value in state.items():
+        app.session_state[key] = value
+    app.switch_page(f"app_pages/{page}.py")
+    return app.run()
+
+
+def figures(app: AppTest) -> dict[str, str]:
+    """Every key figure by its label."""
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def listed(app: AppTest) -> Any:
+    """The table of calls."""
+    return next(table.value for table in app.dataframe if "call_id" in table.value.columns)
+
+
+@pytest.mark.usefixtures("shown")
+@pytest.mark.parametrize(
+    ("where", "name"), [("overview", "net_savings_usd"), ("cost", "cost_usd"), ("hit_rate", "token_hit_rate")]
+)
+def test_the_calls_behind_a_figure_add_up_to_it(where: str, name: str) -> None:
+    """The link below a key figure leads to calls whose total is the figure."""
+    label = catalogue("en")[f"metric.{name}.label"]
+
+    assert figures(arrived("calls", dict(kpis.CALLS_BEHIND[name])))[label] == figures(opened(where))[label]
+
+
+@pytest.mark.usefixtures("shown")
+@both_languages
+def test_calls_are_listed_without_content(lang: str) -> None:
+    """Time, engine, cost, tokens and state of each call in the viewer's language; hostile names are inert."""
+    app = opened("calls", lang)
+
+    assert not app.exception
+    assert app.title[0].value == catalogue(lang)["page.calls.title"]
+    assert {"ts", "engine", "state", "cost_usd", "read_share"} <= set(listed(app).columns)
+    assert fleet_lake.HOSTILE not in words(app)
+
+
+@pytest.mark.usefixtures("shown")
+@pytest.mark.parametrize(
+    ("told", "column", "values"),
+    [
+        ({"status": "failed"}, "state", {"failed"}),
+        ({"priced": "no"}, "cost_usd", set()),
+        ({"read": "yes"}, "engine", {"tutor"}),
+        ({"cause": "dynamic_tail"}, "cause", {"Dynamic tail"}),
+    ],
+)
+def test_choices_come_from_the_address(told: dict[str, str], column: str, values: set[str]) -> None:
+    """State, price, cache and cause narrow the list as the address says."""
+    calls = listed(arrived("calls", call_choice.asked(**told)))
+
+    assert len(calls)
+    assert set(calls[column].dropna()) == values
+
+
+@pytest.mark.usefixtures("shown")
+def test_a_cause_misses_what_the_misses_page_says() -> None:
+    """The total under a cause is the ledger's."""
+    row = opened("misses").dataframe[0].value.iloc[0]
+    cause = next(name for name in CAUSE_ORDER if catalogue("en")[f"cause.{name}"] == row["cause"])
+    app = arrived("calls", call_choice.asked(cause=cause))
+
+    assert figures(app)["Calls"] == f"{row['calls']:,.0f}"
+    assert figures(app)["Missed tokens"].startswith(fmt.compact(row["tokens"], "en"))
+
+
+@pytest.mark.usefixtures("shown")
+def test_a_stretch_of_time_can_be_dropped() -> None:
+    """A point of a chart leads to its own hour; one click shows the whole range again. Nonsense is no stretch."""
+    end = NOW.replace(minute=0, second=0, microsecond=0) - timedelta(hours=24)
+    app = arrived("calls", call_choice.asked(start=end - timedelta(hours=5), end=end))
+    some = len(listed(app))
+    stamps = listed(app)["ts"]
+
+    assert stamps.min() >= end - timedelta(hours=5) and stamps.max() < end
+    app.button(key="calls_span_drop").click().run()
+    assert len(listed(app)) > some
+    assert not arrived("calls", {"from": "yesterday", "to": "<b>"}).exception
+
+
+@pytest.mark.usefixtures("shown")
+def test_a_picked_bar_leads_to_its_engine_and_hour() -> None:
+    """A click on a chart offers its calls, and keeping only that engine filters every page."""
+    bucket = NOW.replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
+    point = {"curve_number": 0, "point_index": 0, "customdata": [bucket, "tutor"]}
+    app = arrived("cost", {}, cost_over_time={"selection": {"points": [point]}})
+    assert "tutor · " in words(app).replace("\\", "")
+
+    app.button(key="keep_cost_over_time").click().run()
+
+    assert not app.exception
+    assert app.multiselect(key="engine").value == ["tutor"]
+
+
+@pytest.mark.usefixtures("shown")
+def test_a_row_leads_to_its_calls() -> None:
+    """A chosen row of a breakdown opens the calls of its engine."""
+    app = arrived("overview", {}, overview_engines={"selection": {"rows": [0], "columns": [], "cells": []}})
+    engine = app.dataframe[0].value["engine"][0]
+    app.button(key="see_overview_engines").click().run()
+
+    assert not app.exception
+    assert app.title[0].value == "Calls"
+    assert set(listed(app)["engine"]) == {engine}
+
+
+@pytest.fixture
+def stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """A service that is called now: a first write, reads, and one that fails to find its entry."""
+    lake = Lake(tmp_path / "tables")
+    told = {"input_tokens": 50, "prefix_fingerprint": "aaaa", "latency_ms": 900.0, "ttft_ms": 300.0}
+    written = {"cache_read_tokens": 0, "cache_write_1h_tokens": 5000}
+    rows = [make_call(call_id="first", ts=NOW - 90 * MINUTE, **told, **written)]
+    rows += [make_call(call_id=f"hit{n}", ts=NOW - n * MINUTE, cache_read_tokens=5000, **told) for n in range(2, 6)]
+    lake.commit("calls", table_of("calls", rows))
+    lake.commit("ingest_passes", table_of("ingest_passes", [make_pass(ts=NOW, complete_until=NOW)]))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+    return lake
+
+
+@both_languages
+def test_the_tail_shows_the_newest_on_top_with_its_cause(stream: Lake, lang: str) -> None:
+    """Each call with cost, read share and cause; one that came after the last judgement is not judged yet."""
+    app = opened("live", lang)
+    assert [app.dataframe[0].value["cause"][n] for n in (0, 4)] == [
+        catalogue(lang)["calls.cause.none"], catalogue(lang)["cause.first_touch"],
+    ]  # fmt: skip
+    stream.commit("calls", table_of("calls", [make_call(call_id="new", ts=NOW)]))
+    data.versions.clear()
+
+    app.run()
+
+    newest = app.dataframe[0].value.iloc[0]
+    assert not app.exception
+    assert (newest["cause"], newest["read_share"]) == (catalogue(lang)["calls.cause.not_yet"], 0.0)
+
+
+@pytest.mark.parametrize("state", [{"live_paused": True}, {}])
+def test_what_is_read_stays_where_it_is(stream: Lake, state: dict[str, Any]) -> None:
+    """While paused, or while a row is chosen, new calls move nothing."""
+    app = opened("live")
+    for key, value in state.items():
+        app.toggle(key=key).set_value(value)
+    if not state:
+        app.session_state["live_table"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
+    app.run()
+    stream.commit("calls", table_of("calls", [make_call(call_id="new", ts=NOW)]))
+    data.versions.clear()
+
+    app.run()
+
+    assert len(app.dataframe[0].value) == 5
+    assert ("Held while a row is chosen" in words(app)) == (not state)
+
+
+def test_every_page_has_the_pulse(stream: Lake) -> None:
+    """Calls a minute over the last known five minutes, and dollars since the viewer's midnight."""
+    seen = words(opened("overview"))
+
+    assert "0.8 calls/min to " in seen  # four of five minutes
+    assert "Today \\$" in seen
+
+
+def test_an_address_tells_every_choice() -> None:
+    """No choice of an earlier visit is left over, and what it says is read back."""
+    told = call_choice.asked(status="ok", priced="no", start=NOW - MINUTE, end=NOW)
+
+    assert {key for key in told if key.startswith("calls_")} == {f"calls_{name}" for name in call_choice.CHOICES}
+    assert call_choice.span(told) == (NOW - MINUTE, NOW)
+    assert call_choice.span({"from": NOW.isoformat(), "to": NOW.isoformat()}) is None
