@@ -74,12 +74,12 @@ def main() -> None:
         print(f"peak memory of this process, generation included: {peak:.0f} MiB")
 
 
-def generate(lake: Lake, calls: int) -> int:
+def generate(lake: Lake, calls: int, *, start: datetime = START, days: int = DAYS) -> int:
     """Write as many invocations and prompt-store lookups as calls, a day at a time; return the rows."""
     rng = np.random.default_rng(20261001)
-    per_day, rows = calls // DAYS, 0
-    for day in range(DAYS):
-        began = START + timedelta(days=day)
+    per_day, rows = calls // days, 0
+    for day in range(days):
+        began = start + timedelta(days=day)
         rows += lake.commit("calls", calls_of_day(rng, began, per_day)).added
         rows += lake.commit("invocations", invocations_of_day(rng, began, per_day)).added
         rows += lake.commit("prompt_store_events", store_events_of_day(rng, began, per_day)).added
@@ -98,9 +98,16 @@ def calls_of_day(rng: np.random.Generator, began: datetime, count: int) -> pa.Ta
     money = {f"{name}_cost_usd": value for name, value in parts.items()}
     money |= {"cost_usd": cost, "no_cache_cost_usd": cost + gross - premium, "gross_savings_usd": gross}
     money |= {"write_premium_usd": premium, "net_savings_usd": gross - premium}
+    common, model = _common(rng, began, count, key="call_id"), MODELS[rng.integers(0, len(MODELS), count)]
     columns: dict[str, Any] = {
-        **_common(rng, began, count, key="call_id"),
-        "model": MODELS[rng.integers(0, len(MODELS), count)],
+        **common,
+        "id_kind": np.full(count, "message"),
+        "ts_kind": np.full(count, "start"),
+        "told_by": np.full(count, "record"),
+        "invocation_id": _ids("invocation_id", began, count),
+        "prefix_fingerprint": np.char.add(np.char.add(common["engine"], "/"), model),
+        "model": model,
+        "model_id": model,
         "provider": np.where(rng.random(count) < 0.9, "anthropic", "bedrock"),
         "status": np.where(rng.random(count) < 0.01, "error", "ok"),
         "price_status": np.full(count, "priced"),
@@ -179,7 +186,7 @@ def _common(rng: np.random.Generator, began: datetime, count: int, *, key: str) 
     moments = np.datetime64(began.replace(tzinfo=None), "us") + offsets.astype("timedelta64[us]")
     day = f"{began:%Y%m%d}"
     return {
-        key: np.char.add(f"{key}_{day}_", np.arange(count).astype(str)),
+        key: _ids(key, began, count),
         "ts": pa.array(moments).cast(pa.timestamp("us", tz="UTC")),
         "source": np.full(count, "bodo"),
         "log_stream": np.char.add("stream_", rng.integers(0, 40, count).astype(str)),
@@ -188,6 +195,10 @@ def _common(rng: np.random.Generator, began: datetime, count: int, *, key: str) 
         "function_version": np.full(count, str(1 + began.day // 10)),
         "engine": ENGINES[rng.integers(0, len(ENGINES), count)],
     }
+
+
+def _ids(key: str, began: datetime, count: int) -> np.ndarray:
+    return np.char.add(f"{key}_{began:%Y%m%d}_", np.arange(count).astype(str))
 
 
 def _table(name: str, columns: dict[str, Any], money: dict[str, pa.Array]) -> pa.Table:

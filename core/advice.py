@@ -41,9 +41,9 @@ Rows = list[dict[str, Any]]
 
 
 def recent(scope: Scope, *, now: datetime | None = None) -> Scope:
-    """Return the last week of a scope."""
+    """Return the last week of a scope, from a whole hour on: who asks within the hour asks the same."""
     end = scope.end or now or datetime.now(UTC)
-    start = end - WINDOW
+    start = (end - WINDOW).replace(minute=0, second=0, microsecond=0)
     return scope if scope.start is not None and scope.start >= start else replace(scope, start=start)
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.errors import CachewiseError
-from dashboard import address, components, data, entrance, filters
+from dashboard import address, components, data, entrance, filters, warm
 from dashboard.i18n import LANGUAGES, browser_language, t
 
 # The menu: its headings, and the pages under each with their icons. No docstring here: Streamlit would draw it.
@@ -81,6 +81,7 @@ try:
             components.sources()
         components.clear_button()
     address.publish({"lang": mother_tongue, "range": filters.DEFAULT_PRESET, "compare": filters.DEFAULT_COMPARE})
+    warm.note_zone(filters.zone())
     page.run()
 except CachewiseError as error:
     components.failed(error)

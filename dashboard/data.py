@@ -6,6 +6,7 @@ Entries are keyed by the tables' versions, so new rows are seen at the next run 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ from core.store.lake import Lake
 from core.store.query import Reader
 from core.traffic import load
 from dashboard.probe_desk import ProbeDesk
+from dashboard.studies import Studies, Study
 
 Versions = tuple[tuple[str, int | None], ...]
 Rows = list[dict[str, Any]]
@@ -31,6 +33,16 @@ _SAME_MOMENT_S = 5
 _SLOW_S = 600
 _JUDGED_S = 60
 _LATELY = timedelta(hours=2)
+_LOGGED = ("calls", "invocations", "prompt_store_events")
+_READS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("summary", "breakdown", "series", "store_series", "latency", "latency_series", "markers", "options",
+         "price_rows"),
+        _LOGGED,
+    ),
+    **dict.fromkeys(("freshness", "ingest_series"), ("ingest_passes",)),
+}  # fmt: skip
+"""Which tables a function of core.metrics reads, so that rows of other tables do not make it ask again; else: all."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -70,12 +82,25 @@ def _ask(name: str, at: Versions, scope: Scope | None, more: tuple[tuple[str, An
 
 
 def _cached(name: str, scope: Scope | None = None, **more: Any) -> Any:
-    return _ask(name, versions(), scope, tuple(sorted(more.items())))
+    tables = _READS.get(name)
+    if scope is not None and tables == _LOGGED:
+        scope = _settled(scope)
+    return _ask(name, _versions_of(tables), scope, tuple(sorted(more.items())))
+
+
+def _versions_of(tables: tuple[str, ...] | None) -> Versions:
+    return versions() if tables is None else tuple(told for told in versions() if told[0] in tables)
+
+
+def _settled(scope: Scope) -> Scope:
+    """Return a scope that asks the same and does not change with the clock: its end goes where nothing is after it."""
+    last = options().get("last_ts")
+    return replace(scope, end=None) if scope.end is not None and (last is None or last < scope.end) else scope
 
 
 def summary(scope: Scope) -> dict[str, Any]:
     """Return every total of a scope."""
-    return _cached("summary", scope)
+    return _cached("summary", scope) | {"to": scope.end}
 
 
 def breakdown(scope: Scope, *by: str) -> Rows:
@@ -149,7 +174,8 @@ def pulse(zone: str) -> dict[str, Any]:
     now, rows = _moment(), freshness()
     known = [row["complete_until"] for row in rows if row.get("complete_until")]
     until = min([now, *known]) if known else options().get("last_ts") or now
-    return _pulse(versions(), now, until, zone)
+    minute = now.replace(second=0) + timedelta(minutes=1)  # whoever asks within it shares the answer
+    return _pulse(_versions_of(("calls",)), minute, until, zone)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
@@ -189,17 +215,31 @@ def options() -> Mapping[str, Any]:
     return _cached("options")
 
 
-@st.cache_resource(show_spinner=False, max_entries=3)
-def _study(at: Versions, scope: Scope) -> tuple[pa.Table, ttl.Lab]:
-    """Read the traffic of a scope once for its miss ledger and its replays; shared by all, so never changed."""
-    traffic = load(_reader(), scope, book())
-    return misses.of_traffic(traffic), ttl.of_traffic(traffic)
+@st.cache_resource(show_spinner=False)
+def _studies() -> Studies[Scope, tuple[pa.Table, ttl.Lab]]:
+    """Return the studies that all viewers share, which nobody may change."""
+
+    def make(scope: Scope) -> tuple[pa.Table, ttl.Lab]:
+        traffic = load(_reader(), scope, book())
+        verdict = misses.judge(traffic)
+        return misses.of_traffic(traffic, verdict), ttl.of_traffic(traffic, verdict)
+
+    return Studies(make)
+
+
+def _study(scope: Scope) -> Study[tuple[pa.Table, ttl.Lab]]:
+    return _studies().get(_settled(scope), _versions_of(_LOGGED))
+
+
+def _learn(name: str, scope: Scope, **more: Any) -> Any:
+    study = _study(scope)
+    return _learnt(name, study.number, study.made, **more)
 
 
 @st.cache_data(show_spinner=False, max_entries=_ENTRIES)
-def _learn(name: str, at: Versions, scope: Scope, **more: Any) -> Any:
-    """Run one function over the study of a scope; `at` is part of the key only."""
-    lines, lab = _study(at, scope)
+def _learnt(name: str, number: int, _made: tuple[pa.Table, ttl.Lab], **more: Any) -> Any:
+    """Run one function over a study; its number is the key."""
+    lines, lab = _made
     module, _, function = name.partition(".")
     about = {"misses": (misses, (lines,)), "ttl": (ttl, (lab,)), "advice": (advice, (lines, lab))}
     owner, given = about[module]
@@ -208,37 +248,37 @@ def _learn(name: str, at: Versions, scope: Scope, **more: Any) -> Any:
 
 def findings(scope: Scope) -> dict[str, Any]:
     """Return what was missed, what of it can be had back, and where most of that lies."""
-    return _learn("advice.findings", versions(), scope)
+    return _learn("advice.findings", scope)
 
 
 def actions(scope: Scope) -> Rows:
     """Return what can be done, judged on the last week of the scope, the most dollars a month first."""
-    return _learn("advice.actions", versions(), advice.recent(scope))
+    return _learn("advice.actions", advice.recent(scope))
 
 
 def miss_causes(scope: Scope) -> Rows:
     """Return the miss ledger by cause, dearest first, with what can be had back."""
-    return _learn("advice.by_cause", versions(), scope)
+    return _learn("advice.by_cause", scope)
 
 
 def miss_groups(scope: Scope, *by: str) -> Rows:
     """Return the miss ledger by one or more of its columns, dearest first."""
-    return _learn("misses.groups", versions(), scope, by=by)
+    return _learn("misses.groups", scope, by=by)
 
 
 def miss_engines(scope: Scope) -> Rows:
     """Return the miss ledger by engine, dearest first, with each engine's dearest causes."""
-    return _learn("advice.by_engine", versions(), scope)
+    return _learn("advice.by_engine", scope)
 
 
 def miss_series(scope: Scope, *, bucket: str, zone: str) -> pa.Table:
     """Return missed tokens and dollars over time by cause."""
-    return _learn("misses.series", versions(), scope, bucket=bucket, zone=zone)
+    return _learn("misses.series", scope, bucket=bucket, zone=zone)
 
 
 def missed_calls(scope: Scope, *, cause: str, engine: str | None, every: bool, limit: int) -> tuple[Rows, int]:
     """Return the newest ledger lines of a cause, of one engine or of every, and how many there are in all."""
-    lines, _ = _study(versions(), scope)
+    lines, _ = _study(scope).made
     picked = lines.filter(pc.equal(lines["cause"], cause))
     if not every:
         same = pc.is_null(picked["engine"]) if engine is None else pc.equal(picked["engine"], engine)
@@ -250,7 +290,7 @@ def calls_of_cause(
     scope: Scope, cause: str, *, start: datetime | None, end: datetime | None, limit: int
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Return the newest calls under a cause within [start, end) by id, and what all of them missed together."""
-    lines, _ = _study(versions(), scope)
+    lines, _ = _study(scope).made
     picked = lines.filter(pc.equal(lines["cause"], cause))
     if start is not None:
         picked = picked.filter(pc.greater_equal(picked["ts"], pa.scalar(start, lines["ts"].type)))
@@ -262,7 +302,7 @@ def calls_of_cause(
 
 def causes_of(scope: Scope, call_ids: Collection[str]) -> dict[str, str]:
     """Return the cause of what the prefix of each call missed; a call that is not in it missed nothing there."""
-    lines, _ = _study(versions(), scope)
+    lines, _ = _study(scope).made
     tail = pc.not_equal(lines["cause"], "dynamic_tail")
     mine = lines.filter(pc.and_(tail, pc.is_in(lines["call_id"], pa.array(list(call_ids), pa.string()))))
     return dict(zip(mine["call_id"].to_pylist(), mine["cause"].to_pylist(), strict=True))
@@ -270,32 +310,32 @@ def causes_of(scope: Scope, call_ids: Collection[str]) -> dict[str, str]:
 
 def policies(scope: Scope) -> Rows:
     """Return what each caching policy would have cost each engine a month."""
-    return _learn("ttl.compare", versions(), scope)
+    return _learn("ttl.compare", scope)
 
 
 def policy_advice(scope: Scope) -> Rows:
     """Return each engine's cheapest policy, and how well the replay fits what was observed."""
-    return _learn("advice.lifetimes", versions(), scope)
+    return _learn("advice.lifetimes", scope)
 
 
 def policy_mix(scope: Scope) -> dict[str, Any]:
     """Return the month of all engines together: as configured, one policy for all, each on its best."""
-    return _learn("ttl.mix", versions(), scope)
+    return _learn("ttl.mix", scope)
 
 
 def gaps(scope: Scope, engine: str | None) -> Rows:
     """Return how long an engine's pauses between calls of one prefix were."""
-    return _learn("ttl.gaps", versions(), scope, engine=engine)
+    return _learn("ttl.gaps", scope, engine=engine)
 
 
 def crossover(scope: Scope, engine: str | None) -> dict[str, Any]:
     """Return the cost of each policy over the share of medium pauses, and where an engine stands."""
-    return _learn("ttl.crossover", versions(), scope, engine=engine)
+    return _learn("ttl.crossover", scope, engine=engine)
 
 
 def bursts(scope: Scope, *, zone: str) -> Rows:
     """Return the engines whose calls arrive in bursts, and what pre-warming would save."""
-    return _learn("ttl.bursts", versions(), scope, zone=zone)
+    return _learn("ttl.bursts", scope, zone=zone)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
@@ -434,8 +474,8 @@ def check() -> dict[str, int | None]:
 def forget() -> None:
     """Drop the dashboard's own cached query results; neither Claude's cache nor the prompt store is touched."""
     _ask.clear()
-    _study.clear()
-    _learn.clear()
+    _studies().clear()
+    _learnt.clear()
     _fleet.clear()
     _probes.clear()
     _bills.clear()
@@ -449,5 +489,5 @@ def forget() -> None:
 def reopen() -> None:
     """Forget everything, settings and open tables included."""
     forget()
-    for resource in (_reader, _lake, book, configuration):
+    for resource in (_studies, _reader, _lake, book, configuration):
         resource.clear()

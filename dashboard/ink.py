@@ -14,7 +14,7 @@ from dashboard import format as fmt
 from dashboard.filters import BUCKET_SIZE, Bucket
 from dashboard.i18n import Language, known, translate
 
-READ, WRITE_5M, WRITE_1H, UNCACHED = "#1B86D8", "#C98500", "#B0306A", "#968E80"
+READ, WRITE_5M, WRITE_1H, UNCACHED = "#1B86D8", "#C98500", "#C20A41", "#90959A"
 OTHERS = ("#2F9E77", "#8067C9", "#D1603D", "#5B8FA8", "#7C8A2E", "#C2649A")
 PALETTE = (READ, WRITE_5M, WRITE_1H, UNCACHED, *OTHERS)
 GAIN, LOSS = "#2F9E77", "#D1603D"

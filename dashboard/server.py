@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -28,18 +29,22 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
 
     Streamlit collects all generations after each run; with pandas and Plotly loaded that is most of a run's time.
     """
-    await anyio.to_thread.run_sync(_warm)
+    stop = threading.Event()
+    await anyio.to_thread.run_sync(_warm, stop)
     gc.collect()
     gc.freeze()
     yield {}
+    stop.set()
 
 
-def _warm() -> None:
+def _warm(stop: threading.Event) -> None:
     import pandas  # noqa: F401
     import plotly.graph_objects  # noqa: F401
     import streamlit.elements.plotly_chart  # noqa: F401
 
-    from dashboard import charts, components  # noqa: F401
+    from dashboard import charts, components, first_screen, miss_charts, ttl_charts, warm  # noqa: F401
+
+    warm.start(stop)
 
 
 async def ready(request: Request) -> JSONResponse:

@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 from core.errors import FixSettings
 from core.metrics import buckets
 from core.metrics.measure import Measure
-from core.metrics.scope import Scope, rows_of
+from core.metrics.scope import Scope, rows_of, within
 from core.store.query import Reader
 from core.store.schema import TABLES
 
@@ -49,18 +49,27 @@ def answers(table: str, scope: Scope, by: Iterable[str] = ()) -> bool:
 
 def rows_for(reader: Reader, table: str, scope: Scope) -> ir.Table:
     """Return the rows in scope; calls are marked `returned` (gave usage) and `priced`."""
-    rows = rows_of(reader, table, scope)
+    return marked(table, rows_of(reader, table, scope))
+
+
+def marked(table: str, rows: ir.Table) -> ir.Table:
+    """Mark calls `returned` and `priced`; other tables stay as they are."""
     if table != "calls":
         return rows
-    marked = rows.mutate(returned=rows.status.fill_null("ok") != "error")
-    return marked.mutate(priced=marked.returned & (marked.price_status.fill_null("unpriced") == "priced"))
+    told = rows.mutate(returned=rows.status.fill_null("ok") != "error")
+    return told.mutate(priced=told.returned & (told.price_status.fill_null("unpriced") == "priced"))
 
 
 def totals(reader: Reader, table: str, scope: Scope, measures: Mapping[str, Measure]) -> dict[str, Any]:
     """Return every measure over all rows in scope; all None when the table cannot answer."""
     if not answers(table, scope):
         return dict.fromkeys(measures)
-    return totals_of(reader, rows_for(reader, table, scope), measures)
+
+    def build(rows: ir.Table) -> ir.Table:
+        return (kept := marked(table, within(rows, scope))).aggregate(**_expressions(kept, measures))
+
+    found = reader.shaped(table, scope.start, scope.end, shape=("totals", _shape(scope, measures)), build=build)
+    return _filled(found[0], measures)
 
 
 def totals_of(reader: Reader, rows: ir.Table, measures: Mapping[str, Measure]) -> dict[str, Any]:
@@ -78,9 +87,14 @@ def groups(
     span = reader.span(table, scope.start, scope.end)
     if span is None:
         return {}
-    rows = rows_for(reader, table, scope)
-    keys = group_keys(rows, by, zone=zone, span=span)
-    found = reader.rows(rows.group_by(**keys).aggregate(**_expressions(rows, measures)))
+
+    def build(rows: ir.Table) -> ir.Table:
+        kept = marked(table, within(rows, scope))
+        return kept.group_by(**group_keys(kept, by, zone=zone, span=span)).aggregate(**_expressions(kept, measures))
+
+    timed = buckets.changes(zone, *span) if set(by) & set(TIMES) else None
+    shape = ("groups", _shape(scope, measures), tuple(by), timed)
+    found = reader.shaped(table, scope.start, scope.end, shape=shape, build=build)
     return {member_of(row, by): _filled(row, measures) for row in found}
 
 
@@ -98,9 +112,14 @@ def bucketed(
     span = reader.span(table, scope.start, scope.end)
     if span is None or not answers(table, scope, by):
         return {}
-    rows = rows_for(reader, table, scope)
-    keys = {"at_bucket": buckets.key(rows, bucket, zone, span), **group_keys(rows, by, zone=zone, span=span)}
-    found = reader.rows(rows.group_by(**keys).aggregate(**_expressions(rows, measures)))
+
+    def build(rows: ir.Table) -> ir.Table:
+        kept = marked(table, within(rows, scope))
+        keys = {"at_bucket": buckets.key(kept, bucket, zone, span), **group_keys(kept, by, zone=zone, span=span)}
+        return kept.group_by(**keys).aggregate(**_expressions(kept, measures))
+
+    shape = ("bucketed", _shape(scope, measures), tuple(by), bucket, buckets.changes(zone, *span))
+    found = reader.shaped(table, scope.start, scope.end, shape=shape, build=build)
     return {(row["at_bucket"], *member_of(row, by)): _filled(row, measures) for row in found}
 
 
@@ -123,6 +142,11 @@ def empty(measures: Mapping[str, Measure]) -> dict[str, Any]:
 
 def _expressions(rows: ir.Table, measures: Mapping[str, Measure]) -> dict[str, ir.Scalar]:
     return {name: measure.of(rows) for name, measure in measures.items()}
+
+
+def _shape(scope: Scope, measures: Mapping[str, Measure]) -> tuple[Any, ...]:
+    """Name everything that decides the SQL, except the rows it is about."""
+    return tuple(sorted(scope.filters().items())), tuple(measures.items())
 
 
 def _filled(row: Mapping[str, Any], measures: Mapping[str, Measure]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ knows them, so any engine can do it without a zone database of its own; starts a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Literal, get_args
@@ -50,7 +51,7 @@ def key(rows: ir.Table, bucket: str, zone: ZoneInfo, span: tuple[datetime, datet
     """
     size = _SIZE_US[bucket]
     moment = epoch_us(rows.ts)
-    local = moment + _offset(moment, _changes(zone, *span))
+    local = moment + _offset(moment, changes(zone, *span))
     if bucket == "day":
         return ((local - local % size) / size).cast("int64")
     return moment - local % size
@@ -68,7 +69,7 @@ def day_of(number: int) -> date:
     return _EPOCH_DAY + timedelta(days=number)
 
 
-def _offset(moment: ir.IntegerColumn, changes: list[tuple[int, int]]) -> ir.IntegerValue:
+def _offset(moment: ir.IntegerColumn, changes: Sequence[tuple[int, int]]) -> ir.IntegerValue:
     """Return each moment's offset from UTC in microseconds."""
     offset: ir.IntegerValue = ibis.literal(changes[-1][1] * 1_000_000, type="int64")
     branches = [
@@ -78,16 +79,16 @@ def _offset(moment: ir.IntegerColumn, changes: list[tuple[int, int]]) -> ir.Inte
     return ibis.cases(*branches, else_=offset) if branches else offset
 
 
-def _changes(zone: ZoneInfo, start: datetime, end: datetime) -> list[tuple[int, int]]:
-    """Return (from, offset) in UTC seconds for each offset in force between start and end."""
+def changes(zone: ZoneInfo, start: datetime, end: datetime) -> tuple[tuple[int, int], ...]:
+    """Return (from, offset) in UTC seconds for each offset in force between start and end; the first is from 0."""
     moment = int(start.timestamp())
-    found = [(moment, _offset_at(zone, moment))]
+    found = [(0, _offset_at(zone, moment))]
     while moment < end.timestamp():
         following = moment + 86400
         if _offset_at(zone, following) != found[-1][1]:
             found.append((_change_between(zone, moment, following), _offset_at(zone, following)))
         moment = following
-    return found
+    return tuple(found)
 
 
 def _change_between(zone: ZoneInfo, before: int, after: int) -> int:

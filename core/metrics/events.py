@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import ibis.expr.types as ir
+
 from core.metrics.scope import Scope, rows_of
 from core.store.query import Reader
 
@@ -23,10 +25,9 @@ def _deploys(reader: Reader, scope: Scope) -> list[dict[str, Any]]:
     """Look at all history: a version is new only where no earlier row has it."""
     first_seen: dict[tuple[str, str, str], datetime] = {}
     for table in ("invocations", "calls"):
-        rows = rows_of(reader, table, Scope(sources=scope.sources))
-        rows = rows.filter(rows.function_version.notnull() & (rows.function_version != "$LATEST"))
-        keys = [rows.source, rows.function_name, rows.function_version]
-        for row in reader.rows(rows.group_by(keys).aggregate(first=rows.ts.min())):
+        for row in reader.daily(table, shape="deploys", build=_versions):
+            if scope.sources and row["source"] not in scope.sources:
+                continue
             key = (row["source"], row["function_name"] or "", row["function_version"])
             first_seen[key] = min(row["first"], first_seen.get(key, row["first"]))
     begun: dict[tuple[str, str], datetime] = {}
@@ -37,6 +38,11 @@ def _deploys(reader: Reader, scope: Scope) -> list[dict[str, Any]]:
         for (source, function, version), first in first_seen.items()
         if first > begun[source, function] and _inside(first, scope)
     ]
+
+
+def _versions(rows: ir.Table) -> ir.Table:
+    told = rows.filter(rows.function_version.notnull() & (rows.function_version != "$LATEST"))
+    return told.group_by(["date", "source", "function_name", "function_version"]).aggregate(first=told.ts.min())
 
 
 def _clears(reader: Reader, scope: Scope) -> list[dict[str, Any]]:

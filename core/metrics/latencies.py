@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -44,6 +45,7 @@ def latency(reader: Reader, scope: Scope, by: str | None = None) -> list[dict[st
     return [{by: member[0], **_shaped(_sums_of(found, measures, member))} for member in members]
 
 
+@cache
 def _measures(table: str) -> dict[str, Measure]:
     """Return two measures for each distribution of the table, its quantiles and its count, and the shared ones."""
     found = {name: MEASURES[name] for name in _SHARED if MEASURES[name].table == table}

@@ -54,7 +54,11 @@ class Scope:
 
 def rows_of(reader: Reader, table: str, scope: Scope) -> ir.Table:
     """Return the table's rows in scope; the caller has checked that the scope fits the table."""
-    rows = reader.table(table, scope.start, scope.end)
+    return within(reader.table(table, scope.start, scope.end), scope)
+
+
+def within(rows: ir.Table, scope: Scope) -> ir.Table:
+    """Return the rows that match the filters, whatever their time."""
     for column, values in scope.filters().items():
         rows = rows.filter(rows[column].isin(values))
     return rows

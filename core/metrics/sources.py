@@ -6,11 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import ibis.expr.types as ir
 
 from core.store.query import Reader
+from core.store.schema import TABLES
 
 _COUNTERS = (
     "lines_read",
@@ -74,15 +76,17 @@ def options(reader: Reader) -> dict[str, Any]:
     seen: dict[str, set[str]] = {name: set() for name in _DIMENSIONS}
     moments: list[datetime] = []
     for table in ("calls", "invocations", "prompt_store_events"):
-        rows = reader.table(table)
-        columns = {name: column for name, column in _DIMENSIONS.items() if column in rows.columns}
-        grouped = rows.group_by([rows[column] for column in columns.values()])
-        for row in reader.rows(grouped.aggregate(first=rows.ts.min(), last=rows.ts.max())):
+        columns = {name: column for name, column in _DIMENSIONS.items() if column in TABLES[table].names}
+        for row in reader.daily(table, shape="options", build=partial(_seen, tuple(columns.values()))):
             moments += [row["first"], row["last"]]
             for name, column in columns.items():
                 seen[name] |= {row[column]} - {None}
     found: dict[str, Any] = {name: sorted(members) for name, members in seen.items()}
     return found | {"first_ts": min(moments, default=None), "last_ts": max(moments, default=None)}
+
+
+def _seen(columns: tuple[str, ...], rows: ir.Table) -> ir.Table:
+    return rows.group_by(["date", *columns]).aggregate(first=rows.ts.min(), last=rows.ts.max())
 
 
 def _latest(reader: Reader, passes: ir.Table) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from core.misses.by_call import by_call
 from core.misses.causes import BY_NAME, CAUSES, Cause
+from core.misses.judge import Verdict, judge
 from core.misses.ledger import SCHEMA, ledger, of_traffic
 from core.misses.summary import CAUSE_ORDER, GROUPS, by_cause, by_engine, groups, recoverable, series, total
 
@@ -12,10 +13,12 @@ __all__ = [
     "GROUPS",
     "SCHEMA",
     "Cause",
+    "Verdict",
     "by_call",
     "by_cause",
     "by_engine",
     "groups",
+    "judge",
     "ledger",
     "of_traffic",
     "recoverable",

@@ -69,9 +69,9 @@ def ledger(reader: Reader, scope: Scope, *, book: PriceBook | None = None) -> pa
     return of_traffic(load(reader, scope, book or default_book()))
 
 
-def of_traffic(calls: Traffic) -> pa.Table:
-    """Return the ledger's lines of traffic already read."""
-    verdict = judge(calls)
+def of_traffic(calls: Traffic, verdict: Verdict | None = None) -> pa.Table:
+    """Return the ledger's lines of traffic already read, and judged where the verdict is given."""
+    verdict = verdict or judge(calls)
     recoverable = savings(calls, verdict)
     prefix, tail = _prefix_lines(calls, verdict), _tail_lines(calls, verdict)
     table = pa.concat_tables([_table(calls, verdict, prefix, recoverable), _table(calls, verdict, tail, None)])

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import duckdb
@@ -26,6 +26,8 @@ from core.store.lake import Lake
 from core.store.schema import TABLES
 
 _VIEWS_KEPT = 64
+_SHAPES_KEPT = 512
+_ROWS = "the_rows"
 _MEMORY = "2GB"
 
 
@@ -48,16 +50,15 @@ class Reader:
         self._guard = threading.Lock()
         self._views: OrderedDict[tuple[str, ...], str] = OrderedDict()
         self._count = 0
+        self._shapes: OrderedDict[Hashable, str] = OrderedDict()
+        self._days: dict[Hashable, dict[date, tuple[tuple[str, ...], list[dict[str, Any]]]]] = {}
 
     def table(self, name: str, start: datetime | None = None, end: datetime | None = None) -> ir.Table:
         """Return the rows of [start, end) of the table's newest version; empty while it does not exist.
 
         Run expressions built on it with `run`, which is safe from any thread.
         """
-        view = self._view(name, tuple(self.lake.snapshot(name, start, end)))
-        rows = ops.DatabaseTable(
-            name=view, schema=ibis.Schema.from_pyarrow(TABLES[name]), source=self._ibis, namespace=ops.Namespace()
-        ).to_expr()
+        rows = self._named(name, self._view(name, tuple(self.lake.snapshot(name, start, end))))
         if start is not None:
             rows = rows.filter(rows.ts >= _moment(start))
         if end is not None:
@@ -87,6 +88,63 @@ class Reader:
     def rows(self, expression: ir.Table) -> list[dict[str, Any]]:
         """Run the expression and return its rows as dicts."""
         return self.run(expression).to_pylist()
+
+    def shaped(
+        self,
+        name: str,
+        start: datetime | None,
+        end: datetime | None,
+        *,
+        shape: Hashable,
+        build: Callable[[ir.Table], ir.Table],
+    ) -> list[dict[str, Any]]:
+        """Run what `build` makes of the table's rows in [start, end); the same `shape` must make the same of them.
+
+        Writing an expression as SQL takes longer than many a query: that is done once for each shape, and the rows
+        it is about are put in afterwards.
+        """
+        view = self._view(name, tuple(self.lake.snapshot(name, start, end)))
+        return self.sql(self._text(name, shape, build).replace(f'"{_ROWS}"', _ranged(view, start, end))).to_pylist()
+
+    def daily(self, name: str, *, shape: Hashable, build: Callable[[ir.Table], ir.Table]) -> list[dict[str, Any]]:
+        """Run what `build` makes of all rows, which must be grouped by `date`, and remember the answer of each day.
+
+        Only the days whose files have changed since are read again.
+        """
+        snapshot = self.lake.pinned(name)
+        files: dict[date, tuple[str, ...]] = {}
+        for day, uri in snapshot.files if snapshot else ():
+            files[day] = (*files.get(day, ()), uri)
+        with self._guard:
+            known = dict(self._days.get((name, shape), {}))
+        changed = [day for day, held in files.items() if day not in known or known[day][0] != held]
+        if changed:
+            view = self._view(name, tuple(uri for day in changed for uri in files[day]))
+            found = self.sql(self._text(name, shape, build).replace(f'"{_ROWS}"', f'"{view}"')).to_pylist()
+            for day in changed:
+                known[day] = (files[day], [row for row in found if row["date"] == day])
+            with self._guard:
+                self._days[name, shape] = {day: known[day] for day in files}
+        return [row for day in files for row in known[day][1]]
+
+    def _text(self, name: str, shape: Hashable, build: Callable[[ir.Table], ir.Table]) -> str:
+        """Return the SQL of a shape, with a word where the rows belong."""
+        key = (name, shape)
+        with self._guard:
+            known = self._shapes.get(key)
+        if known is not None:
+            return known
+        text = str(ibis.to_sql(build(self._named(name, _ROWS)), dialect="duckdb"))
+        with self._guard:
+            self._shapes[key] = text
+            while len(self._shapes) > _SHAPES_KEPT:
+                self._shapes.popitem(last=False)
+        return text
+
+    def _named(self, table: str, name: str) -> ir.Table:
+        """Return an expression of a table of ours under the name that SQL is to give it."""
+        schema = ibis.Schema.from_pyarrow(TABLES[table])
+        return ops.DatabaseTable(name=name, schema=schema, source=self._ibis, namespace=ops.Namespace()).to_expr()
 
     def close(self) -> None:
         """Give the memory back; the reader cannot be used after it."""
@@ -140,6 +198,14 @@ def _select(table: str, files: tuple[str, ...]) -> str:
         f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = true, "
         "hive_types = {'date': DATE}, union_by_name = false)"
     )
+
+
+def _ranged(view: str, start: datetime | None, end: datetime | None) -> str:
+    """Return the view's rows of [start, end) as SQL that may stand where a table may."""
+    bounds = [
+        f"ts {sign} TIMESTAMPTZ '{at.astimezone(UTC).isoformat()}'" for sign, at in ((">=", start), ("<", end)) if at
+    ]
+    return f'(SELECT * FROM "{view}" WHERE {" AND ".join(bounds)})' if bounds else f'"{view}"'
 
 
 def _duck_type(kind: pa.DataType) -> str:

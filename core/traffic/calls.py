@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import ibis.expr.types as ir
@@ -33,7 +34,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is worked out once is kept
 class Traffic:
     """Calls in the order of their starts. Times are Unix milliseconds, tokens whole numbers, -1 = unknown."""
 
@@ -70,12 +71,12 @@ class Traffic:
     def __len__(self) -> int:
         return len(self.start_ms)
 
-    @property
+    @cached_property
     def cached(self) -> Ints:
         """Tokens up to the last breakpoint, as the API counted them: read and written ones."""
         return self.read + self.write_5m + self.write_1h
 
-    @property
+    @cached_property
     def lane(self) -> Ints:
         """One number for each engine × model × place: calls that would share a prefix."""
         orphan = np.where(self.engine.codes < 0, self.source.codes, -1)  # without an engine, the source stands for it

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.misses.judge import judge
+from core.misses.judge import Verdict, judge
 from core.traffic import Traffic
 from core.traffic.arrays import Bools, Ints, by_lane, combined, first_of_run
 from core.ttl.replay import LONG_MS, SHORT_MS, Replayed, Sorted, replay, replay_kept_alive, replay_mixed, stop_rule
@@ -90,17 +90,17 @@ class Typical:
     idle_ms: int  # median pause between 5 minutes and 1 hour; 0 when there is none
 
 
-def of_traffic(calls: Traffic) -> Lab:
-    """Study traffic already read."""
-    return study(arrivals(calls))
+def of_traffic(calls: Traffic, verdict: Verdict | None = None) -> Lab:
+    """Study traffic already read, and judged where the verdict is given."""
+    return study(arrivals(calls, verdict))
 
 
-def arrivals(calls: Traffic) -> Arrivals:
+def arrivals(calls: Traffic, verdict: Verdict | None = None) -> Arrivals:
     """Return the arrivals of traffic: calls of one fingerprint share a prefix.
 
     Without fingerprints, calls of one engine share it until the miss ledger finds that it changed.
     """
-    verdict = judge(calls)
+    verdict = verdict or judge(calls)
     prefix = verdict.prefix
     rates = calls.rates
     known = calls.fingerprint.codes >= 0

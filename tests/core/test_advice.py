@@ -150,10 +150,10 @@ def test_unpriced_misses_are_unknown(tmp_path: Path) -> None:
 
 
 def test_actions_look_at_the_last_week() -> None:
-    """A longer range is cut to its last seven days; a shorter one is left as it is."""
+    """A longer range is cut to its last seven days, from a whole hour on; a shorter one is left as it is."""
     long, short = Scope(start=None, end=NOW), Scope(start=NOW - HOUR, end=NOW)
 
-    assert advice.recent(long).start == NOW - timedelta(days=7)
+    assert advice.recent(long).start == (NOW - timedelta(days=7)).replace(minute=0, second=0, microsecond=0)
     assert advice.recent(short) is short
 
 

@@ -1,6 +1,5 @@
 """Figures are pure: what they draw, their colours, and the sentence that stands for them."""
 
-import itertools
 import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -29,57 +28,6 @@ TOTAL = {
 def daily(name: str, values: Sequence[Any], **more: Any) -> list[dict[str, Any]]:
     """One row a day; None leaves the day out."""
     return [{"bucket": START + n * DAY, name: v, **more} for n, v in enumerate(values) if v is not None]
-
-
-def rgb(colour: str) -> list[float]:
-    """Linear light of a hex colour."""
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    return [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-
-
-def contrast(one: str, other: str) -> float:
-    """WCAG 2 contrast of two colours."""
-    weights = (0.2126, 0.7152, 0.0722)
-    light = sorted(sum(w * part for w, part in zip(weights, rgb(c), strict=True)) for c in (one, other))
-    return (light[1] + 0.05) / (light[0] + 0.05)
-
-
-# Machado, Oliveira, Fernandes 2009, severity 1.0: how colour-blind eyes see linear light
-SIGHT = {
-    "normal": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
-    "protan": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
-    "deutan": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
-    "tritan": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
-}
-TO_XYZ = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
-
-
-def lab(colour: str, sight: str) -> list[float]:
-    """CIE L*a*b* of a colour as an eye sees it."""
-    seen = [min(1, max(0, sum(a * b for a, b in zip(row, rgb(colour), strict=True)))) for row in SIGHT[sight]]
-    xyz = [
-        sum(a * b for a, b in zip(row, seen, strict=True)) / white
-        for row, white in zip(TO_XYZ, (0.9505, 1, 1.089), strict=True)
-    ]
-    x, y, z = (part ** (1 / 3) if part > 0.008856 else 7.787 * part + 16 / 116 for part in xyz)
-    return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
-
-
-@pytest.mark.parametrize("sight", SIGHT)
-def test_the_four_colours_are_told_apart_by_every_eye(sight: str) -> None:
-    """Read, 5m write, 1h write and uncached differ clearly under each kind of colour blindness."""
-    for one, other in itertools.combinations(ink.PALETTE[:4], 2):
-        distance = sum((a - b) ** 2 for a, b in zip(lab(one, sight), lab(other, sight), strict=True)) ** 0.5
-
-        assert distance > 15, (one, other)
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_chart_colours_stand_out_from_both_backgrounds(theme: str) -> None:
-    """Every one of the four has at least 3:1 against the page, light and dark."""
-    background = tomllib.loads(CONFIG.read_text())["theme"][theme]["backgroundColor"]
-
-    assert min(contrast(colour, background) for colour in ink.PALETTE[:4]) >= 3
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

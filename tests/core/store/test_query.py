@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from core.errors import FixSettings
+from core.store import query
 from core.store.lake import Lake
 from core.store.query import Reader
 from core.store.schema import TABLES
@@ -139,3 +140,47 @@ def test_a_damaged_file_is_said_so(lake: Lake, reader: Reader) -> None:
 
     with pytest.raises(FixSettings, match="STO-005"):
         reader.run(reader.table("calls"))
+
+
+def test_a_shape_is_written_as_sql_once_and_asked_of_any_range(
+    lake: Lake, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same question of another range, or after new rows, is not put into SQL again, and its answer is right."""
+    written: list[str] = []
+    to_sql = query.ibis.to_sql
+    monkeypatch.setattr(query.ibis, "to_sql", lambda *args, **more: written.append("once") or to_sql(*args, **more))
+
+    def count(start: datetime | None, end: datetime | None) -> int:
+        build = lambda rows: rows.aggregate(n=rows.count())  # noqa: E731
+        return reader.shaped("calls", start, end, shape="count", build=build)[0]["n"]
+
+    lake.commit("calls", table_of("calls", [make_call(ts=NOON + n * timedelta(hours=1)) for n in range(4)]))
+    found = [count(None, None), count(NOON, None), count(NOON, NOON + timedelta(hours=2))]
+    lake.commit("calls", table_of("calls", [make_call(ts=NOON)]))
+
+    assert [*found, count(NOON, NOON + timedelta(hours=2))] == [4, 4, 2, 3]
+    assert written == ["once"]
+
+
+def test_days_whose_files_stayed_are_not_read_again(
+    lake: Lake, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit to one day makes that day be asked again and no other; a compaction changes no answer."""
+    asked: list[tuple[str, ...]] = []
+    view = reader._view
+    monkeypatch.setattr(reader, "_view", lambda table, files: asked.append(files) or view(table, files))
+
+    def per_day() -> dict[str, int]:
+        build = lambda rows: rows.group_by("date").aggregate(n=rows.count())  # noqa: E731
+        return {str(row["date"]): row["n"] for row in reader.daily("calls", shape="count", build=build)}
+
+    day = timedelta(days=1)
+    lake.commit("calls", table_of("calls", [make_call(ts=NOON), make_call(ts=NOON + day)]))
+    assert list(per_day().values()) == [1, 1]
+    lake.commit("calls", table_of("calls", [make_call(ts=NOON + day)]))
+    assert list(per_day().values()) == [1, 2]
+    lake.compact("calls")
+    assert list(per_day().values()) == [1, 2]
+    assert list(per_day().values()) == [1, 2]
+
+    assert [len(files) for files in asked] == [2, 2, 1]  # both days; both files of the second; its joined one

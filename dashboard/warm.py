@@ -1,0 +1,78 @@
+"""Asks what the first screen asks before anybody opens it: at the start, and now and then while it runs.
+
+What is asked is kept in dashboard.data as if a viewer had asked, so the first visitor of the day waits no longer
+than the others. A question whose answer is still good costs nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime
+
+from core.errors import CachewiseError
+from dashboard import data, filters
+
+log = logging.getLogger("cachewise.dashboard")
+
+EVERY_S = 300.0
+KOREAN = "Asia/Seoul"
+_MOST_ZONES = 4
+_FIRST_WAIT_S = 5.0
+_zones: list[str] = [KOREAN]
+_guard = threading.Lock()
+
+
+def note_zone(zone: str) -> None:
+    """Remember the zone of a viewer: days begin at its midnight, so it has a first screen of its own."""
+    with _guard:
+        if zone in _zones:
+            _zones.remove(zone)
+        _zones.insert(0, zone)
+        del _zones[_MOST_ZONES:]
+
+
+def start(stop: threading.Event) -> None:
+    """Keep first screens warm in a thread of its own; return once the first is, or after a few seconds without it."""
+    once = threading.Event()
+    threading.Thread(target=keep, args=(stop, once), name="warm", daemon=True).start()
+    once.wait(_FIRST_WAIT_S)
+
+
+def keep(stop: threading.Event, once: threading.Event | None = None) -> None:
+    """Keep the first screens warm until told to stop; say when they are for the first time."""
+    while True:
+        with _guard:
+            zones = list(_zones)
+        for zone in zones:
+            try:
+                first_screen(zone)
+            except CachewiseError as error:
+                log.warning("%s: the first screen could not be prepared: %s", error.code, error.message)
+            if once is not None:
+                once.set()
+            if stop.is_set():
+                return
+        if stop.wait(EVERY_S):
+            return
+
+
+def first_screen(zone: str, *, now: datetime | None = None) -> None:
+    """Ask for everything that the first screen shows without a filter, the slowest first."""
+    first = data.options().get("first_ts")
+    if first is None:
+        return
+    view = filters.build({}, now=now or datetime.now(UTC), zone=zone, first_ts=first)
+    scope, earlier = view.scope(), view.compared()
+    data.findings(scope)
+    data.miss_causes(scope)
+    data.actions(scope)
+    for asked in (scope, earlier.scope() if earlier else None):
+        if asked is not None:
+            data.summary(asked)
+            data.series(asked, bucket=view.bucket, zone=view.zone)
+    data.latency_series(scope, bucket=view.bucket, zone=view.zone)
+    data.markers(scope)
+    data.breakdown(scope, "engine")
+    data.freshness()
+    data.pulse(zone)

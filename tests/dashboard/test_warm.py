@@ -1,0 +1,56 @@
+"""What keeps the first screen warm: it asks all that the first screen asks, and survives tables that fail."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import data, filters, warm
+from tests.dashboard.test_pages import APP
+
+
+def test_the_first_visitor_finds_everything_asked(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the warm-up, opening the first screen asks core.metrics nothing and studies nothing."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
+    warm.first_screen("Asia/Seoul")
+    asked: list[str] = []
+
+    def noted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **more: asked.append(name) or real(*args, **more)
+
+    for name in ("summary", "breakdown", "series", "latency_series", "markers", "options"):
+        monkeypatch.setattr(data.metrics, name, noted(name, getattr(data.metrics, name)))
+    monkeypatch.setattr(data, "load", noted("load", data.load))
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    app.context = {"locale": "ko-KR", "timezone": "Asia/Seoul"}
+
+    app.run()
+
+    assert len(app.metric) == 6
+    assert asked == []
+
+
+def test_tables_that_fail_stop_nothing(
+    broken: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The thread that warms says in the log what failed, and goes on."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(broken))
+    stop = threading.Event()
+    stop.set()
+
+    warm.keep(stop)
+
+    assert "the first screen could not be prepared" in caplog.text
+
+
+def test_zones_of_viewers_are_kept_warm_the_latest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days begin at each viewer's midnight; a few zones are remembered, not every one ever seen."""
+    monkeypatch.setattr(warm, "_zones", [warm.KOREAN])
+    for zone in ("Europe/Berlin", "UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo"):
+        warm.note_zone(zone)
+
+    assert warm._zones == ["Asia/Tokyo", "America/New_York", "Europe/Berlin", "UTC"]
+    assert filters.viewer_zone("ko", None) == warm.KOREAN
