@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 from core.errors import FixSettings
 from core.metrics import summary
-from core.reports import csv, document, focus, html, parquet, table, xlsx
+from core.reports import csv, document, focus, html, parquet, pdf, table, xlsx
 from core.reports.request import Desk, Progress, Request, silent
 
 _BOM = b"\xef\xbb\xbf"
@@ -48,6 +48,12 @@ def _html(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> in
     return made.rows
 
 
+def _pdf(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int:
+    made = document.build(desk, request, progress)
+    pdf.write(made, out)
+    return made.rows
+
+
 def _focus_parquet(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int:
     total = table.flat(summary(desk.reader, request.scope))
     told = {key.removeprefix("cover."): value for key, value in document.cover(desk, request, total)}
@@ -59,6 +65,7 @@ FORMS: dict[str, Form] = {
     "parquet": Form(_parquet, ".parquet", "application/vnd.apache.parquet"),
     "xlsx": Form(_xlsx, ".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     "html": Form(_html, ".html", "text/html"),
+    "pdf": Form(_pdf, ".pdf", "application/pdf"),
     "focus": Form(focus.write_csv, ".csv", "text/csv"),
     "focus-parquet": Form(_focus_parquet, ".parquet", "application/vnd.apache.parquet"),
 }

@@ -96,8 +96,12 @@ def money(value: Decimal | None, *, places: int | None = None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """Return a share in percent."""
-    return UNKNOWN if value is None else f"{value:.1%}"
+    """Return a share in percent; one that is not quite all or nothing is never rounded to it."""
+    if value is None:
+        return UNKNOWN
+    if 0.9995 <= value < 1:
+        return ">99.9%"
+    return "<0.1%" if 0 < value < 0.0005 else f"{value:.1%}"
 
 
 def count(value: int | None) -> str:
