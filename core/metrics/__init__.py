@@ -4,6 +4,7 @@ Start at `catalog.METRICS` (name → unit and formula); the function of the same
 coverage.py, invocations.py, prompt_store.py or speed.py is its definition.
 """
 
+from core.metrics.chargeback import chargeback
 from core.metrics.drilldown import Which, calls_page, calls_total, latest_calls
 from core.metrics.events import markers
 from core.metrics.health import ingest_series, price_rows, tables
@@ -18,6 +19,7 @@ __all__ = [
     "breakdown",
     "calls_page",
     "calls_total",
+    "chargeback",
     "freshness",
     "ingest_series",
     "latency",

@@ -34,7 +34,7 @@ body { margin: 0 auto; padding: 24px; max-width: 1240px; color: var(--ink); back
   font: 15px/1.5 system-ui, "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans KR", "Noto Sans CJK KR", sans-serif; }
 h1 { margin: 0 0 4px; font-size: 26px; } h2 { margin: 32px 0 8px; font-size: 18px; }
 .lead { font-size: 18px; margin: 12px 0; } .soft, .parts { color: var(--soft); font-size: 13px; }
-.demo { padding: 8px 12px; border-radius: 6px; background: #B0306A; color: #fff; font-weight: 600; }
+.demo { padding: 8px 12px; border-radius: 6px; background: #C20A41; color: #fff; font-weight: 600; }
 .kpis { display: grid; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); gap: 12px; padding: 0; }
 .kpis div { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 10px 14px; }
 .kpis dt { color: var(--soft); font-size: 13px; } .kpis dd { margin: 0; overflow-wrap: anywhere; }

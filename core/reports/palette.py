@@ -1,6 +1,6 @@
 """The colours of reports: the four token kinds and gain and loss, the same as on the pages (a test compares them)."""
 
-READ, WRITE_5M, WRITE_1H, UNCACHED = "#1B86D8", "#C98500", "#B0306A", "#968E80"
+READ, WRITE_5M, WRITE_1H, UNCACHED = "#1B86D8", "#C98500", "#C20A41", "#90959A"
 OUTPUT, TOOLS = "#2F9E77", "#8067C9"
 GAIN, LOSS = "#2F9E77", "#D1603D"
 INK, RULE = "#1F2933", "#C7CED6"

@@ -78,7 +78,7 @@ class _Book:
         self.title = book.add_format({"bold": True, "font_size": 18, "font_color": INK})
         self.label = book.add_format({"bold": True, "valign": "top"})
         self.wrap = book.add_format({"text_wrap": True, "valign": "top"})
-        self.mark = book.add_format({"bold": True, "font_color": "#B0306A", "text_wrap": True, "valign": "top"})
+        self.mark = book.add_format({"bold": True, "font_color": "#C20A41", "text_wrap": True, "valign": "top"})
         self.forms = {unit: book.add_format({"num_format": form}) for unit, form in _FORMS.items()}
         self.bold = {
             unit: book.add_format({"num_format": form, "bold": True, "top": 1}) for unit, form in _FORMS.items()
