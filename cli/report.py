@@ -12,16 +12,21 @@ from typing import Any
 import click
 from rich.console import Console
 
+from cli import scheduled
 from cli.asking import Misuse, make_scope, parse_groups, scope_options
 from cli.metrics import plain
 from core import settings
 from core.errors import FixSettings
 from core.pricing import load_book
+from core.report_settings import SCHEDULES, Schedule
 from core.reports import files, focus
 from core.reports.request import Desk, Progress, Request, silent
 from core.reports.words import LANGUAGES, word
 from core.store.lake import Lake
 from core.store.query import Reader
+
+_WITH_SCHEDULE = {"scheduled_for", "to", "form", "by", "zone", "lang", "billing_account", "again", "as_json"}
+_BESIDE = "--to, --format, --by, --zone, --lang, --billing-account, --again, --json"
 
 
 @click.command("report")
@@ -35,10 +40,49 @@ from core.store.query import Reader
 @click.option("--billing-account", metavar="ID", help="Of FOCUS: whose invoice it is; logs do not tell.")
 @click.option("--out", default="-", show_default=True, metavar="FILE", help="Where to write; - is standard output.")
 @click.option("--json", "as_json", is_flag=True, help="Say as JSON what was written (needs --out FILE).")
+@click.option(
+    "--schedule",
+    "scheduled_for",
+    type=click.Choice(SCHEDULES),
+    help="Deliver the last complete period, once, to --to: a folder, s3://bucket/prefix or https://…; "
+    "without --to the reports of cachewise.toml.",
+)
+@click.option("--again", is_flag=True, help="Of --schedule: deliver it even if that was done.")
+@click.option("--follow", is_flag=True, help="Deliver the reports of cachewise.toml as they fall due, until SIGTERM.")
+@click.pass_context
 def command(
-    form: str, by: str, zone: str, lang: Any, billing_account: str | None, out: str, as_json: bool, **given: Any
-) -> None:
+    context: click.Context,
+    form: str,
+    by: str,
+    zone: str,
+    lang: Any,
+    billing_account: str | None,
+    out: str,
+    as_json: bool,
+    scheduled_for: Schedule | None,
+    again: bool,
+    follow: bool,
+    **given: Any,
+) -> int:
     """Export the metrics, one row for each group and the total, exact to the last digit."""
+    if follow:
+        return scheduled.follow(settings.load())
+    if scheduled_for is not None:
+        said = {name for name, value in context.params.items() if _was_given(context, name) and value not in ((), None)}
+        _only_of_schedule(said)
+        asked = scheduled.Asked(
+            schedule=scheduled_for,
+            to=given["to"],
+            formats=tuple(part.strip() for part in form.split(",")) if "form" in said else None,
+            zone=zone if "zone" in said else None,
+            by=by if "by" in said else None,
+            lang=lang,
+            billing_account=billing_account,
+        )
+        loaded = settings.load()
+        with progress_shown(lang) as progress:
+            rules = scheduled.chosen(loaded, asked)
+            return scheduled.deliver(loaded, rules, again=again, as_json=as_json, progress=progress)
     try:
         files.check_format(form)
     except FixSettings as error:
@@ -58,9 +102,24 @@ def command(
     if left_out:
         click.echo(f"{left_out} calls have no price and are in no row.", err=True)
     if out == "-":
-        return
+        return 0
     told = {"file": out, "format": form, "rows": rows, "from": scope.start, "to": scope.end}
     click.echo(json.dumps(plain(told)) if as_json else f"Wrote {rows} rows to {out}.")
+    return 0
+
+
+def _was_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _only_of_schedule(said: set[str]) -> None:
+    """Refuse what a scheduled report cannot follow: its range is the period, and filters would go unseen."""
+    wrong = sorted(said - _WITH_SCHEDULE)
+    if wrong:
+        names = ", ".join(f"--{name.strip('_').replace('_', '-')}" for name in wrong)
+        raise Misuse(f"REP-006: {names} cannot be combined with --schedule. Accepted beside it: {_BESIDE}.")
+    if said & {"form", "by", "zone", "lang", "billing_account"} and "to" not in said:
+        raise Misuse("REP-006: --format, --by, --zone and --lang go with --to; configured reports have their own.")
 
 
 @contextmanager

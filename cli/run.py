@@ -88,6 +88,8 @@ def _children(settings: Settings, demo: bool, address: str, port: int, no_collec
         children.append(Child("demo fleet", [*python, "cli", "demo", "--json"], logs / "demo.log"))
     if not no_collector:
         children.append(Child("collector", [*python, "cli", "collect", "--follow", "--json"], logs / "collector.log"))
+    if settings.reports and not demo:  # nobody's inbox is for made-up figures
+        children.append(Child("reports", [*python, "cli", "report", "--follow"], logs / "reports.log"))
     if settings.probe.every_s:
         every = f"{settings.probe.every_s:.0f}s"
         children.append(Child("canary", [*python, "cli", "probe", "--every", every, "--json"], logs / "canary.log"))

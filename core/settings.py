@@ -15,6 +15,7 @@ from core.access_settings import AccessSettings, read_access
 from core.alert_settings import ALERT_TABLES, AlertSettings, read_alerts
 from core.errors import FixSettings
 from core.reconcile_settings import ReconcileSettings, read_reconcile
+from core.report_settings import ReportRule, read_reports
 
 SourceKind = Literal["cloudwatch", "files", "s3"]
 SOURCE_KINDS: tuple[str, ...] = ("cloudwatch", "files", "s3")
@@ -115,6 +116,7 @@ class Settings:
     probe: ProbeSettings = field(default_factory=ProbeSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     reconcile: ReconcileSettings = field(default_factory=ReconcileSettings)
+    reports: tuple[ReportRule, ...] = ()
     access: AccessSettings = field(default_factory=AccessSettings)
 
     @property
@@ -132,7 +134,10 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
     path = _config_path(env, folder or Path.cwd())
     data = _read_toml(path) if path else {}
     _only_known(
-        "", data, {"store", "sources", "prices", "dashboard", "probe", "reconcile", "access", *ALERT_TABLES}, path
+        "",
+        data,
+        {"store", "sources", "prices", "dashboard", "probe", "reconcile", "reports", "access", *ALERT_TABLES},
+        path,
     )
     store = _table(data, "store", {"path", "engine"}, path)
     prices = _table(data, "prices", {"files"}, path)
@@ -159,6 +164,7 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
         probe=_probe(data, path),
         alerts=read_alerts(data, env, path),
         reconcile=read_reconcile(data, path),
+        reports=read_reports(data, env, path),
         access=read_access(data, path),
     )
 

@@ -5,27 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from core.reports.verdict import in_use, verdict
 from dashboard import format as fmt
 from dashboard.i18n import Language, known, translate
 
 Tone = Literal["good", "bad", "flat", "unknown"]
+_TONES: dict[str, Tone] = {"saved": "good", "lost": "bad", "even": "flat"}
 
 
 def caching_in_use(total: Mapping[str, Any]) -> bool:
     """Tell whether any prompt token was read from or written to the Claude cache."""
-    names = ("cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
-    return any(total.get(name) for name in names)
+    return in_use(total)
 
 
 def sentence(total: Mapping[str, Any], preset: str, lang: Language) -> tuple[str, Tone]:
     """Return the answer and its tone: gain, loss, caching not in use, or not known because nothing is priced."""
     when = translate(lang, f"range.{preset}.in")
-    net, no_cache = total.get("net_savings_usd"), total.get("no_cache_cost_usd")
-    if total.get("calls") and not caching_in_use(total):
+    found = verdict(total)
+    if found == "not_in_use":
         return translate(lang, "answer.not_in_use", when=when, calls=fmt.count(total["calls"])), "flat"
-    if net is None or no_cache is None:
+    if found in ("nothing", "unknown"):
         return translate(lang, "answer.unknown", when=when, calls=fmt.count(total.get("calls"))), "unknown"
-    tone: Tone = "good" if net > 0 else "bad" if net < 0 else "flat"
+    net, no_cache, tone = total["net_savings_usd"], total["no_cache_cost_usd"], _TONES[found]
     text = translate(
         lang,
         f"answer.{tone}",

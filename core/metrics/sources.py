@@ -28,6 +28,7 @@ _COUNTERS = (
 BACKLOG = timedelta(minutes=20)
 """A pass that read lines and ends further back than this is still catching up with older logs."""
 _STALLED, _PAUSED = timedelta(minutes=10), timedelta(minutes=1)
+_STILL_READ = timedelta(days=1)  # a source whose last pass is older than this, by the newest of all, is retired
 _LATEST = (
     "kind",
     "ts",
@@ -69,6 +70,16 @@ def freshness(reader: Reader, *, now: datetime | None = None) -> list[dict[str, 
         }
         for latest in sorted(_latest(reader, passes), key=lambda row: row["source"] or "")
     ]
+
+
+def complete_until(reader: Reader) -> datetime | None:
+    """Return how far the slowest source that is still being read has come; None where nothing says so."""
+    told = [row for row in freshness(reader) if row["complete_until"] is not None]
+    if not told:
+        return None
+    newest = max(row["last_pass_at"] for row in told)
+    reached: list[datetime] = [row["complete_until"] for row in told if newest - row["last_pass_at"] <= _STILL_READ]
+    return min(reached)
 
 
 def options(reader: Reader) -> dict[str, Any]:

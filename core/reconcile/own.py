@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
 from core.metrics import aggregate
 from core.metrics.scope import Scope
-from core.metrics.sources import freshness
+from core.metrics.sources import complete_until
 from core.pricing import ModelRef, PriceBook
 from core.reconcile.model import DayModel, Key, Own, OwnFigure, Provider, add, count
 from core.store.query import Reader
 
 _TYPES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-_STILL_READ = timedelta(days=1)
 
 
 def own_figures(reader: Reader, book: PriceBook, provider: Provider, start: date, end: date) -> Own:
@@ -53,16 +52,6 @@ def own_figures(reader: Reader, book: PriceBook, provider: Provider, start: date
         complete_until=complete_until(reader),
         own_prices=bool(book.discounts) or any(row.custom for row in book.rows),
     )
-
-
-def complete_until(reader: Reader) -> datetime | None:
-    """Return how far the slowest source that is still being read has come; None where nothing says so."""
-    told = [row for row in freshness(reader) if row["complete_until"] is not None]
-    if not told:
-        return None
-    newest = max(row["last_pass_at"] for row in told)
-    reached: list[datetime] = [row["complete_until"] for row in told if newest - row["last_pass_at"] <= _STILL_READ]
-    return min(reached)
 
 
 def first_day(reader: Reader, provider: Provider) -> date | None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 
 from core.reports.document import Document
+from core.reports.request import Language
 from core.reports.table import Report
+from core.reports.verdict import verdict
+from core.reports.words import word as word_of
 
 UNKNOWN = "–"
 _CENTS = 2
@@ -21,24 +26,27 @@ class Figure(NamedTuple):
 
 
 def sentence(document: Document) -> str:
-    """Return the answer in one sentence: saved, lost, not in use, or not known; and what is recoverable of it."""
-    total, word = document.total, document.word
+    """Return the answer in one sentence, and the dearest miss cause after it."""
+    total, text = document.total, answer(document.total, document.request.lang)
+    causes = document.sheets["causes"].groups
+    if verdict(total) in ("saved", "lost", "even") and causes and causes[0]["usd"]:
+        top = document.word(f"cause.{causes[0]['cause']}")
+        text += " " + document.word("said.cause", cause=top, usd=money(causes[0]["usd"], places=2))
+    return text
+
+
+def answer(total: Mapping[str, Any], lang: Language) -> str:
+    """Return what caching did in one sentence: saved, lost, not in use, or not known."""
+    word = partial(word_of, lang)
     net, no_cache = total["net_savings_usd"], total["no_cache_cost_usd"]
     calls = f"{total['calls'] or 0:,}"
-    if not total["calls"]:
-        return word("said.nothing")
-    if not total["cache_read_tokens"] and not total["cache_write_tokens"]:
-        return word("said.not_in_use", calls=calls)
-    if net is None:
-        return word("said.unknown", calls=calls)
-    key = "said.saved" if net > 0 else "said.lost" if net < 0 else "said.even"
+    found = verdict(total)
+    if found in ("nothing", "not_in_use", "unknown"):
+        return word(f"said.{found}", calls=calls)
     share = f"{abs(net) / no_cache:.1%}" if no_cache else UNKNOWN
-    text = word(key, net=money(abs(net), places=2), share=share, no_cache=money(no_cache, places=2), calls=calls)
-    causes = document.sheets["causes"].groups
-    if causes and causes[0]["usd"]:
-        top = word(f"cause.{causes[0]['cause']}")
-        text += " " + word("said.cause", cause=top, usd=money(causes[0]["usd"], places=2))
-    return text
+    return word(
+        f"said.{found}", net=money(abs(net), places=2), share=share, no_cache=money(no_cache, places=2), calls=calls
+    )
 
 
 def figures(document: Document) -> list[Figure]:

@@ -258,6 +258,23 @@ RECONCILIATIONS = pa.schema(
     ]
 )
 
+DELIVERIES = pa.schema(
+    [
+        pa.field("date", pa.date32()),
+        pa.field("delivery_id", pa.string()),  # <report_key>/<time>
+        pa.field("report_key", pa.string()),  # report, schedule, zone, first day, and a hash of where it goes
+        pa.field("ts", UTC),  # when it had arrived
+        pa.field("report", pa.string()),
+        pa.field("schedule", pa.string()),  # daily | weekly | monthly
+        pa.field("zone", pa.string()),
+        pa.field("period_start", UTC),
+        pa.field("period_end", UTC),
+        pa.field("destination", pa.string()),  # of a webhook its host alone: the URL is a secret
+        pa.field("formats", pa.string()),
+        pa.field("files", pa.string()),
+    ]
+)
+
 TABLES: dict[str, pa.Schema] = {
     "calls": CALLS,
     "invocations": INVOCATIONS,
@@ -267,6 +284,7 @@ TABLES: dict[str, pa.Schema] = {
     "probes": PROBES,
     "alerts": ALERTS,
     "reconciliations": RECONCILIATIONS,
+    "deliveries": DELIVERIES,
 }
 
 KEYS: dict[str, str] = {
@@ -278,5 +296,6 @@ KEYS: dict[str, str] = {
     "probes": "probe_id",
     "alerts": "row_id",
     "reconciliations": "run_id",
+    "deliveries": "delivery_id",
 }
 """The column that makes a row the same row, whoever tells it and however often."""
