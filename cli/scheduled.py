@@ -92,9 +92,7 @@ def deliver(settings: Settings, rules: Sequence[ReportRule], *, again: bool, as_
 def follow(settings: Settings, *, every_s: float = EVERY_S, stop: threading.Event | None = None) -> int:
     """Deliver the configured reports as they fall due, until SIGTERM; a failure is told once and tried again."""
     if not settings.reports:
-        raise Misuse(
-            "REP-006: No report is configured. Add [[reports]] to cachewise.toml; docs/scheduled-reports.md has examples."
-        )
+        raise Misuse("REP-006: No report is configured. Add [[reports]], see docs/scheduled-reports.md.")
     schedule.check(settings.reports)
     ended = stop or _stopped_by_signals()
     watch = ReportWatch(settings)
