@@ -17,6 +17,7 @@ from cli.asking import Misuse, make_scope, parse_groups, scope_options
 from cli.metrics import plain
 from core import settings
 from core.errors import FixSettings
+from core.metrics.chargeback import RULES, check_rule
 from core.pricing import load_book
 from core.report_settings import SCHEDULES, Schedule
 from core.reports import files, focus
@@ -34,7 +35,8 @@ _BESIDE = "--to, --format, --by, --zone, --lang, --billing-account, --again, --j
     "--format", "form", default="csv", show_default=True, metavar="FORMAT", help=f"One of {', '.join(files.FORMATS)}."
 )
 @scope_options
-@click.option("--by", default="day", show_default=True, metavar="NAMES", help="One row for each: comma between.")
+@click.option("--by", metavar="NAMES", help="One row for each: comma between.  [default: day; engine with --allocate]")
+@click.option("--allocate", metavar="RULE", help=f"Charge groups for shared cache writes: {', '.join(RULES)}.")
 @click.option("--zone", default="UTC", show_default=True, help="Whose midnights bound the days.")
 @click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of its words.")
 @click.option("--billing-account", metavar="ID", help="Of FOCUS: whose invoice it is; logs do not tell.")
@@ -53,7 +55,8 @@ _BESIDE = "--to, --format, --by, --zone, --lang, --billing-account, --again, --j
 def command(
     context: click.Context,
     form: str,
-    by: str,
+    by: str | None,
+    allocate: str | None,
     zone: str,
     lang: Any,
     billing_account: str | None,
@@ -85,13 +88,15 @@ def command(
             return scheduled.deliver(loaded, rules, again=again, as_json=as_json, progress=progress)
     try:
         files.check_format(form)
+        if allocate is not None:
+            check_rule(allocate)
     except FixSettings as error:
         raise Misuse(str(error)) from None
     if as_json and out == "-":
         raise Misuse("REP-003: --json tells what was written, but --out is standard output. Add --out FILE.")
-    scope, groups = make_scope(given), parse_groups(by)
+    scope, groups = make_scope(given), parse_groups(by or ("engine" if allocate else "day"))
     chosen = settings.load()
-    request = Request(scope, tuple(groups), zone, lang, chosen.demo, billing_account)
+    request = Request(scope, tuple(groups), zone, lang, chosen.demo, allocate, billing_account)
     with Reader(Lake(chosen.lake_path)) as reader, progress_shown(lang) as progress:
         desk = Desk(reader, load_book(chosen.price_files))
         if out == "-":

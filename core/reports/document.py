@@ -17,6 +17,7 @@ from core.reports.table import Report
 from core.reports.words import word
 from core.store.query import Reader
 
+DEFAULT_RULE = "by-reads"
 SUBJECTS = ("day", "engine", "model")
 """Breakdowns that every document has; another grouping that was asked for comes first."""
 
@@ -52,16 +53,19 @@ class Document:
 
 def build(desk: Desk, request: Request, progress: Progress = silent) -> Document:
     """Ask the metrics everything a document shows."""
-    steps = [*_groupings(request), ("causes", ())]
+    plain = replace(request, allocate=None)
+    steps = [*_groupings(request), ("causes", ()), ("chargeback", request.charged)]
     progress("progress.totals", 0, len(steps) + 1)
     first = table.build(desk.reader, request.scope, ())
     sheets: dict[str, Report] = {}
     for number, (name, by) in enumerate(steps, start=1):
-        progress(f"progress.{name}" if name in ("causes",) else "progress.groups", number, len(steps) + 1)
+        progress("progress.causes" if name == "causes" else "progress.groups", number, len(steps) + 1)
         if name == "causes":
             sheets[name] = causes.causes(desk, request, calls=first.total["calls"] or 0, progress=progress)
+        elif name == "chargeback":
+            sheets[name] = table.charged(desk.reader, request.scope, by, request.allocate or DEFAULT_RULE)
         else:
-            rows = [row for part in table.stream(desk.reader, _by(request, by)).chunks for row in part]
+            rows = [row for part in table.stream(desk.reader, replace(plain, by=by)).chunks for row in part]
             sheets[name] = Report(by, first.units, rows, first.total)
     progress("progress.writing", len(steps) + 1, len(steps) + 1)
     return Document(request, tuple(cover(desk, request, first.total)), first.total, dict(first.units), sheets)
@@ -86,10 +90,6 @@ def _groupings(request: Request) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield name, (name,)
 
 
-def _by(request: Request, by: tuple[str, ...]) -> Request:
-    return replace(request, by=by)
-
-
 def cover(desk: Desk, request: Request, total: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Return what makes the figures understood and found again, as (word, text)."""
     lang = request.lang
@@ -105,6 +105,8 @@ def cover(desk: Desk, request: Request, total: dict[str, Any]) -> Iterator[tuple
     yield "cover.books", ", ".join(_books(desk.reader, request.scope)) or "–"
     yield "cover.checked", _day(newest_check())
     yield "cover.coverage", _coverage(request, total)
+    rule = request.allocate or DEFAULT_RULE
+    yield "cover.rule", f"{rule}: {word(lang, f'rule.{rule}')}"
     yield "cover.complete", _complete(desk.reader, request)
     yield "cover.made", request.made_at.astimezone(UTC).isoformat(sep=" ", timespec="seconds")
 

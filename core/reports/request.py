@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
-from core.metrics.aggregate import check_groups
+from core.metrics.aggregate import TIMES, check_groups
 from core.metrics.buckets import zone_of
+from core.metrics.chargeback import check_rule
 from core.metrics.scope import Scope
 from core.pricing import PriceBook
 from core.store.query import Reader
@@ -35,12 +36,20 @@ class Request:
     zone: str = "UTC"
     lang: Language = "en"
     demo: bool = False  # the tables are the demo fleet's: every format that can says so
+    allocate: str | None = None  # charge groups by this rule; CSV and Parquet are then the chargeback itself
     billing_account: str | None = None  # of FOCUS: the logs do not tell whose invoice it is
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:
         check_groups(self.by)
         zone_of(self.zone)
+        if self.allocate is not None:
+            check_rule(self.allocate)
+
+    @property
+    def charged(self) -> tuple[str, ...]:
+        """Whom a document's chargeback is about: the groups that are not times, or the engines."""
+        return tuple(name for name in self.by if name not in TIMES) or ("engine",)
 
 
 def silent(step: str, done: int, of: int) -> None:

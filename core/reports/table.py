@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from core.metrics import breakdown, summary
+from core.metrics import breakdown, chargeback, summary
 from core.metrics.aggregate import COLUMNS, TIMES
 from core.metrics.catalog import METRICS
+from core.metrics.chargeback import COLUMNS as CHARGED
+from core.metrics.chargeback import total as total_charged
 from core.metrics.invocations import QUANTILE_NAMES
 from core.metrics.scope import Scope
 from core.reports.request import Progress, Request, silent
@@ -60,9 +62,21 @@ def build(reader: Reader, scope: Scope, by: Sequence[str], *, zone: str = "UTC")
 
 
 def stream(reader: Reader, request: Request, progress: Progress = silent) -> Stream:
-    """Ask the same for a report that may be long: groups by day or hour come a month at a time, in the same order."""
+    """Ask the same for a report that may be long: groups by day or hour come a month at a time, in the same order.
+
+    With a rule to allocate by, it is the chargeback of the groups.
+    """
+    if request.allocate is not None:
+        report = charged(reader, request.scope, request.by, request.allocate)
+        return Stream(report.by, report.units, report.total, iter([report.groups]))
     total = flat(summary(reader, request.scope))
     return Stream(request.by, units_of(total), total, _chunks(reader, request, progress))
+
+
+def charged(reader: Reader, scope: Scope, by: Sequence[str], rule: str) -> Report:
+    """Ask what each group is charged, with shared cache writes allocated by a rule."""
+    rows = chargeback(reader, scope, by, rule)
+    return Report(tuple(by), CHARGED, rows, total_charged(rows))
 
 
 def schema(by: Iterable[str], units: Mapping[str, str]) -> pa.Schema:

@@ -77,6 +77,8 @@ def test_calls_that_focus_cannot_hold_are_told(tmp_path: Path, capsys: pytest.Ca
         (["--format", "docx"], 2, "REP-001"),
         (["--json"], 2, "REP-003"),
         (["--by", "colour"], 2, "MET-004"),
+        (["--allocate", "by-luck"], 2, "MET-007"),
+        (["--allocate", "even", "--by", "day"], 1, "MET-004"),
         (["--out", "absent/x.csv"], 1, "REP-002"),
         (["--zone", "Mars"], 1, "MET-002"),
     ],

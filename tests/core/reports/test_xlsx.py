@@ -32,7 +32,7 @@ def rows(book: Book, sheet: str) -> list[dict[str, Any]]:
 
 def test_there_is_a_sheet_for_each_subject(book: Book) -> None:
     """In the report's language, with the charts on a sheet of their own."""
-    assert book.sheetnames == ["표지", "요약", "차트", "일별", "엔진별", "모델별", "미스 원인"]
+    assert book.sheetnames == ["표지", "요약", "차트", "일별", "엔진별", "모델별", "미스 원인", "비용 배분"]
     assert len(book["차트"]._charts) == 5
 
 
