@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
-from core import fleet, probe, promises, reconcile
+from core import fleet, notebook, probe, promises, reconcile
 from core.errors import CachewiseError, FixSettings
 from core.metrics.scope import Scope
 from core.promises.marks import key_of
@@ -103,6 +103,38 @@ def run_reconciliation(providers: Sequence[reconcile.Provider], start: date) -> 
         reconcile.run(data.configuration(), providers, start=start, actor=auth.actor(), lake=data.lake())
     finally:
         data.versions.clear()
+
+
+def add_note(text: str, at: datetime) -> None:
+    """Note something about a moment; it is marked on every chart over time."""
+    auth.require("operator")
+    notebook.add_note(data.lake(), text, at=at, actor=auth.actor(), now=datetime.now(UTC))
+    data.versions.clear()
+
+
+def remove_note(action_id: str) -> None:
+    """Take a note away; the audit log keeps both."""
+    auth.require("operator")
+    for note in data.notes():
+        if note.action_id == action_id:
+            notebook.remove_note(data.lake(), note, actor=auth.actor(), now=datetime.now(UTC))
+    data.versions.clear()
+
+
+def save_view(name: str, page: str, query: notebook.Query) -> None:
+    """Keep what is looked at under a name, for everybody."""
+    auth.require("operator")
+    notebook.save_view(data.lake(), name, page=page, query=query, actor=auth.actor(), now=datetime.now(UTC))
+    data.versions.clear()
+
+
+def remove_view(action_id: str) -> None:
+    """Take a view away; the audit log keeps both."""
+    auth.require("operator")
+    for view in data.saved_views():
+        if view.action_id == action_id:
+            notebook.remove_view(data.lake(), view, actor=auth.actor(), now=datetime.now(UTC))
+    data.versions.clear()
 
 
 def _ready() -> None:

@@ -43,5 +43,14 @@ def publish(defaults: Mapping[str, str]) -> None:
         st.query_params.update(spoken)
 
 
+def spoken() -> list[str]:
+    """Return the keys that this session has ever put into its address."""
+    return [str(key).removeprefix(_mark("")) for key in st.session_state if _is_mark(str(key))]
+
+
+def _is_mark(key: str) -> bool:
+    return key.startswith(_mark("")) and key not in (_PAGE, _SAME_PAGE)
+
+
 def _mark(key: str) -> str:
     return f"_address_{key}"

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.errors import CachewiseError
-from dashboard import address, components, data, entrance, filters, warm
+from dashboard import address, components, data, entrance, filters, saved_views, warm
 from dashboard.i18n import LANGUAGES, browser_language, t
 
 # The menu: its headings, and the pages under each with their icons. No docstring here: Streamlit would draw it.
@@ -29,10 +29,11 @@ SECTIONS = {
     "data": {
         "live": ":material/stream:",
         "calls": ":material/list:",
+        "notes": ":material/sticky_note_2:",
         "data_health": ":material/monitor_heart:",
     },
 }
-UNFILTERED = ("actions", "probe", "caches", "reconcile")
+UNFILTERED = ("actions", "notes", "probe", "caches", "reconcile")
 
 st.set_page_config(page_title="Cachewise", page_icon="💾", layout="wide")
 
@@ -79,6 +80,8 @@ try:
         filters.draw(data.options(), idle=name in UNFILTERED)
         with st.expander(t("sources.title"), icon=":material/lan:"):
             components.sources()
+        with st.expander(t("views.title"), icon=":material/bookmarks:"):
+            saved_views.draw(name, page.url_path, {key: f"app_pages/{key}.py" for key in pages})
         components.clear_button()
     address.publish({"lang": mother_tongue, "range": filters.DEFAULT_PRESET, "compare": filters.DEFAULT_COMPARE})
     warm.note_zone(filters.zone())

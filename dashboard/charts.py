@@ -97,7 +97,7 @@ def stacked_cost(
         part = [row for row in rows if row[by] in rest and row["cost_usd"] is not None]
         ink.bars(figure, ink.sum_by_bucket(part), look.word("chart.others", n=len(rest)), ink.UNCACHED, look)
     figure.update_layout(barmode="stack")
-    told = ink.before(figure, before, "cost_usd", look, colour=ink.UNCACHED, form="$%{y:,.4f}", show=fmt.money)
+    told = ink.before(figure, before, "cost_usd", look, colour=ink.OVER_BARS, form="$%{y:,.4f}", show=fmt.money)
     ink.mark(figure, markers, look)
     ink.dress(figure, height=height, legend=True)
     ink.time_axis(figure, look)

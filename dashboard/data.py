@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from collector import checkup
-from core import advice, fleet, metrics, misses, probe, promises, reconcile, settings, ttl
+from core import advice, fleet, metrics, misses, notebook, probe, promises, reconcile, settings, ttl
 from core.metrics.scope import Scope
 from core.pricing import PriceBook, load_book
 from core.pricing.provenance import newest_check
@@ -129,8 +129,24 @@ def latency_series(scope: Scope, *, bucket: str, zone: str) -> pa.Table:
 
 
 def markers(scope: Scope) -> Rows:
-    """Return deploys and prompt-store clears to be marked on charts over time."""
-    return _cached("markers", scope)
+    """Return deploys, prompt-store clears and notes to be marked on charts over time."""
+    return sorted([*_cached("markers", scope), *notebook.markers(notes(), scope)], key=lambda mark: mark["ts"])
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _noted(name: str, at: Versions) -> Any:
+    """Read notes or views; `at` is part of the key only."""
+    return getattr(notebook, name)(_reader())
+
+
+def notes() -> list[notebook.Note]:
+    """Return the notes, those about the latest moments first."""
+    return _noted("notes", versions())
+
+
+def saved_views() -> list[notebook.SavedView]:
+    """Return the views that are kept for everybody, by name."""
+    return _noted("views", versions())
 
 
 def freshness() -> Rows:
@@ -480,6 +496,7 @@ def forget() -> None:
     _probes.clear()
     _bills.clear()
     _promises.clear()
+    _noted.clear()
     _realised.clear()
     recent_causes.clear()
     _pulse.clear()

@@ -17,6 +17,7 @@ from dashboard.i18n import Language, known, translate
 READ, WRITE_5M, WRITE_1H, UNCACHED = "#1B86D8", "#C98500", "#C20A41", "#90959A"
 OTHERS = ("#2F9E77", "#8067C9", "#D1603D", "#5B8FA8", "#7C8A2E", "#C2649A")
 PALETTE = (READ, WRITE_5M, WRITE_1H, UNCACHED, *OTHERS)
+OVER_BARS = "#5F6B78"  # a line that is seen on bars of any colour, on light and on dark
 GAIN, LOSS = "#2F9E77", "#D1603D"
 RATE_STYLES = {
     "token_hit_rate": (READ, "solid"),
@@ -42,6 +43,7 @@ MAX_POINTS = 2000
 MAX_GROUPS = 8
 _GRID = "rgba(128,140,152,0.22)"
 _MARK = "#7A8794"
+_MARKS = (("deploy", "triangle-up", _MARK), ("clear", "x", OTHERS[2]), ("note", "star", OTHERS[1]))
 RULE = "rgba(128,140,152,0.75)"
 
 Row = Mapping[str, Any]
@@ -161,7 +163,7 @@ def before(
         y=[row[name] for row in points],
         name=plain_words(told.label),
         mode="lines",
-        line={"color": see_through(colour, 0.75), "width": 1.5, "dash": "dash"},
+        line={"color": colour, "width": 1.5, "dash": "dash"},
         customdata=[[row["was"].isoformat(), None, look.when(row["was"])] for row in points],
         hovertemplate=form + " · %{customdata[2]}",
     )
@@ -197,8 +199,8 @@ def sum_by_bucket(rows: Sequence[Row]) -> list[Row]:
 
 
 def mark(figure: go.Figure, markers: Sequence[Row], look: Look) -> None:
-    """Draw deploys and prompt-store clears as dotted rules with a mark on the axis."""
-    for kind, symbol, colour in (("deploy", "triangle-up", _MARK), ("clear", "x", OTHERS[2])):
+    """Draw deploys, prompt-store clears and notes as dotted rules with a mark on the axis."""
+    for kind, symbol, colour in _MARKS:
         these = [mark for mark in markers if mark["kind"] == kind][-50:]
         for mark in these:
             figure.add_vline(x=look.local(mark["ts"]), line={"color": colour, "width": 1, "dash": "dot"})

@@ -83,7 +83,7 @@ def card(kpi: Kpi, total: Row, before: Row | None, series: Sequence[Row], lang: 
         parts=parts(kpi, total, lang),
         help=formula_help(kpi.name, lang),
         spark=ink.spark(series, kpi.spark) if kpi.spark and now is not None else None,
-        calls=CALLS_BEHIND.get(kpi.name) if now is not None else None,
+        calls=None if now is None or (kpi.name == "price_coverage" and now == 1) else CALLS_BEHIND.get(kpi.name),
     )
 
 
