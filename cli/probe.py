@@ -161,6 +161,9 @@ def _show_plan(planned: probe.Plan, out: Console, every_s: float | None) -> None
         out.print(
             "[yellow]![/yellow] The server says that it is simulated: nothing is billed, all figures are made up."
         )
+    if planned.problem is not None:  # nobody could be asked, so there is no estimate: it is not zero
+        out.print(f"[red]✗[/red] No estimate. {escape(str(planned.problem))}")
+        return
     table = Table()
     for column in ("experiment", "requests", "estimate", "needed", "waits"):
         table.add_column(column, justify="left" if column == "experiment" else "right")
@@ -179,8 +182,6 @@ def _show_plan(planned: probe.Plan, out: Console, every_s: float | None) -> None
         out.print(f"Every {every_s:,.0f} s: about ${_usd(monthly)} in 30 days.")
     for warning in planned.warnings:
         out.print(f"[yellow]![/yellow] {escape(warning)}")
-    if planned.problem is not None:
-        out.print(f"[red]✗[/red] {escape(str(planned.problem))}")
 
 
 def _show_report(report: probe.ProbeReport, out: Console) -> None:
@@ -245,8 +246,8 @@ def _told_plan(planned: probe.Plan) -> dict[str, Any]:
         "cache_ttl": target.cache_ttl,
         "simulated": planned.simulated,
         "prefix_tokens": planned.prefix_tokens,
-        "estimate_usd": planned.estimate_usd,
-        "needed_usd": planned.needed_usd,
+        "estimate_usd": planned.estimate_usd if problem is None else None,
+        "needed_usd": planned.needed_usd if problem is None else None,
         "budget_usd": planned.budget_usd,
         "wait_s": planned.wait_s,
         "problem": None if problem is None else {"code": problem.code, "message": problem.message},
@@ -255,8 +256,8 @@ def _told_plan(planned: probe.Plan) -> dict[str, Any]:
             {
                 "experiment": item.name,
                 "requests": item.requests,
-                "estimate_usd": item.estimate_usd,
-                "needed_usd": item.needed_usd,
+                "estimate_usd": item.estimate_usd if problem is None else None,
+                "needed_usd": item.needed_usd if problem is None else None,
                 "wait_s": item.wait_s,
             }
             for item in planned.experiments

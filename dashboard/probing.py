@@ -85,8 +85,15 @@ def _plan(wanted: tuple[str, ...]) -> None:
 def _agree(plan: probe.Plan) -> None:
     """Show what the run would do and cost, and ask."""
     if plan.problem is not None:
-        trouble(plan.problem, t("probe.cannot_ask"))
-    elif plan.simulated:
+        trouble(plan.problem, t("probe.cannot_ask"))  # nobody could be asked: no figures, rather than zeros
+    else:
+        _show_estimate(plan)
+    _begin(plan)
+
+
+def _show_estimate(plan: probe.Plan) -> None:
+    """Show what the run would do and cost."""
+    if plan.simulated:
         st.info(t("probe.simulated"), icon=":material/science:")
     lang = language()
     with st.grid(4, gap="small", key="probe_plan_facts"):
@@ -119,7 +126,6 @@ def _agree(plan: probe.Plan) -> None:
         st.warning(
             fmt.dollars_in_markdown(t("probe.too_dear", needed=fmt.money(plan.needed_usd))), icon=":material/savings:"
         )
-    _begin(plan)
 
 
 def _begin(plan: probe.Plan) -> None:

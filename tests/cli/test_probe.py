@@ -78,6 +78,7 @@ def test_a_bad_key_is_a_verdict(lab: Laboratory, capsys: pytest.CaptureFixture[s
 
     assert (code, told["passed"], told["spent_usd"]) == (1, False, "0")
     assert told["problem"]["code"] == told["experiments"][0]["error"]["code"] == "PRB-401"
+    assert told["estimate_usd"] is None  # nobody counted: unknown, not zero
     assert "Traceback" not in err
     assert "sk-ant-wrong" not in out + err
 
