@@ -128,6 +128,12 @@ def _call(
         minimum_tokens=minimum(model, provider) if model else None,
     )
     ts_ms, ts_kind = _moment(record, event)
+    counts: tuple[int | None, ...] = (
+        usage.input_tokens, usage.cache_read_tokens, write_5m, write_1h, usage.output_tokens, usage.thinking_tokens,
+        prompt, usage.web_search_requests,
+    )  # fmt: skip
+    if type(fact) is CallRecord and fact.usage is None:  # a call that failed before any usage: unknown, not zero
+        counts = (None,) * len(counts)
     return (
         call_id, id_kind, ts_ms * 1000, ts_kind, *_where(event, teller.source),
         record.other_id, told_by, checked_by, check_keys, "confirmed" if checked_by else None,
@@ -137,8 +143,7 @@ def _call(
         record.has_output, usage.service_tier, usage.speed, usage.inference_geo,
         enabled, record.cache_ttl or defaults.cache_ttl, _known_by(record.cache_ttl, defaults.cache_ttl),
         cacheable, record.prefix_tokens, record.prefix_fingerprint, record.prefix_blocks, record.cache_miss_reason,
-        usage.input_tokens, usage.cache_read_tokens, write_5m, write_1h, usage.output_tokens, usage.thinking_tokens,
-        prompt, usage.web_search_requests, steps_text(usage.iterations), record.latency_ms, record.ttft_ms, reported,
+        *counts, steps_text(usage.iterations), record.latency_ms, record.ttft_ms, reported,
         draft_rank(draft, owner, ledger),
     )  # fmt: skip
 

@@ -53,10 +53,14 @@ def rows_for(reader: Reader, table: str, scope: Scope) -> ir.Table:
 
 
 def marked(table: str, rows: ir.Table) -> ir.Table:
-    """Mark calls `returned` and `priced`; other tables stay as they are."""
+    """Mark calls `returned` and `priced`; other tables stay as they are.
+
+    A stream that failed half way gave usage: its tokens were processed, and its line shows what they cost.
+    """
     if table != "calls":
         return rows
-    told = rows.mutate(returned=rows.status.fill_null("ok") != "error")
+    some = rows.prompt_tokens.fill_null(0) + rows.output_tokens.fill_null(0) > 0
+    told = rows.mutate(returned=(rows.status.fill_null("ok") != "error") | some)
     return told.mutate(priced=told.returned & (told.price_status.fill_null("unpriced") == "priced"))
 
 

@@ -89,7 +89,7 @@ def cost_per_request_usd(sums: Sums) -> Decimal | None:
 
 @derived("usd", better="down", numerator="cost_usd", denominator="invocations")
 def cost_per_invocation_usd(sums: Sums) -> Decimal | None:
-    """Σ cost / invocations."""
+    """Σ cost of priced calls / invocations; a lower bound while calls have no price."""
     return usd_each(sums["cost_usd"], sums["invocations"])
 
 

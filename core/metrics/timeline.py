@@ -15,7 +15,6 @@ from core.metrics.scope import Scope
 from core.store.query import Reader
 
 _DERIVED_OF_CALLS = (
-    "cache_write_tokens",
     "token_hit_rate",
     "request_hit_rate",
     "write_amortization",

@@ -52,11 +52,10 @@ def output_tokens(rows: ir.Table) -> ir.Scalar:
     return total(rows.output_tokens, rows.returned)
 
 
-@derived("tokens", cache="claude_cache")
-def cache_write_tokens(sums: Sums) -> int | None:
-    """Σ cache_write_5m + Σ cache_write_1h."""
-    short, long = sums["cache_write_5m_tokens"], sums["cache_write_1h_tokens"]
-    return None if short is None or long is None else short + long
+@measure("calls", "tokens", cache="claude_cache")
+def cache_write_tokens(rows: ir.Table) -> ir.Scalar:
+    """Σ prompt tokens written to the Claude cache: for 5 minutes, for 1 hour, or for a lifetime nobody told."""
+    return total(rows.prompt_tokens - rows.input_tokens - rows.cache_read_tokens, rows.returned)
 
 
 @measure("calls", "tokens")

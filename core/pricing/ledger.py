@@ -34,7 +34,8 @@ _ASKED = ("ts", "provider", "model", "cache_ttl", "input_tokens", "output_tokens
 def price_columns(book: PriceBook, calls: pa.Table) -> pa.Table:
     """Return the price columns of calls in the same order, with the reasons we know better than the book."""
     priced = price_table(book, calls)
-    reason = pc.if_else(pc.is_null(calls["cache_write_5m_tokens"]), TTL_UNKNOWN, priced["price_reason"])
+    split_unknown = pc.and_(pc.is_null(calls["cache_write_5m_tokens"]), pc.is_valid(calls["input_tokens"]))
+    reason = pc.if_else(split_unknown, TTL_UNKNOWN, priced["price_reason"])
     reason = pc.if_else(pc.is_null(calls["model"]), MODEL_UNKNOWN, reason)
     return priced.set_column(priced.column_names.index("price_reason"), "price_reason", reason.cast(pa.string()))
 

@@ -323,3 +323,15 @@ def test_a_call_is_billed_by_its_steps(lake: Lake, tmp_path: Path) -> None:
     assert second["cost_usd"] == Decimal("0.0003")  # 10 × $5 + 10 × $25 per million, on Opus 5
     assert second["price_row"] == "anthropic/claude-opus-5/2026-07-24"
     assert (third["cost_usd"], third["price_reason"]) == (0, "refusal without output: not billed")
+
+
+def test_what_a_failed_call_used_is_unknown_and_not_zero(lake: Lake, tmp_path: Path) -> None:
+    """A call that failed before any usage has no tokens and no dollars, and its reason blames no setting."""
+    line = record("msg_1", usage=None, status="error", error_type="overloaded_error")
+
+    collect(lake, write(tmp_path / "a.jsonl", payload([(T0 + 5, line)])))
+
+    (call,) = rows(lake, "calls")
+    unknown = ("input_tokens", "cache_write_5m_tokens", "output_tokens", "prompt_tokens", "cost_usd")
+    assert [call[name] for name in unknown] == [None] * len(unknown)
+    assert (call["price_status"], call["price_reason"]) == ("unpriced", "no token counts were told")

@@ -167,6 +167,25 @@ def test_a_failed_call_is_in_no_denominator(tmp_path: Path) -> None:
     assert (found["request_hit_rate"], found["token_hit_rate"], found["price_coverage"]) == (1.0, 0.5, 1.0)
 
 
+def test_a_stream_that_failed_half_way_is_a_call(tmp_path: Path) -> None:
+    """It told its usage before it broke: its tokens and dollars are in the sums, as on its cost line."""
+    broken = make_call(complete=False, input_tokens=700) | {"status": "error", "error_type": "overloaded_error"}
+    found = summarise(tmp_path, calls=[broken, make_failed_call()])
+
+    assert (found["calls"], found["failed_calls"], found["input_tokens"]) == (1, 1, 700)
+    assert found["priced_calls"] == 1 and found["cost_usd"] > 0
+
+
+def test_writes_of_unknown_lifetime_are_writes(tmp_path: Path) -> None:
+    """A text line tells how much was written and not for how long: the sum of writes knows it all the same."""
+    unknown = make_call(cache_read_tokens=400, cache_write_1h_tokens=100)
+    unknown |= {"cache_write_5m_tokens": None, "cache_write_1h_tokens": None}
+    found = summarise(tmp_path, calls=[unknown])
+
+    assert (found["cache_write_tokens"], found["write_amortization"]) == (100, 4.0)
+    assert found["cache_write_1h_tokens"] == 0
+
+
 def test_calls_of_unknown_cacheability_are_counted_apart(tmp_path: Path) -> None:
     """A text line without a cached token does not say whether caching was possible."""
     found = summarise(tmp_path, calls=[make_call(cacheable=None), make_call(cacheable=True)])
