@@ -117,6 +117,7 @@ class _Clearing:
         read = self._settled()
         self._refuse_unreadable(read)
         alias = self._alias()
+        self._refuse_unguarded(read, alias)
         if alias is not None:
             self._refuse_release(read, alias)
             alias = None if alias["FunctionVersion"] == _LATEST else alias  # nothing to publish or to move
@@ -197,6 +198,15 @@ class _Clearing:
                 "writing one would drop all others.",
                 code="FLT-411",
                 mend="Nothing was changed. Allow the clear role kms:Decrypt on the function's key, or clear by epoch.",
+            )
+
+    def _refuse_unguarded(self, *read: Mapping[str, Any] | None) -> None:
+        """Refuse without a revision: nobody could tell whether someone else changed the function meanwhile."""
+        if any(answer is not None and not answer.get("RevisionId") for answer in read):
+            raise FixSettings(
+                f"{self._name} was answered without a RevisionId: a change made meanwhile would be overwritten.",
+                code="FLT-410",
+                mend="Nothing was changed. Lambda always gives one; check AWS_ENDPOINT_URL, or clear by epoch.",
             )
 
     def _refuse_release(self, latest: Mapping[str, Any], alias: Mapping[str, Any]) -> None:

@@ -198,6 +198,16 @@ def test_code_deployed_during_the_clear_is_not_published() -> None:
     assert "publish" not in client.asked
 
 
+def test_without_a_revision_nothing_is_written() -> None:
+    """Some emulators give none: then nobody could notice a concurrent change, so it refuses."""
+    client = Lambda()
+    del client.config["RevisionId"]
+
+    with pytest.raises(FixSettings, match="FLT-410: bodo-ws was answered without a RevisionId"):
+        clear(client)
+    assert client.written == []
+
+
 def test_a_weighted_alias_is_refused() -> None:
     """Moving an alias in the middle of a rollout would leave environments behind."""
     client = Lambda()
