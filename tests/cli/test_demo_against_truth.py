@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,15 @@ import pytest
 from cli.demo import demo_root, demo_sources
 from collector.pipeline import Collector
 from collector.sources.files import FilesSource
+from core import reconcile
 from core.pricing import default_book
 from core.settings import Settings
 from core.store.lake import Lake
 from core.store.query import Reader
+from simulator.admin import ADMIN_KEY, Admin, Ledger, running_admin
+from simulator.admin.ledger import OTHER_WORKSPACE
 from simulator.fleet.folder import FleetFolder, read_truth
+from simulator.fleet.plan import from_ms
 from simulator.fleet.writer import FleetWriter
 from tests.support.fleet import NOON_MS
 
@@ -25,8 +30,8 @@ Rows = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, Rows]:
-    """A day and a half of the fleet: the rows that the collector made of it, and the truth about what was logged."""
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A day and a half of the fleet, collected."""
     settings = Settings(store_path=str(tmp_path_factory.mktemp("store")), demo=True)
     root = demo_root(settings)
     FleetWriter(FleetFolder(root), book=default_book(), now_ms=NOON_MS, days=1).write_history(NOON_MS)
@@ -34,10 +39,16 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, Rows]:
     for source in demo_sources(settings):
         result = Collector(FilesSource(source), lake, default_book(), defaults=source.defaults).run_pass()
         assert not result.problems and not result.skipped
-    reader = Reader(lake)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def told(lived: Settings) -> tuple[Rows, Rows]:
+    """The rows that the collector made of it, and the truth about what was logged."""
+    reader = Reader(Lake(lived.lake_path))
     rows: Rows = reader.table("calls", None, None).to_pyarrow().to_pylist()
     reader.close()
-    return rows, [truth for truth in read_truth(Path(root)) if truth["logged"]]
+    return rows, [truth for truth in read_truth(Path(demo_root(lived))) if truth["logged"]]
 
 
 @pytest.mark.parametrize("source", ["bodo-ws", "bodo-legacy"])
@@ -83,3 +94,34 @@ def test_cacheable_is_known_for_what_is_below_the_minimum(told: tuple[Rows, Rows
     }
 
     assert cacheable == {"faq": {False}, "sales": {True}}
+
+
+def test_the_bill_of_the_fleet_reconciles_with_its_logs(lived: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unmodified SDK reads a bill made from the truth, with 5 % more traffic and 12 % off: both are found.
+
+    What remains on the settled day is known too: calls that were never logged, streams that broke off before their
+    output was told, and writes of a text-only source whose TTL its settings get wrong, which are no unlogged traffic.
+    """
+    truths = [truth for truth in read_truth(Path(demo_root(lived))) if truth["provider"] == "anthropic"]
+    ledger = Ledger.of_truths(truths, default_book(), unlogged_share=Decimal("0.05"), discount=Decimal("0.12"))
+    monkeypatch.setenv("ANTHROPIC_ADMIN_KEY", ADMIN_KEY)
+    now = from_ms(NOON_MS)
+    with running_admin(Admin(ledger, now=lambda: now)) as admin:
+        (found,) = reconcile.run(replace(lived, anthropic_base_url=admin.url), ["anthropic"], now=now)
+    total = found.total
+    settled = [t for t in truths if t["cause"] != "error" and from_ms(t["ts"]).date() < now.date()]
+    others = [c for c in ledger.charges if c.workspace_id == OTHER_WORKSPACE and c.at.date() < now.date()]
+    silent = [t for t in settled if not t["logged"]]
+    cut_off = sum(t["output_tokens"] for t in settled if t["logged"] and not t["complete"])
+
+    assert found.provisional_days == (now.date(),)
+    assert total.billed_requests == len(settled) + len(others)
+    assert total.own_requests == len(settled) - len(silent)
+    assert len(others) / total.billed_requests == pytest.approx(0.05, abs=0.005)
+    missing = sum(sum(c.tokens) for c in others) + sum(t[name] for t in silent for name in TOKENS)
+    assert missing <= (total.unlogged_tokens or 0) <= missing + cut_off
+    assert total.overlogged_tokens == 0
+    assert total.implied_discount == pytest.approx(0.12)
+    writes = {kind: t for (model, kind), t in found.by_type if model == "claude-opus-4-5" and "write" in kind}
+    assert writes["cache_write_5m"].own_tokens == 0  # the engine memo writes for 5 minutes, and is read as 1 hour
+    assert (writes["cache_write_1h"].difference_tokens or 0) > 0

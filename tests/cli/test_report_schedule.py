@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,9 @@ from cli import run as run_verb
 from cli import scheduled
 from cli.main import main
 from core import settings
+from core.pricing import default_book
+from core.report_settings import ReportRule, destination
+from core.reports import schedule
 from core.reports.periods import last_complete
 from core.store.lake import Lake
 from tests.support import moto_s3
@@ -141,6 +145,20 @@ def test_what_failed_is_tried_again_next_time(capsys: pytest.CaptureFixture[str]
     assert "ALR-404" in err
     assert "secret-token" not in err
     assert len(receiver.got) == len(deliveries()) == 1
+
+
+def test_two_at_once_deliver_once() -> None:
+    """Cron and `cachewise run` at the same minute: the second waits for the first, and finds it done."""
+    with receiving() as receiver:
+        to = destination(receiver.url)
+        assert to is not None
+        rule = ReportRule("team", "weekly", to)
+        lake, now = Lake(Path("data") / "tables"), datetime.now(UTC)
+        with ThreadPoolExecutor(2) as both:
+            done = list(both.map(lambda _: schedule.run(lake, default_book(), rule, now=now), range(2)))
+
+    assert sorted(one.status for one in done) == ["already", "delivered"]
+    assert len(receiver.got) == 1
 
 
 CONFIG = """
