@@ -7,52 +7,24 @@ of the connection are this machine.
 from __future__ import annotations
 
 import getpass
-import ipaddress
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import streamlit as st
 
 from core.access_settings import AccessSettings, Role
 from core.errors import FixSettings
 from dashboard import alb, data
+from dashboard.here import from_here, is_loopback
 from dashboard.identity import SIGNED_OUT, Visitor, from_claims, from_headers
 
 _RANK: dict[str, int] = {"viewer": 0, "operator": 1}
-PROXIED = ("x-forwarded-for", "forwarded", "x-real-ip", "x-forwarded-host")
 _REFUSED = {
     "signed_out": ("DSH-401", "Nobody is signed in.", "Sign in with the button of the sidebar or through the proxy."),
     "expired": ("DSH-402", "This sign-in is too old.", "Sign in again."),
     "stranger": ("DSH-404", "This account is not listed.", "Ask for it to be added to [access] in cachewise.toml."),
 }
-
-
-def is_loopback(address: str | None) -> bool:
-    """Tell whether an address names this machine only. Unset means every interface."""
-    if address is None:
-        return False
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def from_here(headers: Mapping[str, str]) -> bool:
-    """Tell from a request's headers that no proxy stands between, and that it was sent to this machine's own name.
-
-    A foreign name in Host may be a page elsewhere whose name was made to lead here (DNS rebinding).
-    """
-    told = {name.lower(): value for name, value in headers.items()}
-    if any(name in told for name in PROXIED):
-        return False
-    try:
-        return is_loopback(urlsplit(f"//{told.get('host', '')}").hostname)
-    except ValueError:
-        return False
 
 
 def local_role(*, bound_to: str | None, headers: Mapping[str, str]) -> Role:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from collector import checkup
-from core import advice, fleet, metrics, misses, notebook, probe, promises, reconcile, settings, ttl
+from core import advice, alerts, fleet, metrics, misses, notebook, probe, promises, reconcile, settings, ttl
 from core.metrics.scope import Scope
 from core.pricing import PriceBook, load_book
 from core.pricing.provenance import newest_check
@@ -207,6 +207,17 @@ def price_rows(scope: Scope) -> Rows:
 def tables() -> Rows:
     """Return size, files and rows of every table."""
     return _cached("tables")
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _open_alerts(at: Versions) -> int:
+    """Count open alerts; `at` is part of the key only."""
+    return sum(1 for alert in alerts.alerts(_reader()) if alert.state == "open")
+
+
+def open_alerts() -> int:
+    """Return how many alerts are open now."""
+    return _open_alerts(versions())
 
 
 def price_check_day() -> date:

@@ -15,10 +15,11 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from core.errors import CachewiseError
+from dashboard.headers import SecurityHeaders, asked_from_here
 
 log = logging.getLogger("cachewise.dashboard")
 
@@ -47,14 +48,27 @@ def _warm(stop: threading.Event) -> None:
     warm.start(stop)
 
 
+async def alive(request: Request) -> PlainTextResponse:
+    """Answer 200 as long as the process answers at all: restart it when it does not."""
+    return PlainTextResponse("ok\n")
+
+
 async def ready(request: Request) -> JSONResponse:
-    """Answer 200 when settings and tables can really be read, 503 with code and mend when not."""
+    """Answer 200 when settings and tables can really be read, 503 with the code when not; details to this machine."""
+    here = asked_from_here(request.scope)
     try:
         tables = await anyio.to_thread.run_sync(_check)
     except CachewiseError as error:
-        body = {"status": "failed", "code": error.code, "message": error.message, "mend": error.mend}
-        return JSONResponse(body, status_code=503)
-    return JSONResponse({"status": "ok", "tables": tables})
+        body = {"status": "failed", "code": error.code}
+        return JSONResponse(body | {"message": error.message, "mend": error.mend} if here else body, status_code=503)
+    return JSONResponse({"status": "ok", "tables": tables} if here else {"status": "ok"})
+
+
+async def metrics(request: Request) -> Response:
+    """Answer with the figures in OpenMetrics text; see dashboard.prometheus."""
+    from dashboard import prometheus  # its data's caches are to find Streamlit's runtime
+
+    return await prometheus.metrics(request)
 
 
 def _check() -> dict[str, int | None]:
@@ -72,10 +86,11 @@ def on_script_error(error: Exception) -> bool:
     return True
 
 
+ROUTES = [Route("/healthz", alive), Route("/readyz", ready), Route("/metrics", metrics)]
 app = st.App(
     Path(__file__).parent / "app.py",
     lifespan=lifespan,
-    routes=[Route("/readyz", ready)],
-    middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)],
+    routes=ROUTES,
+    middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)],
     on_script_error=on_script_error,
 )

@@ -1,19 +1,17 @@
 """The ASGI door: readiness looks at the tables, and no traceback reaches the screen."""
 
-import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dashboard import server
+from tests.support.doors import HERE, door
 
 
-def ready() -> tuple[int, dict[str, Any]]:
+def ready(client: tuple[str, int] = HERE) -> tuple[int, dict[str, Any]]:
     """Ask the readiness route."""
-    answer = asyncio.run(server.ready(None))
-    return answer.status_code, json.loads(bytes(answer.body))
+    answer = door(client).get("/readyz")
+    return answer.status_code, answer.json()
 
 
 def test_ready_with_tables(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +47,25 @@ def test_not_ready_with_wrong_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CACHEWISE_STORE_ENGINE", "abacus")
 
     assert ready()[1]["code"] == "CFG-003"
+
+
+@pytest.mark.parametrize("settings", ["broken", "fine"])
+def test_elsewhere_only_the_state_is_told(
+    settings: str, broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load balancer learns whether it is ready; paths and tables are for this machine."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(broken if settings == "broken" else tmp_path / "nothing"))
+
+    status, body = ready(("10.0.0.9", 5))
+
+    assert (status, set(body)) == ((503, {"status", "code"}) if settings == "broken" else (200, {"status"}))
+
+
+def test_alive_whatever_the_tables(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restarting the process mends no table: liveness does not look at them."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(broken))
+
+    assert door(("10.0.0.9", 5)).get("/healthz").text == "ok\n"
 
 
 def test_a_crash_of_ours_is_one_clear_line(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,35 @@
+"""Is this request from the machine the dashboard runs on? Needed before Streamlit runs, so it imports none of it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+PROXIED = ("x-forwarded-for", "forwarded", "x-real-ip", "x-forwarded-host")
+
+
+def is_loopback(address: str | None) -> bool:
+    """Tell whether an address names this machine only. Unset means every interface."""
+    if address is None:
+        return False
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def from_here(headers: Mapping[str, str]) -> bool:
+    """Tell from a request's headers that no proxy stands between, and that it was sent to this machine's own name.
+
+    A foreign name in Host may be a page elsewhere whose name was made to lead here (DNS rebinding).
+    """
+    told = {name.lower(): value for name, value in headers.items()}
+    if any(name in told for name in PROXIED):
+        return False
+    try:
+        return is_loopback(urlsplit(f"//{told.get('host', '')}").hostname)
+    except ValueError:
+        return False
