@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -162,9 +162,10 @@ def _table(told: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table()
+    table = Table(box=None, padding=(0, 1, 0, 0))  # nine columns fit into 80 characters without lines between them
     for title in ("source", "status", "read", "recognised", "ignored", "skipped", "calls", "new calls", "duplicates"):
-        table.add_column(title, justify="left" if title in ("source", "status") else "right")
+        justify: Literal["left", "right"] = "left" if title in ("source", "status") else "right"
+        table.add_column(title, justify=justify, no_wrap=title != "source", overflow="fold")
     for one in told:
         keys = ("read", "recognised", "ignored", "skipped", "calls", "new_calls", "duplicates")
         table.add_row(one["source"], one["status"], *(f"{one[key]:,}" for key in keys))

@@ -135,6 +135,6 @@ def lag_over_time(rows: Sequence[Row], look: Look, *, height: int = 280) -> Char
     ink.line(figure, points, "minutes", look, label=label, colour=ink.OTHERS[3], dash="solid", hover="%{y:,.1f}")
     ink.dress(figure, height=height, legend=False)
     ink.time_axis(figure, look)
-    figure.update_yaxes(rangemode="tozero", tickformat=",.3~g", ticksuffix=look.word("unit.minutes", n=""))
+    figure.update_yaxes(rangemode="tozero", tickformat=",.3~r", ticksuffix=look.word("unit.minutes", n=""))
     said = ink.trend(points, "minutes", label, look, lambda value: fmt.duration_ms(value * 60_000, look.lang))
     return Chart(figure, said)

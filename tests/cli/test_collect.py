@@ -235,3 +235,17 @@ def test_following_stops_cleanly_when_asked(shell: Shell, number: signal.Signals
     assert process.stderr.read() == ""
     process.stdout.close()
     process.stderr.close()
+
+
+def test_the_table_fits_a_terminal_of_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No word of the table is cut off, as "recog…" would be."""
+    from cli import collect
+
+    monkeypatch.setenv("COLUMNS", "80")
+    counts = dict.fromkeys(collect._SUMS, 10_038)
+    collect._table([{"source": "bodo-legacy", "status": "partial", "skipped_by_reason": {}, **counts}])
+
+    shown = capsys.readouterr().out
+    assert "…" not in shown and all(word in shown for word in ("recognised", "duplicates", "partial", "10,038"))
