@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from core.metrics import summary
@@ -14,6 +15,7 @@ from core.report_settings import ReportRule
 from core.reports import said
 from core.reports.deltas import Delta, deltas
 from core.reports.periods import Period
+from core.reports.request import Language
 from core.reports.words import word
 from core.store.query import Reader
 
@@ -85,40 +87,37 @@ def digest(reader: Reader, rule: ReportRule, period: Period, *, demo: bool) -> D
     return Digest(rule, period, total, tuple(deltas(total, earlier)), complete_until(reader), demo)
 
 
-def line_of(delta: Delta, lang: Any) -> str:
+def line_of(delta: Delta, lang: Language) -> str:
     """Return one figure in words: what it is, how it changed, and what it was; unknown stays a dash."""
     return word(
         lang,
         "digest.line",
         label=word(lang, f"metric.{delta.name}"),
-        now=_shown(delta.now, delta.unit),
-        parts=_parts(delta.now_parts),
+        now=_with_parts(_shown(delta.now, delta.unit), delta.now_parts),
         change=_change(delta, lang),
-        before=_shown(delta.before, delta.unit),
+        before=_with_parts(_shown(delta.before, delta.unit), delta.before_parts),
     )
 
 
 def _shown(value: Any, unit: str) -> str:
+    """Return a value as a sentence shows it: cents, and of less than a dollar a hundredth of a cent."""
     if unit == "usd" and value is not None:
-        return said.money(value, places=2)
+        return said.money(value, places=2 if abs(value) >= 1 else 4)
     return said.shown(value, unit)
 
 
-def _parts(parts: tuple[Any, Any] | None) -> str:
+def _with_parts(value: str, parts: tuple[Any, Any] | None) -> str:
+    """Return a ratio with its numerator and denominator behind it."""
     if parts is None:
-        return ""
-    texts = [
-        said.UNKNOWN if part is None else f"{part:,.2f}" if not isinstance(part, int) else f"{part:,}" for part in parts
-    ]
-    return f" ({texts[0]} / {texts[1]})"
+        return value
+    above, below = (_shown(part, "usd" if isinstance(part, Decimal) else "count") for part in parts)
+    return f"{value} ({above} / {below})"
 
 
-def _change(delta: Delta, lang: Any) -> str:
+def _change(delta: Delta, lang: Language) -> str:
     """Return the change in percent, of a ratio in percentage points."""
-    if delta.unit == "ratio":
-        return (
-            said.UNKNOWN
-            if delta.difference is None
-            else word(lang, "digest.points", n=f"{delta.difference * 100:+.1f}")
-        )
-    return said.UNKNOWN if delta.change is None else f"{delta.change:+.1%}"
+    if delta.unit != "ratio":
+        return said.UNKNOWN if delta.change is None else f"{delta.change:+.1%}"
+    if delta.difference is None:
+        return said.UNKNOWN
+    return word(lang, "digest.points", n=f"{delta.difference * 100:+.1f}")

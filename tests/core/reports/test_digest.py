@@ -72,7 +72,13 @@ def test_lines_tell_change_and_parts(lang: str) -> None:
     assert "$9.50" in dollars
     assert "-5.0%" in dollars
     assert "90.0% (900 / 1,000)" in ratio
+    assert "85.0% (850 / 1,000)" in ratio
     assert "+5.0" in ratio
+    each = line_of(
+        Delta("cost_per_request_usd", "usd", Decimal("0.0123"), None, (Decimal("2.46"), 200), (None, 0)), lang
+    )
+    assert "$0.0123 ($2.46 / 200)" in each
+    assert "– (– / 0)" in each
 
 
 @pytest.mark.parametrize(
