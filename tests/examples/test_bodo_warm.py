@@ -13,9 +13,15 @@ from typing import Any
 import pytest
 
 from core.caching.prompt_table import epoch_update
+from core.pricing import default_book, price_usage
+from core.store.lake import Lake
+from core.usage import from_any
+from simulator.messages.faults import Fault
 from simulator.messages.server import Simulator, running_simulator
 from tests.support import bodo
 from tests.support.bodo import User
+from tests.support.collecting import collect, rows
+from tests.support.log_lines import T0, payload
 from tests.support.ministack import ROLE, Ministack, function_code
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -134,3 +140,30 @@ def test_wrong_ttl_stops_the_function_at_start(fleet: Fleet) -> None:
 
     assert "FunctionError" in answer
     assert "Accepted: 5m or 1h" in answer["Payload"].read().decode()
+
+
+def test_under_load_the_log_gives_what_claude_counted(fleet: Fleet, tmp_path: Path) -> None:
+    """Four environments at once, refusals that the SDK tries again: to the token and to the last digit, once each."""
+    fleet.claude.faults.add(Fault("overloaded", skip=5, times=2))
+    fleet.claude.faults.add(Fault("rate_limit", skip=6, times=1, retry_after_s=0.1))
+    with ThreadPoolExecutor(4) as pool:
+        logs = list(pool.map(lambda _: fleet.ask(), range(24)))
+
+    log = tmp_path / "log.jsonl"
+    events = [[(T0 + 2_000 * number + at, line) for at, line in enumerate(lines)] for number, lines in enumerate(logs)]
+    log.write_text("".join(json.dumps(payload(told, put=number)) + "\n" for number, told in enumerate(events)))
+    lake = Lake(tmp_path / "tables")
+    collect(lake, log)
+
+    calls = rows(lake, "calls")
+    counted = [(seen.at, seen.usage) for seen in fleet.claude.calls if seen.usage is not None]
+    told = [from_any(usage) for _, usage in counted]
+    assert len(calls) == len(told) == 24
+    assert sum(seen.status >= 400 for seen in fleet.claude.calls) == 3
+    for name in ("input_tokens", "cache_read_tokens", "cache_write_1h_tokens", "output_tokens"):
+        assert sum(call[name] for call in calls) == sum(getattr(usage, name) for usage in told)
+    prices = [
+        price_usage(default_book(), usage, provider="anthropic", model="claude-opus-4-5", at=at).cost_usd
+        for (at, _), usage in zip(counted, told, strict=True)
+    ]
+    assert sum(call["cost_usd"] for call in calls) == sum(price for price in prices if price is not None) > 0
