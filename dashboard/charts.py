@@ -249,7 +249,8 @@ def cumulative(
         go.Scatter(
             x=times,
             y=totals,
-            mode="lines+markers" if len(times) < 60 else "lines",
+            mode="lines+markers",
+            marker={"size": ink.marker_size(len(times))},
             line={"color": colour, "width": 2},
             fill="tozeroy",
             fillcolor=ink.see_through(colour, 0.15),

@@ -25,6 +25,7 @@ FILTER_OF = {"engine": "engine", "model": "model", "provider": "provider", "func
 @st.fragment
 def chart(drawn: ink.Chart, view: filters.View, *, key: str, by: str | None = None, **choices: str) -> None:
     """Draw a chart whose points lead to their calls; `by` names the dimension its groups are of."""
+    ink.clickable(drawn.figure)
     event = st.plotly_chart(
         drawn.figure,
         key=key,

@@ -69,7 +69,7 @@ def detail(row: dict[str, Any]) -> None:
             st.caption(t(f"meaning.{judged['cause']}"))
         st.caption(t("live.id", id=fmt.markdown_safe(row["call_id"])))
         drill.offer(filters.current(None), key="live", by="engine", value=row["engine"])
-        st.page_link("app_pages/misses.py", label=t("action.link.misses"), icon=":material/query_stats:")
+        st.page_link("app_pages/misses.py", label=t("page.misses.title"), icon=":material/query_stats:")
 
 
 tail()
