@@ -94,7 +94,7 @@ def command(
         raise Misuse(str(error)) from None
     if as_json and out == "-":
         raise Misuse("REP-003: --json tells what was written, but --out is standard output. Add --out FILE.")
-    scope, groups = make_scope(given), parse_groups(by or ("engine" if allocate else "day"))
+    scope, groups = make_scope(given), parse_groups(("engine" if allocate else "day") if by is None else by)
     chosen = settings.load()
     request = Request(scope, tuple(groups), zone, lang, chosen.demo, allocate, billing_account)
     with Reader(Lake(chosen.lake_path)) as reader, progress_shown(lang) as progress:

@@ -19,6 +19,7 @@ SECTIONS = {
         "savings": ":material/savings:",
         "prices": ":material/sell:",
         "reconcile": ":material/balance:",
+        "reports": ":material/summarize:",
     },
     "act": {
         "actions": ":material/checklist:",

@@ -20,6 +20,7 @@ from core.metrics.scope import Scope
 from core.pricing import PriceBook, load_book
 from core.pricing.provenance import newest_check
 from core.probe.planning import target_of
+from core.reports.request import Desk, Request
 from core.store.lake import Lake
 from core.store.query import Reader
 from core.traffic import load
@@ -37,7 +38,7 @@ _LOGGED = ("calls", "invocations", "prompt_store_events")
 _READS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("summary", "breakdown", "series", "store_series", "latency", "latency_series", "markers", "options",
-         "price_rows"),
+         "price_rows", "chargeback"),
         _LOGGED,
     ),
     **dict.fromkeys(("freshness", "ingest_series"), ("ingest_passes",)),
@@ -106,6 +107,20 @@ def summary(scope: Scope) -> dict[str, Any]:
 def breakdown(scope: Scope, *by: str) -> Rows:
     """Return the totals of a scope by one or more dimensions."""
     return _cached("breakdown", scope, by=tuple(by))
+
+
+def report_rows(request: Request, *, chargeback: bool) -> Rows:
+    """Return the rows of a report's main table: the groups, or what each is charged."""
+    if not request.by:
+        return [summary(request.scope)]
+    if chargeback:
+        return _cached("chargeback", request.scope, by=request.by, rule=request.allocate)
+    return _cached("breakdown", request.scope, by=request.by, zone=request.zone)
+
+
+def report_desk() -> Desk:
+    """Return what reports are made from; a download may use it outside the page's run."""
+    return Desk(_reader(), book())
 
 
 def series(scope: Scope, *, bucket: str, zone: str, by: str | None = None) -> pa.Table:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+from zoneinfo import ZoneInfo
 
 from core.errors import FixSettings
 from core.metrics import summary
@@ -80,9 +81,9 @@ def check_format(name: str) -> None:
 
 def file_name(form: str, request: Request) -> str:
     """Return a name that says what the file is: cachewise-2026-11-01-2026-12-01.xlsx, cachewise-focus-….csv."""
-    ends = [moment.date().isoformat() for moment in (request.scope.start, request.scope.end) if moment]
+    ends = [moment.astimezone(ZoneInfo(request.zone)) for moment in (request.scope.start, request.scope.end) if moment]
     kind = [form.split("-", 1)[0]] if form.startswith("focus") else []
-    return "-".join(["cachewise", *kind, *ends]) + FORMS[form].suffix
+    return "-".join(["cachewise", *kind, *(moment.date().isoformat() for moment in ends)]) + FORMS[form].suffix
 
 
 def encode(desk: Desk, request: Request, form: str, *, for_file: bool = True, progress: Progress = silent) -> bytes:

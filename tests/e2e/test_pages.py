@@ -21,6 +21,7 @@ PAGES = {
     "ttl-lab": ("TTL 실험실", "TTL Lab"),
     "data-health": ("데이터 상태", "Data health"),
     "prices": ("가격", "Prices"),
+    "reports": ("리포트", "Reports"),
 }
 LANGUAGES = ("ko", "en")
 
