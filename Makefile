@@ -34,10 +34,10 @@ demo: .venv/.run ## the same, always with the demo fleet
 
 test: .venv/.dev ## run every test (browser tests where Chromium is installed)
 	@$(BIN)/python -m pytest -q -n 2 -m "not e2e" $(ARGS)
-	@$(BIN)/python -m pytest -q -m e2e
+	@$(BIN)/python -m pytest -q -n 2 -m e2e
 
 e2e: .venv/.dev ## run the browser tests alone
-	@$(BIN)/python -m pytest -q -m e2e $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 -m e2e $(ARGS)
 
 check: .venv/.dev ## format, lint, types, import rules, lock
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .

@@ -54,10 +54,16 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 
 
 @pytest.fixture(scope="session")
-def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the demo fleet's tables (in `demo/`)."""
+    folder = tmp_path_factory.mktemp("e2e")
+    fleet_lake.fill(folder / "demo")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def base_url(store: Path) -> Iterator[str]:
     """Serve the demo fleet as `cachewise run` does."""
-    store = tmp_path_factory.mktemp("e2e")
-    fleet_lake.fill(store / "demo")
     with serving(store, {"CACHEWISE_STORE_PATH": str(store), "CACHEWISE_DEMO": "true"}) as url:
         yield url
 

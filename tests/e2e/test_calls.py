@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.test_pages import go, metric, settle
+from tests.support.screen import go, metric, settle
 
 
 def test_a_bar_leads_to_its_calls(page: Page, base_url: str) -> None:

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.test_pages import go, metric, settle
+from tests.support.screen import go, metric, settle
 
 
 def test_the_first_screen_says_what_is_recoverable_and_leads_there(page: Page, base_url: str) -> None:

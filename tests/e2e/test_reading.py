@@ -1,0 +1,90 @@
+"""Reading in peace: a zoomed chart stays as it is when new data come, and everything is reached by the keyboard."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+from core.store.lake import Lake
+from tests.support.rows import make_call, table_of
+from tests.support.screen import go, settle
+
+NEWER = "newer"  # the key of the button that offers newer data
+PAST_EVERY_TICK = "00:35"  # freshness looks every 15 s, key figures every 30 s
+
+
+def x_range(chart: Locator) -> list[str]:
+    """What a chart shows from left to right."""
+    return chart.evaluate("one => one._fullLayout.xaxis.range.map(String)")
+
+
+def zoom(page: Page, chart: Locator) -> None:
+    """Drag over the middle of a chart."""
+    chart.scroll_into_view_if_needed()
+    box = chart.locator(".nsewdrag").first.bounding_box()
+    assert box
+    height = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 0.3, height)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.45, height)
+    page.mouse.move(box["x"] + box["width"] * 0.6, height + 2)
+    page.mouse.up()
+
+
+def test_a_zoomed_chart_stays_while_new_data_come(page: Page, base_url: str, store: Path) -> None:
+    """Newer data are offered by a button; the chart under the reader's eyes keeps its zoom until it is pressed."""
+    page.clock.install()
+    go(page, f"{base_url}/?lang=en")
+    chart = page.locator(".st-key-overview_read_share .js-plotly-plot")
+    whole = x_range(chart)
+    zoom(page, chart)
+    settle(page)
+    zoomed = x_range(chart)
+    assert zoomed != whole
+
+    Lake(store / "demo" / "tables").commit(
+        "calls", table_of("calls", [make_call(engine="tutor", ts=datetime.now(UTC))])
+    )
+    offer = page.locator(f".st-key-{NEWER} button")
+    for _ in range(10):  # the tables are looked at every two seconds at most
+        page.clock.fast_forward(PAST_EVERY_TICK)
+        settle(page)
+        if offer.count():
+            break
+        page.wait_for_timeout(500)
+    expect(offer).to_be_visible()
+    assert x_range(chart) == zoomed
+
+    offer.click()
+    settle(page)
+    expect(offer).to_have_count(0)
+
+
+def test_the_keyboard_reaches_menu_filters_and_downloads(page: Page, base_url: str) -> None:
+    """Tab goes through the menu, the filters, links and the CSV of a table; Enter on a menu entry opens its page."""
+    go(page, f"{base_url}/?lang=en")
+    reached: set[str] = set()
+    wanted = {"menu", "language", "range", "engine", "csv", "causes"}
+    for _ in range(150):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate(
+                """() => {
+                  const at = one => document.activeElement.closest(one);
+                  if (at("[data-testid=stSidebarNav] a")) return "menu";
+                  if (at(".st-key-lang")) return "language";
+                  if (at(".st-key-range")) return "range";
+                  if (at(".st-key-engine")) return "engine";
+                  if (at(".st-key-csv_overview-engines")) return "csv";
+                  if (at("[data-testid=stPageLink]")) return "causes";
+                  return document.activeElement.tagName;
+                }"""
+            )
+        )
+        if wanted <= reached:
+            break
+    assert wanted <= reached
+
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Savings").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("h1").first).to_have_text("Savings")
