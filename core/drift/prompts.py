@@ -142,7 +142,7 @@ def _behind(
 
 def _held(reader: Reader, scope: Scope) -> ibis.expr.types.Table:
     rows = rows_of(reader, "calls", scope)
-    rows = rows.filter((rows.status.fill_null("ok") != "error") & rows.log_stream.notnull() & rows.engine.notnull())
+    rows = rows.filter((rows.prompt_tokens > 0) & rows.log_stream.notnull() & rows.engine.notnull())
     cached = (
         rows.cache_read_tokens.fill_null(0)
         + rows.cache_write_5m_tokens.fill_null(0)

@@ -92,7 +92,7 @@ def _calls(reader: Reader, scope: Scope) -> ir.Table:
     rows = reader.table("calls", wide.start, wide.end)
     for column, values in wide.filters().items():
         rows = rows.filter(rows[column].isin(values))
-    rows = rows.filter((rows.status.fill_null("ok") != "error") & (rows.prompt_tokens > 0))
+    rows = rows.filter(rows.prompt_tokens > 0)
     rows = rows.mutate(
         model=ibis.coalesce(rows.model_id, rows.model),
         at_us=epoch_us(rows.ts),

@@ -101,7 +101,7 @@ def load(reader: Reader, scope: Scope, book: PriceBook, *, look_back: timedelta 
     """Read the calls of the range and, marked as such, those before it and outside the filters."""
     earliest = _earlier(scope.start, look_back)
     rows = reader.table("calls", earliest, scope.end)
-    rows = rows.filter((rows.status.fill_null("ok") != "error") & (rows.prompt_tokens > 0))
+    rows = rows.filter(rows.prompt_tokens > 0)  # a call that failed before any usage touched nothing
     asked = with_starts(
         reader, rows.select(*_COLUMNS).mutate(in_scope=_in_scope(rows, scope)), start=earliest, end=scope.end
     )

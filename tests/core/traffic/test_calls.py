@@ -67,6 +67,13 @@ def test_failed_calls_touch_nothing(tmp_path: Path) -> None:
     assert len(loaded(tmp_path, calls=[reads(at(seconds=0)), make_failed_call(ts=at(seconds=1))])) == 1
 
 
+def test_a_stream_that_failed_half_way_touched_the_cache(tmp_path: Path) -> None:
+    """It told its usage: what it read and wrote is part of the arrivals, as it is of the sums."""
+    broken = make_failed_call(ts=at(seconds=1)) | {"prompt_tokens": 100, "input_tokens": 100, "cache_read_tokens": 0}
+    broken |= {"cache_write_5m_tokens": 0, "cache_write_1h_tokens": 0, "output_tokens": 1}
+    assert len(loaded(tmp_path, calls=[reads(at(seconds=0)), broken])) == 2
+
+
 def test_a_scope_keeps_what_came_before_and_beside(tmp_path: Path) -> None:
     """Older calls and other engines say what the cache held, and are marked as outside."""
     rows = [reads(at(days=-9)), reads(at(days=-1)), reads(at(hours=1)), reads(at(hours=2), engine="legal")]
