@@ -24,13 +24,17 @@ import numpy as np
 import pyarrow as pa
 
 from core.metrics import (
+    Which,
     breakdown,
     calls_page,
+    calls_total,
     freshness,
     latency,
     latency_series,
+    latest_calls,
     markers,
     options,
+    pulse,
     series,
     store_series,
     summary,
@@ -159,7 +163,7 @@ def store_events_of_day(rng: np.random.Generator, began: datetime, count: int) -
 def measure(reader: Reader, *, runs: int) -> dict[str, float]:
     """Return the median milliseconds of every page query, the yardstick first."""
     whole, week = Scope(), Scope(start=START + timedelta(days=DAYS - 7))
-    zone = "Asia/Seoul"
+    zone, last = "Asia/Seoul", START + timedelta(days=DAYS, minutes=-1)
     queries: dict[str, Callable[[], object]] = {
         "baseline: KPI query by hand, all": lambda: _by_hand(reader),
         "summary, all": lambda: summary(reader, whole),
@@ -177,6 +181,9 @@ def measure(reader: Reader, *, runs: int) -> dict[str, float]:
         "options": lambda: options(reader),
         "freshness": lambda: freshness(reader),
         "latest 500 calls, all": lambda: calls_page(reader, whole),
+        "live: newest 50 calls": lambda: latest_calls(reader, whole, 50, last),
+        "live: pulse": lambda: pulse(reader, last, last, zone),
+        "calls page: total of priced calls, 7 days": lambda: calls_total(reader, week, Which(priced=True)),
     }
     return {name: _median_ms(query, runs) for name, query in queries.items()}
 

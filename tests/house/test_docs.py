@@ -1,5 +1,6 @@
 """What the docs promise exists: commands, Makefile targets, error codes."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -52,3 +53,18 @@ def test_every_error_code_is_documented_once() -> None:
     assert sorted(set(codes)) == sorted(codes)
     assert raised_codes() - set(codes) == set()
     assert set(codes) - raised_codes() == set()
+
+
+def test_every_page_is_documented_under_its_heading() -> None:
+    """docs/dashboard.md lists the pages of the menu, heading by heading, and no other."""
+    code = (ROOT / "dashboard/app.py").read_text()
+    tree = next(
+        node.value
+        for node in ast.parse(code).body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "SECTIONS"
+    )
+    menu = {heading: list(pages) for heading, pages in ast.literal_eval(tree).items()}
+    parts = re.split(r"^## ", (ROOT / "docs/dashboard.md").read_text(), flags=re.M)[1:5]
+    told = {part.splitlines()[0].lower(): re.findall(r"^\| `(\w+)` \|", part, flags=re.M) for part in parts}
+
+    assert told == menu
