@@ -192,6 +192,8 @@ def test_the_last_run_is_kept_and_the_audit_log_tells_of_it(admin: RunningAdmin,
         (action,) = recorded_actions(reader, action="reconcile")
         assert reconcile.latest(reader, "bedrock") is None
 
+    written = [path.read_bytes() for path in (tmp_path / "tables").rglob("*") if path.is_file()]
+    assert written and not any(ADMIN_KEY.encode() in content for content in written)
     assert kept is not None
     assert kept[1] == found
     assert (kept[0]["unlogged_tokens"], kept[0]["settled_days"]) == (found.total.unlogged_tokens, 3)
