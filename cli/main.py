@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import sys
 
@@ -40,6 +41,7 @@ def cachewise() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run a verb. Exit code 0 = done, 1 = failed, 2 = misuse; an error is one line that says what to do."""
+    _never_fail_to_print()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
         code = cachewise.main(args=args, standalone_mode=False)
@@ -54,3 +56,10 @@ def main(args: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.exit(0)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _never_fail_to_print() -> None:
+    """Let a terminal that knows no Korean or no emoji show a question mark instead of a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -56,6 +56,9 @@ def command(by: str | None, zone: str, as_json: bool, **given: Any) -> None:
     _hint_if_empty(lake)
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
     console.print(_group_table(total, parts, groups) if groups else _total_table(total, scope))
+    for one in total["unpriced_models"]:
+        named = f"{one['model']} ({one['provider']}): " if one["model"] else ""
+        console.print(escape(f"unpriced calls: {one['calls']:,} – {named}{one['reason']}"), highlight=False)
 
 
 def plain(value: Any) -> Any:
@@ -118,5 +121,7 @@ def shown(name: str, value: Any) -> str:
 
 
 def _title(scope: Scope) -> str:
+    if scope.start is None and scope.end is None:
+        return "everything stored"
     ends = [moment.isoformat().replace("+00:00", "Z") if moment else "…" for moment in (scope.start, scope.end)]
     return f"{ends[0]} to {ends[1]}"

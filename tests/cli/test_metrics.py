@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -156,3 +159,24 @@ def test_what_is_no_time(text: str) -> None:
     """Out of range counts as wrong too."""
     with pytest.raises(Misuse, match="MET-006"):
         parse_time(text, "--to", now=NOON)
+
+
+def test_the_table_says_why_calls_have_no_price(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Below the dashes stand the models without a price and the reason, with the mend where there is one."""
+    fill(tables, calls=[make_call(), make_unpriced_call(model=None, price_reason="model unknown: set defaults.model")])
+
+    _, out, _ = run(capsys)
+
+    assert out.startswith("everything stored")
+    assert "unpriced calls: 1 – model unknown: set defaults.model" in out
+
+
+def test_a_terminal_without_unicode_gets_question_marks(tables: Path) -> None:
+    """Dashes and Korean names it cannot show never end in a traceback."""
+    root = Path(__file__).parents[2]
+    environ = {**os.environ, "PYTHONPATH": str(root), "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "cli", "metrics"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert "cost_usd" in done.stdout
