@@ -80,7 +80,7 @@ def test_totals_are_exact(desk: Desk, parsed: Page) -> None:
     for sheet in ("day", "engine", "model", "function_name,engine"):
         head, last = parsed.tables[sheet][0], parsed.tables[sheet][-1]
         assert last[0] == "TOTAL"
-        assert last[head.index("Actual cost")] == said.money(total["cost_usd"])
+        assert last[head.index("Actual spend")] == said.money(total["cost_usd"])
 
 
 def test_it_says_what_it_is(text: str, parsed: Page) -> None:
