@@ -55,6 +55,8 @@ def marks(settings: Settings) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if settings.demo:
             st.badge(t("demo.badge"), icon=":material/science:", color="violet", help=t("demo.help"))
+        if auth.visitor().state == "open":
+            st.badge(t("access.open.badge"), icon=":material/lock_open:", color="orange", help=t("access.open.notice"))
         for name, url in (("AWS", settings.aws_endpoint_url), ("Anthropic", settings.anthropic_base_url)):
             if url:
                 host = fmt.markdown_safe(urlsplit(url).netloc.rpartition("@")[2] or "?")
