@@ -36,20 +36,24 @@ LIVE = ("ts", "engine", "state", "model", "cost_usd", "prompt_tokens", "read_sha
 def row(call: Mapping[str, Any], cause: str, lang: Language) -> dict[str, Any]:
     """Return a call with its read share, its state and the cause of what it missed, in words."""
     prompt, read = call["prompt_tokens"], call["cache_read_tokens"]
-    failed = call["status"] == "error"
     return {
         **call,
         "read_share": read / prompt if prompt and read is not None else None,
-        "state": translate(lang, "calls.failed" if failed else "calls.ok"),
+        "state": translate(lang, "calls.failed" if _failed(call) else "calls.ok"),
         "cause": cause,
     }
 
 
 def cause_words(call_id: str, judged: Mapping[str, Mapping[str, Any]], call: Mapping[str, Any], lang: Language) -> str:
     """Return why a call's prefix missed, that it did not, or that nobody has judged it yet."""
-    if call["status"] == "error":
+    if _failed(call):
         return translate(lang, "calls.cause.failed")
     told = judged.get(call_id)
     if told is None:
         return translate(lang, "calls.cause.not_yet")
     return miss_words.cause(told["cause"], lang) if told["cause"] else translate(lang, "calls.cause.none")
+
+
+def _failed(call: Mapping[str, Any]) -> bool:
+    """Say whether a call gave no usage, as core.metrics says it: what was processed before a stream broke counts."""
+    return call["status"] == "error" and not ((call["prompt_tokens"] or 0) + (call["output_tokens"] or 0))

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 import ibis
 
 from core.metrics import aggregate, buckets
-from core.metrics.scope import Scope
+from core.metrics.scope import Scope, rows_of
 from core.store.query import Reader
 
 WINDOW = timedelta(minutes=5)
+_NEEDED = ("ts", "status", "prompt_tokens", "output_tokens", "price_status", "cost_usd")
 
 
 def pulse(reader: Reader, now: datetime, known_until: datetime, zone: str = "UTC") -> dict[str, Any]:
@@ -24,7 +25,8 @@ def pulse(reader: Reader, now: datetime, known_until: datetime, zone: str = "UTC
     local = now.astimezone(buckets.zone_of(zone))
     midnight = datetime.combine(local.date(), datetime.min.time(), tzinfo=ZoneInfo(zone)).astimezone(UTC)
     start = known_until - WINDOW
-    rows = aggregate.rows_for(reader, "calls", Scope(start=min(midnight, start), end=max(now, known_until)))
+    recent = rows_of(reader, "calls", Scope(start=min(midnight, start), end=max(now, known_until)))
+    rows = aggregate.marked("calls", recent.select(*_NEEDED))  # of a few columns a query is soon made
     today = rows.ts >= ibis.literal(midnight, type="timestamp('UTC', 6)")
     lately = (rows.ts >= ibis.literal(start, type="timestamp('UTC', 6)")) & (
         rows.ts < ibis.literal(known_until, type="timestamp('UTC', 6)")
