@@ -23,7 +23,7 @@ $(BIN)/uv:
 
 .venv/.dev: pyproject.toml uv.lock $(JUDGE).lock | $(BIN)/uv
 	@$(BIN)/uv sync -q --frozen --inexact --group dev
-	@$(BIN)/uv sync -q --locked --script $(JUDGE) || echo "No environment for $(JUDGE): its test will be skipped."
+	@$(BIN)/uv sync -q --frozen --script $(JUDGE) || echo "No environment for $(JUDGE): its test will be skipped."
 	@touch $@ .venv/.run
 
 run: .venv/.run ## start the dashboard and the collector (PORT=8501; with nothing configured: the demo fleet)
@@ -42,7 +42,7 @@ e2e: .venv/.dev ## run the browser tests alone
 check: .venv/.dev ## format, lint, types, import rules, lock
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
 	@$(BIN)/mypy && $(BIN)/lint-imports --no-logo
-	@$(NO_INDEX) $(BIN)/uv lock --check
+	@$(NO_INDEX) $(BIN)/uv lock --check && $(NO_INDEX) $(BIN)/uv lock --check --script $(JUDGE)
 	@$(BIN)/python -m pytest -q tests/house
 
 format: .venv/.dev ## format the code

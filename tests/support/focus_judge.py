@@ -8,7 +8,7 @@
 # ///
 """Hold FOCUS files to the official validator, in an environment of its own; print failures as JSON, by file.
 
-Run by tests/core/reports/test_focus.py with `uv run --locked --offline --script`; see docs/decisions/091.
+Run by tests/core/reports/test_focus.py with `uv run --frozen --offline --script`; see docs/decisions/091.
 """
 
 import json
