@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.errors import CachewiseError
-from dashboard import address, components, data, entrance, filters, saved_views, warm
+from dashboard import address, components, data, entrance, filters, guide, saved_views, warm
 from dashboard.i18n import LANGUAGES, browser_language, t
 
 # The menu: its headings, and the pages under each with their icons. No docstring here: Streamlit would draw it.
@@ -41,6 +41,7 @@ st.set_page_config(page_title="Cachewise", page_icon="💾", layout="wide")
 mother_tongue = browser_language(st.context.locale)
 address.arrive()
 address.recall("lang", LANGUAGES, mother_tongue)
+guide.arrive()
 with st.sidebar:
     st.segmented_control(
         "Language · 언어",
@@ -83,8 +84,17 @@ try:
             components.sources()
         with st.expander(t("views.title"), icon=":material/bookmarks:"):
             saved_views.draw(name, page.url_path, {key: f"app_pages/{key}.py" for key in pages})
+        guide.sidebar()
         components.clear_button()
-    address.publish({"lang": mother_tongue, "range": filters.DEFAULT_PRESET, "compare": filters.DEFAULT_COMPARE})
+    address.publish(
+        {
+            "lang": mother_tongue,
+            "range": filters.DEFAULT_PRESET,
+            "compare": filters.DEFAULT_COMPARE,
+            "tour": guide.SHOWN,
+        }
+    )
+    guide.tour(name)
     warm.note_zone(filters.zone())
     page.run()
 except CachewiseError as error:
