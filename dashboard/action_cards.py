@@ -53,9 +53,9 @@ def so_far() -> None:
 
 def done_card(promise: Promise, found: Realised | None) -> None:
     """Draw an action that was marked done: promised against realised, with the formula and the data so far."""
-    said = named(promise)
+    engine, deed = named(promise)
     with st.container(border=True, gap="xsmall"):
-        st.markdown(t("action.done.head", engine=said[0], what=said[1]))
+        st.markdown(t("action.done.head", engine=fmt.markdown_safe(engine), what=deed))
         st.caption(
             t(
                 "action.done.by",
@@ -78,9 +78,9 @@ def done_card(promise: Promise, found: Realised | None) -> None:
 
 
 def named(promise: Promise) -> tuple[str, str]:
-    """Return engine and deed of a promise, as Markdown."""
+    """Return engine and deed of a promise, as plain text."""
     row = {"configured": promise.configured, "best": promise.best, "cause": promise.cause}
-    return miss_words.engine(promise.engine, language()), miss_words.deed(row, language())
+    return fmt.plain(promise.engine, language()), miss_words.deed(row, language())
 
 
 def outcome(found: Realised | None) -> tuple[str, str]:

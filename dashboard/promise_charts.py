@@ -48,7 +48,7 @@ def _row(promise: Promise, came: Realised | None) -> dict[str, Any]:
 def kept(told: Sequence[Row], labels: Sequence[str], look: Look) -> Chart:
     """Draw promised and realised dollars a month of each action, with intervals; unknown has no bar."""
     figure = go.Figure()
-    names = [f"{n}. {fmt.plotly_safe(label.replace(chr(92), ''))}" for n, label in enumerate(labels, start=1)]
+    names = [f"{n}. {fmt.plotly_safe(label)}" for n, label in enumerate(labels, start=1)]
     for kind, (colour, alpha) in _STYLES.items():
         amounts = [row[f"{kind}_month_usd"] for row in told]
         figure.add_bar(
@@ -75,7 +75,7 @@ def kept(told: Sequence[Row], labels: Sequence[str], look: Look) -> Chart:
             if row["realised_month_usd"] is None
             else fmt.money(row["realised_month_usd"]),
         )
-        for name, row in zip(names, told, strict=True)
+        for name, row in zip(labels, told, strict=True)
     )
     return Chart(figure, look.word("alt.promises", parts=parts or fmt.UNKNOWN))
 
@@ -88,4 +88,7 @@ def _whiskers(told: Sequence[Row], kind: str) -> dict[str, Any]:
         known = None not in (middle, low, high)
         up.append(float(high - middle) if known else 0.0)
         down.append(float(middle - low) if known else 0.0)
-    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.2, "width": 4}
+    return {
+        "type": "data", "symmetric": False, "array": up, "arrayminus": down,
+        "thickness": 1.5, "width": 4, "color": ink.RULE,
+    }  # fmt: skip
