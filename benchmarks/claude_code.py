@@ -54,10 +54,10 @@ def message_lines(draw: random.Random, moment: datetime, session: str) -> str:
     return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
 
 
-def build(folder: Path, megabytes: int) -> int:
+def build(folder: Path, megabytes: int, started: datetime | None = None) -> int:
     """Write the projects of a folder as Claude Code lays them out; return how many lines."""
     draw = random.Random(11)
-    started = datetime.now(UTC) - timedelta(days=DAYS)
+    started = started or datetime.now(UTC) - timedelta(days=DAYS)
     lines = 0
     for number in range(megabytes * SESSIONS_PER_MB):
         path = (

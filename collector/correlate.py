@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from collector.event import LogEvent, Origin
+from collector.event import LogEvent, Origin, Position, TimeKind
+from collector.lane.requests import Lot, Requests, Run
 from collector.parsers.claude_code import more_complete, project_name
 from collector.parsers.facts import (
     ELSEWHERE,
@@ -32,6 +33,7 @@ _IDLE_MS = 60 * 60 * 1000
 _FETCH_LIMIT_MS = 60_000
 _REMEMBERED = 64  # closed invocations and recent lines kept per stream, for what comes late
 _GAP_LIMIT = 2_000
+_REPORTED = Report("")  # stands for the report of a request whose figures are columns already
 
 
 @dataclass(slots=True)
@@ -190,6 +192,8 @@ class Correlator:
         self._settled: list[Invocation] = []
         self._elsewhere: dict[object, CallDraft] = {}  # calls that belong to no stream of lines, each once
         self._reopened: list[Invocation] = []
+        self._lots: list[Lot] = []
+        self._found = Requests()
         self.newest_ms = 0
         self.dropped = 0
 
@@ -215,6 +219,43 @@ class Correlator:
                 self._timed_out(stream, event, fact)
             elif isinstance(fact, LogsDropped):
                 self.dropped += fact.records
+
+    def take_run(self, run: Run, found: Requests) -> bool:
+        """Take in a run of whole requests, as if told line by line; False where they would meet what is open."""
+        origin = run.place.origin
+        stream = self._streams.get(origin)
+        if stream is None:
+            stream = self._streams[origin] = _Stream()
+        if stream.current or stream.others or stream.managed:
+            return False
+        self._close_gap(stream)
+        self._found = found
+        if stream.engine is not None:
+            _name_engines(run, found, stream.engine)
+        lot = Lot(run.first, run.last, len(self._settled))
+        for number in found.told.keys() & range(run.first, run.last) if found.told else ():
+            owner = _owner_of(run, found, number, stream.engine)
+            stream.records.extend(draft for draft in owner.calls if isinstance(draft.fact, CallRecord))
+            lot.owners[number] = owner
+        for owner in lot.owners.values():
+            owner.pair()
+        rows = found.rows
+        if stream.unreported:
+            for number in range(run.first, run.last):
+                stream.unreported.pop(rows[number][1].decode(), None)
+        for row in rows[max(run.first, run.last - _REMEMBERED) : run.last]:
+            stream.closed.append((row[2], row[7], row[1].decode()))
+        stream.platform = stream.between = True
+        stream.engine = run.engine or stream.engine
+        stream.last_ms = max(stream.last_ms, run.highest_ms)
+        self.newest_ms = rows[run.last - 1][7]
+        self._lots.append(lot)
+        return True
+
+    def take_lots(self) -> list[Lot]:
+        """Return the requests taken in by `take_run`; forget them. Their places are among what `take_settled` told."""
+        lots, self._lots, self._found = self._lots, [], Requests()
+        return lots
 
     def take_settled(self) -> list[Invocation]:
         """Return what is complete, or will never be; forget it, and forget streams long idle."""
@@ -352,12 +393,24 @@ class Correlator:
         found = self._named(stream, fact.request_id) or self._revived(stream, fact.request_id, event.ts_ms)
         if found is None:
             found = next((one for one in reversed(self._settled) if one.request_id == fact.request_id), None)
+        if found is None and self._taken_out(fact.request_id):
+            return
         if found is None:
             found = stream.others[fact.request_id] = Invocation(
                 event.origin, fact.request_id, event.ts_ms, event, last_ms=event.ts_ms
             )
         found.timed_out = True
         found.lines += 1
+
+    def _taken_out(self, request_id: str) -> bool:
+        """Say whether a request is among the runs taken in; if so, it timed out."""
+        wanted = request_id.encode()
+        for lot in reversed(self._lots):
+            for number in range(lot.last - 1, lot.first - 1, -1):
+                if self._found.rows[number][1] == wanted:
+                    lot.timed_out[number] = lot.timed_out.get(number, 0) + 1
+                    return True
+        return False
 
     def _store(self, stream: _Stream, event: LogEvent, fact: StoreLine, part: int) -> None:
         copied = self._copied(stream, event, part)
@@ -559,6 +612,33 @@ class Correlator:
         # ids of one delivery differ in their last 16 bits only: the position in the batch
         another = told.draft.event.order >> 16 != event.order >> 16 or event.order < 1 << 80
         return told if another else None
+
+
+def _name_engines(run: Run, found: Requests, engine: str) -> None:
+    """Give the calls before a run's first prompt-store line the engine that its stream spoke of last."""
+    for place in range(run.first_call, len(found.calls)):
+        call = found.calls[place]
+        if call[4] is not None or call[0] >= run.last:
+            break
+        found.calls[place] = (*call[:4], engine, *call[5:])
+
+
+def _owner_of(run: Run, found: Requests, number: int, engine: str | None) -> Invocation:
+    """Return a request of a run that tells records, for its calls: all else of it is columns."""
+    row, place = found.rows[number], run.place
+    rid, version = row[1].decode(), row[6].decode()
+
+    def event(ts_ms: int, kind: TimeKind, offset: int) -> LogEvent:
+        return LogEvent(place.origin, None, ts_ms, kind, "", offset, Position(place.file_id, offset))
+
+    first = event(row[2], "logged" if row[3] else "file", row[4])
+    one = Invocation(place.origin, rid, row[2], first, started=True, version=version, last_ms=row[7], closed=True)
+    one.report, one.lines = _REPORTED, row[8]
+    for call in found.told[number]:
+        told = event(call.ts_ms, call.ts_kind, call.offset)
+        attribution = "explicit" if call.explicit else "positional"
+        one.calls.append(CallDraft(told, call.fact, rid, attribution, call.engine or engine, redelivery=False))
+    return one
 
 
 def _lone(drafts: list[CallDraft]) -> Invocation:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from collector.rank import JOINED
 from core.store.faults import explained
+from core.store.hashes import Hashes, any_within, sorted_hashes
 from core.store.lake import Lake
 from core.store.schema import CALLS
 
@@ -60,6 +61,7 @@ class Ledger:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._tellers: dict[str, frozenset[str]] = {}  # by file; files never change
+        self._hashes: dict[str, tuple[Hashes, Hashes]] = {}  # by file: of ids and of invocations
 
     def join(self, rows: pa.Table, gone: Collection[str] = ()) -> Joined:
         """Return what to commit. `gone` are keys that the commit would remove in any case."""
@@ -71,14 +73,19 @@ class Ledger:
         line_left = "text" in told and "record" in stored  # it may be a record's, told again without it
         if len(told | stored) < 2 or (told | stored <= _ONE_LOG and not line_left):
             return Joined(rows, frozenset(gone))
-        found = _Found(rows.select(_SEEN), self._candidates(rows, files), gone)
+        near = self._candidates(rows, files)
+        if not near and told | stored <= _ONE_LOG:
+            return Joined(rows, frozenset(gone))  # within a batch, the correlator has joined them
+        found = _Found(rows.select(_SEEN), near, gone)
         return self._written(rows, found, files)
 
     def _files_near(self, rows: pa.Table) -> list[str]:
         """Return the files that can hold the same calls: those of the rows' dates and the days beside them."""
         span = pc.min_max(rows["ts"]).as_py()
         files = self._lake.snapshot("calls", span["min"] - _DAY, span["max"] + 2 * _DAY)
-        self._tellers = {file: known for file, known in self._tellers.items() if file in set(files)}
+        here = set(files)
+        self._tellers = {file: known for file, known in self._tellers.items() if file in here}
+        self._hashes = {file: known for file, known in self._hashes.items() if file in here}
         return files
 
     def _tellers_in(self, file: str) -> frozenset[str]:
@@ -94,13 +101,23 @@ class Ledger:
         ids = pa.concat_arrays([rows[name].combine_chunks().cast(pa.string()) for name in _IDS]).drop_null()
         owners = rows["invocation_id"].combine_chunks().drop_null()
         found: list[Row] = []
+        ids_wanted, owners_wanted = sorted_hashes(ids), sorted_hashes(owners)
         for file in files:
+            if not self._may_hold(file, ids_wanted, owners_wanted):
+                continue
             stored = _read(file, _SEEN)
             near = pc.is_in(stored["invocation_id"], value_set=owners)
             for name in _IDS:
                 near = pc.or_(near, pc.is_in(stored[name], value_set=ids))
             found.extend(stored.filter(near).to_pylist())
         return found
+
+    def _may_hold(self, file: str, ids: Hashes, owners: Hashes) -> bool:
+        if file not in self._hashes:
+            stored = _read(file, (*_IDS, "invocation_id"))
+            told = pa.chunked_array([chunk for name in _IDS for chunk in stored[name].chunks], pa.string())
+            self._hashes[file] = sorted_hashes(told), sorted_hashes(stored["invocation_id"])
+        return any_within(ids, self._hashes[file][0]) or any_within(owners, self._hashes[file][1])
 
     def _written(self, rows: pa.Table, found: _Found, files: list[str]) -> Joined:
         """Lay every pair out as one row, read whole from the batch or from the tables."""

@@ -13,13 +13,15 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.correlate import CallDraft, Correlator, Invocation, StoreDraft
+from collector.correlate import Correlator
 from collector.event import LogEvent
+from collector.lane.requests import count_run
 from collector.ledger import Ledger
+from collector.memory import give_back
 from collector.parsers import parse_message
 from collector.parsers.emf import METRIC_NAMES, MetricNames
 from collector.result import PassResult
-from collector.rows import Teller, calls_table, invocations_table, part_key, stores_table
+from collector.rows import Laying, Settled, Teller
 from collector.sources.base import Batch, Cursor, Source
 from collector.told import Told
 from core.errors import BadInput, CachewiseError, OurBug, TryAgain
@@ -31,6 +33,7 @@ from core.store.schema import KEYS
 QUIET_S = 60.0
 """A pass that read nothing new is written down this often, so that its freshness is known."""
 _LOCK_WAIT_S = 60.0
+_LARGE_BATCH = 1024 * 1024  # bytes read: after it, memory is given back
 _TICK = timedelta(microseconds=1)
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -116,7 +119,11 @@ class Collector:
         for batch, last in _with_last(self._source.read(self._cursor, now)):
             if batch.scan != scan:
                 correlator, scan = Correlator(), batch.scan
-            yield self._one_batch(batch, correlator, self._clock(), now, last=last, final=final)
+            step = self._one_batch(batch, correlator, self._clock(), now, last=last, final=final)
+            if step.bytes_read > _LARGE_BATCH:
+                del batch
+                give_back()
+            yield step
 
     def _one_batch(
         self, batch: Batch, correlator: Correlator, began: datetime, now: datetime, *, last: bool, final: bool
@@ -133,27 +140,28 @@ class Collector:
             told, waiting = correlator.finish(round(now.timestamp() * 1000), final=final)
             held = [one.first for one in waiting]
             told += waiting if final else []
+        lots = correlator.take_lots()
         if correlator.dropped:
             step.problems.append(_dropped(correlator.dropped))
             step.dropped_records += correlator.dropped
             correlator.dropped = 0
         cursor = self._source.hold(batch.cursor, held)
-        self._commit(step, told, cursor, batch, changed=fresh or not last or self._reading or batch.scan > 0)
+        settled = Settled(told, batch.lane, lots, batch.context_before_ms)
+        self._commit(step, settled, cursor, batch, changed=fresh or not last or self._reading or batch.scan > 0)
         return step
 
-    def _commit(self, step: PassResult, told: list[Invocation], cursor: Cursor, batch: Batch, *, changed: bool) -> None:
+    def _commit(self, step: PassResult, settled: Settled, cursor: Cursor, batch: Batch, *, changed: bool) -> None:
         """Write rows, then the step with its cursor; a quiet step is kept for later."""
-        calls, stores = _drafts(told, batch.context_before_ms)
-        kept = [one for one in told if batch.context_before_ms is None or one.last_ms >= batch.context_before_ms]
+        rows = Laying(settled, self._teller)
         tables = {
-            "calls": self._told.new("calls", calls_table(calls, self._teller)),
-            "invocations": self._told.new("invocations", invocations_table(kept, self._teller)),
-            "prompt_store_events": self._told.new("prompt_store_events", stores_table(stores, self._teller)),
+            "calls": self._told.new("calls", rows.calls()),
+            "invocations": self._told.new("invocations", rows.invocations()),
+            "prompt_store_events": self._told.new("prompt_store_events", rows.stores()),
         }
         step.duplicates += self._told.take_duplicates()
         merged = {**(self._cursor or {}), **cursor}
         if changed or any(table.num_rows for table in tables.values()) or self._is_due(step):
-            gone = [part_key(line.event, line.part) for draft, _ in calls for line in draft.absorbed]
+            gone = rows.gone()
             with self._lake.writer_lock(wait_s=_LOCK_WAIT_S):
                 pass_no = self._next_pass_no()
                 joined = self._ledger.join(tables["calls"], gone)
@@ -247,18 +255,21 @@ class Collector:
 
 
 def _with_last(batches: Iterator[Batch]) -> Iterator[tuple[Batch, bool]]:
-    """Yield each batch with whether it ends its scan; one that does not know waits for the next."""
-    waiting: Batch | None = None
-    for batch in batches:
-        if waiting is not None:
-            yield waiting, False
-            waiting = None
+    """Yield each batch with whether it ends its scan; one that does not know waits for the next.
+
+    None is held while the next one is made: two at a time would be twice the memory.
+    """
+    waiting: list[Batch] = []
+    while (batch := next(batches, None)) is not None:
+        if waiting:
+            yield waiting.pop(), False
         if batch.ends_scan is None:
-            waiting = batch
+            waiting.append(batch)
         else:
             yield batch, batch.ends_scan
-    if waiting is not None:
-        yield waiting, True
+        batch = None
+    if waiting:
+        yield waiting.pop(), True
 
 
 def _count_late(step: PassResult, batch: Batch, added: pa.Table) -> None:
@@ -276,8 +287,9 @@ def _count_late(step: PassResult, batch: Batch, added: pa.Table) -> None:
 def _parse(batch: Batch, correlator: Correlator, step: PassResult, names: MetricNames) -> bool:
     """Parse and correlate a batch; return whether it held anything not read before."""
     recognised = step.recognised
-    fresh = bool(batch.ignored or batch.skipped)
-    for event in batch.events:
+    lane = batch.lane
+    fresh = bool(batch.ignored or batch.skipped or lane.rows)
+    for event in _in_order(batch, correlator, step):
         parsed = parse_message(event.message, names)
         if parsed.facts:
             correlator.feed(event, parsed.facts)
@@ -295,17 +307,20 @@ def _parse(batch: Batch, correlator: Correlator, step: PassResult, names: Metric
     return fresh
 
 
-def _drafts(
-    told: list[Invocation], context_before_ms: int | None
-) -> tuple[list[tuple[CallDraft, Invocation]], list[tuple[StoreDraft, Invocation]]]:
-    """Flatten invocations into drafts, without those that were told for context only."""
+def _in_order(batch: Batch, correlator: Correlator, step: PassResult) -> Iterator[LogEvent]:
+    """Yield the events to be parsed; between them, hand over the runs of the quick lane.
 
-    def wanted(event: LogEvent) -> bool:
-        return context_before_ms is None or event.ts_ms >= context_before_ms
-
-    calls = [(draft, one) for one in told for draft in one.calls if wanted(draft.event)]
-    stores = [(draft, one) for one in told for draft in one.stores if wanted(draft.event)]
-    return calls, stores
+    A run whose stream has something open is told line by line until that is closed: one request is mostly enough.
+    """
+    told = 0
+    for run in batch.lane.runs:
+        yield from batch.events[told : run.at]
+        told = run.at
+        while run.first < run.last and not correlator.take_run(run, batch.lane):
+            yield from run.lines_again(batch.lane.rows[run.first])
+            run.first += 1
+        count_run(run, batch.lane, step.recognised)
+    yield from batch.events[told:] if told else batch.events
 
 
 def _dropped(count: int) -> CachewiseError:

@@ -16,6 +16,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from collector.correlate import CallDraft, Invocation, StoreDraft
 from collector.parsers.facts import CallRecord
 
@@ -39,6 +42,16 @@ def draft_rank(draft: CallDraft | StoreDraft, owner: Invocation, ledger: int) ->
 def invocation_rank(one: Invocation) -> int:
     """Return the rank of an invocation."""
     return _seen(one)
+
+
+def whole_ranks(lines: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the ranks of requests of which START and REPORT were seen, by how many lines of theirs were."""
+    return 4 * _WHOLE + np.minimum(lines, _WHOLE - 1)
+
+
+def text_ranks(lines: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the ranks of what text lines of such requests tell."""
+    return TEXT_LEDGER * _LEDGER + whole_ranks(lines)
 
 
 def _seen(one: Invocation) -> int:

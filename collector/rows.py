@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from collector.correlate import CallDraft, Invocation, StoreDraft
 from collector.event import LogEvent, Origin
+from collector.lane.columns import Columns, LaneRows, as_table
+from collector.lane.requests import Lot, Requests
 from collector.parsers.facts import CallRecord, CostLine
 from collector.rank import RECORD_LEDGER, TEXT_LEDGER, draft_rank, invocation_rank
 from core.caching.cacheable import is_cacheable
@@ -28,6 +31,9 @@ _STREAM = re.compile(r"\d{4}/\d\d/\d\d/([^\[\]]*)\[([^\]]+)\]")
 _GROUP = "/aws/lambda/"
 _LATER = {"date", "price_check", *PRICED}
 _TOLD = [name for name in CALLS.names if name not in _LATER]
+_OF_INVOCATIONS = [name for name in INVOCATIONS.names if name != "date"]
+_OF_STORES = [name for name in PROMPT_STORE_EVENTS.names if name != "date"]
+Draft = TypeVar("Draft", CallDraft, StoreDraft)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +45,96 @@ class Teller:
     book: PriceBook
 
 
-def calls_table(drafts: Sequence[tuple[CallDraft, Invocation]], teller: Teller) -> pa.Table:
-    """Return priced rows of the calls table. Each draft comes with its invocation."""
-    minimum = lru_cache(maxsize=None)(teller.book.cache_minimum_tokens)
-    rows = [_call(draft, owner, teller, minimum) for draft, owner in drafts]
-    told = _table(rows, _TOLD, CALLS)
-    return _priced(told, teller)
+@dataclass(slots=True)
+class Settled:
+    """What a batch settled: requests put together line by line, and those that the quick lane took whole."""
+
+    one_by_one: list[Invocation]
+    found: Requests
+    lots: list[Lot]
+    context_before_ms: int | None = None  # what was logged before is stored already
+
+    def drafts(self, of: Callable[[Invocation], Sequence[Draft]]) -> tuple[list[tuple[Draft, Invocation]], list[int]]:
+        """Return calls or prompt-store events with their requests, and the place of each among all rows."""
+        drafts: list[tuple[Draft, Invocation]] = []
+        places: list[int] = []
+        for lot in self.lots:
+            for owner in lot.owners.values():
+                drafts += ((draft, owner) for draft in of(owner))
+                places += [2 * lot.place] * len(of(owner))
+        before = self.context_before_ms
+        for number, owner in enumerate(self.one_by_one):
+            told = [draft for draft in of(owner) if before is None or draft.event.ts_ms >= before]
+            drafts += ((draft, owner) for draft in told)
+            places += [2 * number + 1] * len(told)
+        return drafts, places
 
 
-def invocations_table(told: Iterable[Invocation], teller: Teller) -> pa.Table:
-    """Return rows of the invocations table; what has no request id is none."""
-    rows = [_invocation(one, teller) for one in told if one.request_id is not None]
-    return _table(rows, [name for name in INVOCATIONS.names if name != "date"], INVOCATIONS)
+class Laying:
+    """Lays what a batch settled out as tables."""
+
+    def __init__(self, settled: Settled, teller: Teller) -> None:
+        self._settled, self._teller = settled, teller
+        self._drafts, self._places = settled.drafts(_calls_of)
+        name = teller.defaults.function_name
+        self._lane = (
+            LaneRows(settled.found, settled.lots, teller.source, lambda origin: _function(origin, name)[0])
+            if settled.lots
+            else None
+        )
+
+    def calls(self) -> pa.Table:
+        """Return priced rows of the calls table."""
+        teller = self._teller
+        minimum = lru_cache(maxsize=None)(teller.book.cache_minimum_tokens)
+        told = _table([_call(draft, owner, teller, minimum) for draft, owner in self._drafts], _TOLD, CALLS)
+        if self._lane:
+            told = _among(told, self._places, self._lane.calls(teller.defaults, minimum), _TOLD, CALLS)
+        return _priced(told, teller)
+
+    def gone(self) -> list[str]:
+        """Return the keys of lines that one of the calls stands for now."""
+        return [part_key(line.event, line.part) for draft, _ in self._drafts for line in draft.absorbed]
+
+    def invocations(self) -> pa.Table:
+        """Return rows of the invocations table; what has no request id is none."""
+        before = self._settled.context_before_ms
+        kept = [
+            (number, one)
+            for number, one in enumerate(self._settled.one_by_one)
+            if one.request_id is not None and (before is None or one.last_ms >= before)
+        ]
+        told = _table([_invocation(one, self._teller) for _, one in kept], _OF_INVOCATIONS, INVOCATIONS)
+        if self._lane:
+            places = [2 * number + 1 for number, _ in kept]
+            told = _among(told, places, self._lane.invocations(), _OF_INVOCATIONS, INVOCATIONS)
+        return told
+
+    def stores(self) -> pa.Table:
+        """Return rows of the prompt_store_events table."""
+        drafts, places = self._settled.drafts(_stores_of)
+        told = _table([_store(draft, owner, self._teller) for draft, owner in drafts], _OF_STORES, PROMPT_STORE_EVENTS)
+        if self._lane:
+            told = _among(told, places, self._lane.stores(), _OF_STORES, PROMPT_STORE_EVENTS)
+        return told
 
 
-def stores_table(drafts: Sequence[tuple[StoreDraft, Invocation]], teller: Teller) -> pa.Table:
-    """Return rows of the prompt_store_events table."""
-    rows = [_store(draft, owner, teller) for draft, owner in drafts]
-    return _table(rows, [name for name in PROMPT_STORE_EVENTS.names if name != "date"], PROMPT_STORE_EVENTS)
+def _calls_of(owner: Invocation) -> list[CallDraft]:
+    return owner.calls
+
+
+def _stores_of(owner: Invocation) -> list[StoreDraft]:
+    return owner.stores
+
+
+def _among(
+    told: pa.Table, places: Sequence[int], lane: tuple[Columns, Any], names: Sequence[str], schema: pa.Schema
+) -> pa.Table:
+    """Put the rows of the lane among the others, in the order in which the log tells them."""
+    columns, before = lane
+    quick = as_table(columns, names, schema)
+    order = np.argsort(np.concatenate([2 * before, np.array(places, dtype=np.int64)]), kind="stable")
+    return pa.concat_tables([quick, told]).take(pa.array(order)) if told.num_rows else quick
 
 
 def part_key(event: LogEvent, part: int) -> str:

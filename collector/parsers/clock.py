@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 
 ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?")
 EARLIEST_MS = 1_420_070_400_000  # 2015: before Lambda logged anything; anything older is not a time
+STAMP_SPAN = 240
+"""How far into a line its time is looked for."""
 _AHEAD_MS = 2 * 86_400_000
+_TIMELESS = ("START RequestId:", "END RequestId:", "REPORT RequestId:")
 
 
 def iso_ms(text: str) -> int | None:
@@ -25,6 +28,18 @@ def find_iso_ms(text: str) -> int | None:
     """Return the first time written in a text."""
     found = ISO_TIME.search(text)
     return iso_ms(found.group()) if found else None
+
+
+def stamp_in(message: str) -> int | None:
+    """Return the time a line tells; platform lines tell none, the text format tells it behind the level."""
+    if message.startswith(_TIMELESS):
+        return None
+    if message[:1] == "[":
+        place = message.find("\t") + 1
+        told = iso_ms(message[place : place + 24]) if place else None
+        if told is not None:
+            return told
+    return find_iso_ms(message[:STAMP_SPAN])
 
 
 def plausible(ms: object, *, now_ms: int) -> bool:

@@ -10,7 +10,9 @@ _B_REQUEST, _B_CACHE, _B_COST, _B_RECORD, _B_STORED, _B_PLATFORM, _B_TIMEOUT, _B
 # responses, sessions, batches, spend logs, spans | Bedrock's log | embedded metrics | failed spans | failed batch items
 _JSON_WORDS = ("_tokens", "ModelInvocationLog", "CloudWatchMetrics", "gen_ai.", "custom_id")
 _TOKENS, _BEDROCK, _METRICS, _SPAN, _BATCH = _JSON_WORDS
-_B_TOKENS, _B_BEDROCK, _B_METRICS, _B_SPAN, _B_BATCH = (word.encode() for word in _JSON_WORDS)
+JSON_BYTES = tuple(word.encode() for word in _JSON_WORDS)
+"""The words of the formats that are JSON."""
+_B_TOKENS, _B_BEDROCK, _B_METRICS, _B_SPAN, _B_BATCH = JSON_BYTES
 
 
 def may_be_ours(message: str) -> bool:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from collector.event import LogEvent
+from collector.lane.requests import Requests
 from core.errors import CachewiseError
 
 Example = dict[str, str | int]
@@ -32,6 +33,7 @@ class Batch:
     skipped: Counter[str] = field(default_factory=Counter)  # lines that could not be read, by reason
     examples: dict[str, Example] = field(default_factory=dict)  # of each reason, where the first such line stands
     problems: list[CachewiseError] = field(default_factory=list)
+    lane: Requests = field(default_factory=Requests)  # requests told as columns, among the events
     bytes_read: int = 0
     requests: int = 0
     retries: int = 0

@@ -10,9 +10,10 @@ from typing import Any
 import orjson
 
 from collector.event import LogEvent, Origin, Position, TimeKind
+from collector.lane.scan import Lane
 from collector.parsers import otel
-from collector.parsers.clock import find_iso_ms, iso_ms, plausible
-from collector.parsers.prefilter import may_be_ours
+from collector.parsers.clock import STAMP_SPAN, find_iso_ms, iso_ms, plausible, stamp_in
+from collector.parsers.prefilter import bytes_may_be_ours, may_be_ours
 from collector.sources import envelopes
 from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch
 from collector.sources.file_bytes import Found
@@ -21,12 +22,11 @@ from core.errors import CachewiseError
 from core.settings import SourceSettings
 
 _BATCH_LINES = 400_000
+_WEIGHT = 5  # a request in columns takes as much memory as so many events
 _TAIL_LINE = re.compile(  # `aws logs tail`: time, stream (unless --format short), message
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?) +"
     r"(?:(\d{4}/\d\d/\d\d/\S*\[[^\]\s]+\][0-9a-f]+) +)?(?=\S)"
 )
-_STAMP_SPAN = 240
-_TIMELESS = ("START RequestId:", "END RequestId:", "REPORT RequestId:")
 
 
 @dataclass(slots=True)
@@ -54,6 +54,7 @@ class Telling:
         self._origins: dict[tuple[object, object, object], Origin] = {}
         self._keyed: list[LogEvent] = []
         self._text_bytes = 0
+        self._lane = Lane(self._each_line, self._lines_again)
         self.batch = Batch()
         self.now_ms = 0
 
@@ -61,6 +62,45 @@ class Telling:
         """Forget what an interrupted pass left behind."""
         self.now_ms = now_ms
         self.batch, self._keyed, self._text_bytes = Batch(), [], 0
+        self._lane.begin(now_ms)
+
+    def lines(self, file: OpenFile, data: bytes) -> None:
+        """Tell whole lines of a file: those not read before by the quick lane where it can take them."""
+        if file.offset < file.seen or file.joint >= file.offset:
+            self._each_line(file, data)
+        else:
+            batch = self.batch
+            ignored = self._lane.read(file, data, batch.lane, lambda: len(batch.events))
+            batch.ignored["other"] += ignored
+
+    def _each_line(self, file: OpenFile, data: bytes) -> None:
+        offset, seen, ignored = file.offset, file.seen, 0
+        lines = data.split(b"\n")
+        lines.pop()
+        for line in lines:
+            here = offset
+            offset += len(line) + 1
+            first = line[:1]
+            if first == b"{" and envelopes.is_envelope(line):
+                file.offset = here
+                self.payload_line(file, line)
+            elif bytes_may_be_ours(line):
+                file.offset = here
+                self.text_line(file, line)
+            else:
+                if here >= seen and (line or here != file.joint):
+                    ignored += 1
+                if first == b"[" or first == b"2":
+                    file.stamp_line = line
+        file.offset = offset
+        self.batch.ignored["other"] += ignored
+
+    def _lines_again(self, file: OpenFile, data: bytes) -> list[LogEvent]:
+        """Tell lines of ours, counted already, as ordinary events."""
+        scratch = Telling(self._settings)
+        scratch.now_ms = self.now_ms
+        scratch._each_line(file, data)
+        return scratch.batch.events
 
     def text_line(self, file: OpenFile, line: bytes, *, partial: bool = False) -> None:
         """Make an event of one line of text; `partial`: its newline has not come yet."""
@@ -82,7 +122,7 @@ class Telling:
                 stamp, message = iso_ms(found[1]), message[found.end() :]
                 if found[2]:
                     origin = self.origin(file.origin.account, file.origin.log_group, found[2])
-        ts_ms, kind = self._time(file, _stamp_in(message) if stamp is None else stamp)
+        ts_ms, kind = self._time(file, stamp_in(message) if stamp is None else stamp)
         file.ids = False
         event = LogEvent(
             origin,
@@ -241,7 +281,7 @@ class Telling:
         """Say whether the batch should be handed over."""
         batch = self.batch
         return (
-            len(batch.events) + len(self._keyed) >= BATCH_EVENTS
+            len(batch.events) + len(self._keyed) + _WEIGHT * len(batch.lane.rows) >= BATCH_EVENTS
             or self._text_bytes >= BATCH_BYTES
             or batch.ignored["other"] >= _BATCH_LINES
         )
@@ -255,22 +295,10 @@ class Telling:
         return batch
 
 
-def _stamp_in(message: str) -> int | None:
-    """Return the time a line tells; platform lines tell none, the text format tells it behind the level."""
-    if message.startswith(_TIMELESS):
-        return None
-    if message[:1] == "[":
-        place = message.find("\t") + 1
-        told = iso_ms(message[place : place + 24]) if place else None
-        if told is not None:
-            return told
-    return find_iso_ms(message[:_STAMP_SPAN])
-
-
 def settle_stamp(file: OpenFile, now_ms: int) -> None:
     """Read the time of the last line that told one."""
     if file.stamp_line:
-        stamp = find_iso_ms(file.stamp_line[:_STAMP_SPAN].decode("utf-8", errors="replace"))
+        stamp = find_iso_ms(file.stamp_line[:STAMP_SPAN].decode("utf-8", errors="replace"))
         file.stamp_line = b""
         if stamp is not None and plausible(stamp, now_ms=now_ms):
             file.stamp_ms, file.stamped = stamp, True

@@ -56,6 +56,7 @@ class FilesSource:
         if STDIN in self._settings.paths and self._stdin is not None:
             yield from self._stream(Found(STDIN, stream=True), self._stdin)
         last = self._take()
+        last.ends_scan = True
         last.complete_until_ms = self._reached(any_file=bool(listed))
         yield last
 
@@ -158,9 +159,10 @@ class FilesSource:
                 if not cut:
                     continue
                 piece, discarding = piece[cut:], False
-            lines = (pending + piece).split(b"\n")
-            pending = lines.pop()
-            self._full_lines(file, lines)
+            data = pending + piece
+            whole = data.rfind(b"\n") + 1
+            pending = data[whole:]
+            self._tell.lines(file, data[:whole])
             if len(pending) > MAX_LINE:
                 pending = pending[self._tell.whole_payloads(file, pending) :]
                 if len(pending) > (envelopes.MAX_PAYLOAD if may_be_payload(pending) else MAX_LINE):
@@ -168,30 +170,10 @@ class FilesSource:
                     file.offset += len(pending)
                     pending, discarding = b"", True
             if self._tell.is_full():
-                self._settle(file, tail=lines[-1] + b"\n" if lines else b"")
+                self._settle(file, more=True)
                 yield self._take()
         if pending:
             self._last_line(file, pending)
-
-    def _full_lines(self, file: OpenFile, lines: list[bytes]) -> None:
-        offset, seen, ignored = file.offset, file.seen, 0
-        for line in lines:
-            here = offset
-            offset += len(line) + 1
-            first = line[:1]
-            if first == b"{" and envelopes.is_envelope(line):
-                file.offset = here
-                self._tell.payload_line(file, line)
-            elif bytes_may_be_ours(line):
-                file.offset = here
-                self._tell.text_line(file, line)
-            else:
-                if here >= seen and (line or here != file.joint):
-                    ignored += 1
-                if first == b"[" or first == b"2":
-                    file.stamp_line = line
-        file.offset = offset
-        self._tell.batch.ignored["other"] += ignored
 
     def _last_line(self, file: OpenFile, line: bytes) -> None:
         """Take a last line without its newline if it is sure to be whole; with `final`, look at it in any case."""
@@ -202,7 +184,7 @@ class FilesSource:
                 return
         if file.whole:
             start = file.offset
-            self._full_lines(file, [line])
+            self._tell.lines(file, line + b"\n")
             file.offset = start + len(line)
         elif self._final and not may_be_payload(line) and bytes_may_be_ours(line) and file.offset >= file.seen:
             self._tell.text_line(file, line, partial=True)
@@ -245,8 +227,8 @@ class FilesSource:
         self._touched[known.file_id] = found
         return OpenFile(found, known, origin, known.at, known.seen, whole, stamp_ms, stamped, ids=known.ids)
 
-    def _settle(self, file: OpenFile, *, tail: bytes | None = None) -> None:
-        """Write down how far the file was read."""
+    def _settle(self, file: OpenFile, *, more: bool = False) -> None:
+        """Write down how far the file was read; `more`: not to its end yet."""
         if file.found.stream:
             return
         settle_stamp(file, self._tell.now_ms)
@@ -255,7 +237,7 @@ class FilesSource:
             file.known,
             at=file.offset,
             seen=offset,
-            size=file.found.size if tail is None else 0,
+            size=0 if more else file.found.size,
             mtime_ns=file.found.mtime_ns,
             mark="" if file.whole else _mark_at(file.found.path, offset),
             stamp_ms=file.stamp_ms,
@@ -263,7 +245,7 @@ class FilesSource:
             ids=file.ids,
         )
         file.known = known
-        if file.whole and tail is None:
+        if file.whole and not more:
             self._finished[known.file_id] = known
             self._cursor.finish(known, file.found)
         else:
@@ -281,8 +263,10 @@ class FilesSource:
 
     def _take(self) -> Batch:
         batch = self._tell.take()
+        batch.ends_scan = False
         batch.cursor = self._cursor.to_json()
         times = [event.ts_ms for event in batch.events if not event.again]
+        times += [ms for run in batch.lane.runs for ms in (run.lowest_ms, run.highest_ms)]
         if times:
             self._newest_ms = max(self._newest_ms or 0, *times)
             batch.window_start_ms, batch.window_end_ms = min(times), self._newest_ms

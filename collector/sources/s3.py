@@ -80,6 +80,7 @@ class S3Source(FilesSource):
             if not self._cursor.is_done(found):
                 yield from self._object(found)
         last = self._take()
+        last.ends_scan = True
         last.cursor["lanes"] = self._started  # only now: what lies before these keys has been read
         reached, overlap_ms = self._reached(any_file=bool(listed)), self._settings.overlap_s * 1000
         last.complete_until_ms = min(reached or self._tell.now_ms, self._tell.now_ms - overlap_ms)

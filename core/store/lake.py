@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import (
     CommitProperties,
@@ -28,6 +29,7 @@ from core.errors import FixSettings
 from core.store import care, locks
 from core.store.commit import DATE, KEY, RANK, CommitResult, Sorted, conform, in_order, keys_of, sort_out
 from core.store.faults import explained, make_folder, not_ours
+from core.store.hashes import Hashes, any_within, sorted_hashes
 from core.store.schema import KEYS, TABLES
 
 WRITER = WriterProperties(compression="ZSTD", compression_level=3)
@@ -78,7 +80,7 @@ class Lake:
         self._guard = threading.Lock()
         self._open: dict[str, tuple[int, DeltaTable]] = {}
         self._snapshots: dict[str, Snapshot] = {}
-        self._keys: dict[str, dict[str, pa.Table]] = {}
+        self._keys: dict[str, dict[str, Hashes]] = {}
 
     # reading
 
@@ -157,7 +159,7 @@ class Lake:
         batch = conform(table, rows)
         properties = _properties(source, pass_no, metadata)
         with self._writing(table):
-            parts = sort_out(table, batch, self._stored_keys(table, batch), gone)
+            parts = sort_out(table, batch, self._stored_keys(table, batch, gone), gone)
             if parts.replacing.num_rows or parts.removed.num_rows:
                 self._merge(table, parts, properties)
             elif parts.added.num_rows:
@@ -290,20 +292,28 @@ class Lake:
             .execute()
         )
 
-    def _stored_keys(self, table: str, batch: pa.Table) -> pa.Table:
-        """Return the keys stored on the batch's dates and the days beside them; files never change, so cache them."""
-        days = {day + step for day in set(batch["date"].to_pylist()) for step in (-_DAY, 0 * _DAY, _DAY)}
+    def _stored_keys(self, table: str, batch: pa.Table, gone: Collection[str]) -> pa.Table:
+        """Return what is stored under the batch's keys on its dates and the days beside them.
+
+        Of every file only hashes are held in memory: files never change. Those that may hold one of the keys are read.
+        """
+        days = {day + step for day in pc.unique(batch[DATE]).to_pylist() for step in (-_DAY, 0 * _DAY, _DAY)}
+        keys = pa.concat_arrays([batch[KEYS[table]].combine_chunks().cast(pa.string()), pa.array(gone, pa.string())])
+        wanted = sorted_hashes(keys)
         snapshot = self.pinned(table)
-        cached, wanted = self._keys.get(table, {}), {}
+        cached, held, found = self._keys.get(table, {}), {}, [_no_keys()]
         for day, uri in snapshot.files if snapshot else ():
             if day in days:
-                wanted[uri] = cached[uri] if uri in cached else self._keys_in(table, uri, day)
-        self._keys[table] = wanted
-        return pa.concat_tables([_no_keys(), *wanted.values()]).combine_chunks()
+                held[uri] = cached[uri] if uri in cached else sorted_hashes(_column(uri, KEYS[table]))
+                if any_within(wanted, held[uri]):
+                    found.append(self._keys_in(table, uri, day, keys))
+        self._keys[table] = held
+        return pa.concat_tables(found).combine_chunks()
 
-    def _keys_in(self, table: str, uri: str, day: date) -> pa.Table:
+    def _keys_in(self, table: str, uri: str, day: date, wanted: pa.Array) -> pa.Table:
         columns = [name for name in (KEYS[table], "row_rank") if name in TABLES[table].names]
-        keys = keys_of(table, pq.ParquetFile(uri).read(columns))
+        stored = keys_of(table, pq.ParquetFile(uri).read(columns))
+        keys = stored.filter(pc.is_in(stored[KEY], value_set=wanted))
         return keys.append_column(DATE, pa.repeat(pa.scalar(day, pa.date32()), keys.num_rows))
 
     def _whole_file(self, uri: str, schema: pa.Schema) -> pa.Table:
@@ -327,6 +337,10 @@ def _to_go(table: str, removed: pa.Table) -> pa.Table:
     }
     columns = [given.get(field.name, pa.nulls(count, field.type)) for field in schema]
     return pa.table(columns, schema=schema)
+
+
+def _column(uri: str, name: str) -> pa.ChunkedArray:
+    return pq.ParquetFile(uri).read([name])[name]
 
 
 def _no_keys() -> pa.Table:
