@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from collector.parsers.facts import CallRecord, Parsed, skipped
 from collector.parsers.values import caching_seen, dollars, inner, messages_usage_in, moment_ms, text, written_ttl
+from core.usage import Usage
+from core.usage.shapes import INVOCATION_METRICS
 
 SYNTHETIC = "<synthetic>"
 _NO_CALL = Parsed("ignored", "session")
@@ -40,7 +44,7 @@ def parse_session_line(body: Mapping[str, Any]) -> Parsed:
     logged = moment_ms(body.get("timestamp"))
     if logged is None:
         return skipped("bad_time")
-    usage = messages_usage_in(message)
+    usage = _usage_in(message)
     fact = CallRecord(
         call_id=message_id,
         started_ms=None,
@@ -79,6 +83,18 @@ def project_name(cwd: str | None, path: str | None) -> str | None:
         if _NOT_PLAIN.sub("-", separator.join(parts[:length])) == folder:
             return parts[length - 1] or None
     return next((part for part in reversed(parts) if part), None)
+
+
+def _usage_in(message: Mapping[str, Any]) -> Usage:
+    """Read a message's usage; the lines of one message mostly repeat it to the letter, so that it is read once."""
+    if INVOCATION_METRICS in message:
+        return messages_usage_in(message)
+    return _usage_told(orjson.dumps(message["usage"]))
+
+
+@lru_cache(maxsize=64)
+def _usage_told(usage: bytes) -> Usage:
+    return messages_usage_in({"usage": orjson.loads(usage)})
 
 
 def _completeness(call: CallRecord) -> tuple[bool, int, int]:
