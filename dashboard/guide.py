@@ -47,8 +47,7 @@ def tour(page: str) -> None:
 def sidebar() -> None:
     """Offer the tour again, and the terms."""
     with st.expander(t("glossary.title"), icon=":material/menu_book:"):
-        for term in TERMS:
-            st.markdown(f"**{t(f'term.{term}')}**  \n{t(f'term.{term}.means')}")
+        st.markdown("\n\n".join(f"**{t(f'term.{term}')}**  \n{t(f'term.{term}.means')}" for term in TERMS))
     if st.session_state.get("tour") == CLOSED:
         st.button(t("tour.again"), key="tour_again", icon=":material/tour:", on_click=_again, width="stretch")
 
