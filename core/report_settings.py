@@ -35,7 +35,10 @@ class Destination:
     @property
     def shown(self) -> str:
         """Return it as it may be shown: of a webhook its host alone."""
-        return self.where if self.kind != "webhook" else f"webhook at {urlsplit(self.where).hostname}"
+        if self.kind != "webhook":
+            return self.where
+        parts = urlsplit(self.where)
+        return f"{parts.scheme}://{parts.hostname}/…"
 
     @property
     def bucket(self) -> tuple[str, str]:

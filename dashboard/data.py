@@ -20,6 +20,7 @@ from core.metrics.scope import Scope
 from core.pricing import PriceBook, load_book
 from core.pricing.provenance import newest_check
 from core.probe.planning import target_of
+from core.reports import schedule
 from core.reports.request import Desk, Request
 from core.store.lake import Lake
 from core.store.query import Reader
@@ -502,6 +503,17 @@ def reconciliations() -> Rows:
     return _bills("history", versions())
 
 
+@st.cache_data(show_spinner=False, max_entries=2)
+def _deliveries(at: Versions) -> Rows:
+    """Read what was delivered; `at` is part of the key only."""
+    return schedule.deliveries(_reader())
+
+
+def report_deliveries() -> Rows:
+    """Return the scheduled reports that arrived, the newest first."""
+    return _deliveries(versions())
+
+
 def lake() -> Lake:
     """Return the tables for dashboard.acts, which writes the audit log."""
     return _lake()
@@ -521,6 +533,7 @@ def forget() -> None:
     _fleet.clear()
     _probes.clear()
     _bills.clear()
+    _deliveries.clear()
     _promises.clear()
     _noted.clear()
     _realised.clear()

@@ -79,6 +79,12 @@ def delivered(reader: Reader, rule: ReportRule, period: Period) -> bool:
     return bool(reader.rows(rows.filter(rows.report_key == key_of(rule, period)).limit(1)))
 
 
+def deliveries(reader: Reader, limit: int = 100) -> list[dict[str, Any]]:
+    """Return what arrived, the newest first. A destination is told without what is secret in it."""
+    rows = reader.table("deliveries")
+    return reader.rows(rows.drop("date", "delivery_id", "report_key").order_by(rows.ts.desc()).limit(limit))
+
+
 def is_due(reader: Reader, rule: ReportRule, *, now: datetime) -> bool:
     """Say whether a report is to be delivered by itself now: it was not, and its data is complete or waited for."""
     period = last_complete(rule.schedule, rule.zone, now)

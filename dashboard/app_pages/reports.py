@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.errors import CachewiseError
-from dashboard import charts, components, data, report_desk
+from dashboard import charts, components, data, report_desk, report_schedule
 from dashboard import format as fmt
 from dashboard.i18n import t
 from dashboard.kpis import Kpi
@@ -60,3 +60,5 @@ with right, components.section("reports.charts"):
     else:
         components.chart(charts.waterfall(total, look), key="report_waterfall")
         components.chart(charts.cost_parts(total, look), key="report_parts")
+
+report_schedule.show(data.configuration().reports, data.report_deliveries())
