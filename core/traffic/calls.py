@@ -18,7 +18,8 @@ from core.traffic.arrays import Bools, Coded, Ints, coded, combined, integers
 from core.traffic.identity import effective
 from core.traffic.rates import Modifiers, TokenRates, token_rates
 from core.traffic.starts import with_starts
-from core.traffic.waits import usual_waits
+from core.traffic.unseen import Unseen, placed, without_answer
+from core.traffic.waits import Waiting, bounded, usual_waits
 
 LOOK_BACK = timedelta(days=8)
 """How much older traffic is read to know what was in the cache when the range begins."""
@@ -67,6 +68,7 @@ class Traffic:
     ttl_ms: Ints  # policy in force; 0 = unknown
     minimum: Ints  # smallest prefix its model caches; -1 = unknown
     rates: TokenRates
+    unseen: Unseen  # sent, but no log tells of their answers: not among the calls
 
     def __len__(self) -> int:
         return len(self.start_ms)
@@ -83,11 +85,13 @@ class Traffic:
         return combined(self.engine.codes, orphan, self.model.codes, self.place.codes)
 
     def take(self, rows: Ints | Bools) -> Traffic:
-        """Return some of the calls."""
+        """Return some of the calls; what was not seen beside them is left out."""
         parts: dict[str, Any] = {}
         for item in fields(self):
             value = getattr(self, item.name)
-            if isinstance(value, Coded | TokenRates):
+            if isinstance(value, Unseen):
+                parts[item.name] = Unseen.none()
+            elif isinstance(value, Coded | TokenRates):
                 parts[item.name] = value.take(rows)
             elif isinstance(value, pa.Array):
                 mask = rows.dtype == np.bool_
@@ -105,11 +109,11 @@ def load(reader: Reader, scope: Scope, book: PriceBook, *, look_back: timedelta 
     asked = with_starts(
         reader, rows.select(*_COLUMNS).mutate(in_scope=_in_scope(rows, scope)), start=earliest, end=scope.end
     )
-    return from_table(reader.run(asked), book)
+    return from_table(reader.run(asked), book, without_answer(reader, start=earliest, end=scope.end))
 
 
-def from_table(table: pa.Table, book: PriceBook) -> Traffic:
-    """Lay calls (with `began`, `fetched` and `in_scope`) out as traffic."""
+def from_table(table: pa.Table, book: PriceBook, unanswered: pa.Table | None = None) -> Traffic:
+    """Lay calls (with `began`, `fetched` and `in_scope`) out as traffic, with the requests nobody saw answered."""
     started, ended = _times(table)
     order = np.argsort(started, kind="stable")
     start_ms, end_ms = started[order] // 1000, ended[order] // 1000
@@ -135,12 +139,14 @@ def from_table(table: pa.Table, book: PriceBook) -> Traffic:
         book, provider=column["provider"], model=model, start_ms=start_ms, prompt=prompt, modifiers=modifiers
     )
     places = _places(column["provider"], column["region"])
-    waits = usual_waits(
-        ttft_ms=ttft_ms, model=plain, start_ms=start_ms, read=read > 0,
-        wrote=prompt - fresh - read > 0,
+    waiting = Waiting(
+        ttft_ms=ttft_ms, lasted_ms=np.maximum(end_ms - start_ms, 0), model=plain, start_ms=start_ms,
+        processed=prompt - read, output=number("output_tokens"), read=read > 0, wrote=prompt - fresh - read > 0,
         lane=combined(column["engine"].codes, column["source"].codes, plain, places.codes),
     )  # fmt: skip
-    begin_ms, end_ms = _answers(ttft_ms, start_ms, end_ms, waits[plain])
+    begin_ms, end_ms = _answers(ttft_ms, start_ms, end_ms, usual_waits(waiting))
+    begin_ms = bounded(begin_ms, waiting)
+    end_ms = np.maximum(end_ms, begin_ms)
     return Traffic(
         call_id=table["call_id"].combine_chunks().take(pa.array(order)),
         start_ms=start_ms,
@@ -171,6 +177,9 @@ def from_table(table: pa.Table, book: PriceBook) -> Traffic:
         ttl_ms=ttl_ms,
         minimum=_minimums(book, model, column["provider"]),
         rates=rates,
+        unseen=Unseen.none()
+        if unanswered is None
+        else placed(unanswered, source=column["source"], engine=column["engine"], start_ms=start_ms),
     )
 
 
@@ -201,7 +210,7 @@ def _times(table: pa.Table) -> tuple[Ints, Ints]:
 
 
 def _answers(ttft_ms: Ints, start_ms: Ints, end_ms: Ints, usual_ms: Ints) -> tuple[Ints, Ints]:
-    """Return when each answer began and ended. Untold, it began after its model's usual time to the first token."""
+    """Return when each answer began and ended. Untold, it began after the usual wait of a call like it."""
     end_ms = np.maximum(end_ms, start_ms)
     lasted = end_ms - start_ms
     guess = np.where(lasted > 0, np.minimum(usual_ms, lasted), usual_ms)

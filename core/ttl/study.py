@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -26,6 +26,7 @@ _CONFIGURED_BY = 200  # the last so many calls say which policy an engine is set
 _CHUNK = 1 << 18  # rows looked at together: their columns stay in the processor's cache
 _SAMPLE = 5_000  # calls of an engine that its medians are taken from
 _THREADS = 2
+_SURELY_BEGUN = 3  # times the usual wait: by then an answer has begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,20 @@ class Arrivals:
     rate_5m: Ints
     rate_1h: Ints
     counted: Bools  # in scope and priced
+    told: Bools  # False: nobody saw its answer; it writes and refreshes, and only its keep-alives cost anything here
+
+    def extended(self, like: Ints, start_ms: Ints) -> Arrivals:
+        """Add requests without an answer, each like the call in a row, after whose usual wait it was readable."""
+        changed = {
+            "start_ms": start_ms,
+            "begin_ms": start_ms + np.maximum(self.begin_ms[like] - self.start_ms[like], 0),
+            "tail_cost": np.zeros(len(like), dtype=np.int64),
+            "observed_cost": np.zeros(len(like), dtype=np.int64),
+            "told": np.zeros(len(like), dtype=np.bool_),
+        }
+        columns = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "engines"}
+        more = {name: np.concatenate((held, changed.get(name, held[like]))) for name, held in columns.items()}
+        return replace(self, **more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +137,7 @@ def arrivals(calls: Traffic, verdict: Verdict | None = None) -> Arrivals:
         calls.input * rates.input + calls.read * rates.read
         + calls.write_5m * rates.write_5m + calls.write_1h * rates.write_1h
     )  # fmt: skip
-    return Arrivals(
+    known = Arrivals(
         engine=engine,
         engines=(None, *calls.engine.values),
         lane=lane,
@@ -139,7 +154,30 @@ def arrivals(calls: Traffic, verdict: Verdict | None = None) -> Arrivals:
         rate_5m=rates.write_5m,
         rate_1h=rates.write_1h,
         counted=calls.in_scope & rates.known,
+        told=np.ones(len(calls), dtype=np.bool_),
     )
+    sent = _sent(calls, known)
+    return known.extended(calls.unseen.like[sent], calls.unseen.start_ms[sent])
+
+
+def _sent(calls: Traffic, known: Arrivals) -> Bools:
+    """Say which requests without an answer reached Claude: those that what came next does not deny.
+
+    Had it been sent, it would have kept the prefix warm; a call soon after that wrote it anew denies it.
+    """
+    like, start = calls.unseen.like, calls.unseen.start_ms
+    order = by_lane(known.lane, known.start_ms)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    following = order[np.minimum(place[like] + 1, len(order) - 1)] if len(order) else like
+    same = (known.lane[following] == known.lane[like]) & (known.start_ms[following] > start)
+    since = known.start_ms[following] - start
+    begun = known.begin_ms[like] - known.start_ms[like]
+    wrote = calls.cached[following] > calls.read[following]
+    denied = (
+        same & wrote & (calls.read[following] == 0) & (since > _SURELY_BEGUN * begun) & (since <= known.ttl_ms[like])
+    )
+    return ~denied
 
 
 def study(calls: Arrivals) -> Lab:
@@ -166,7 +204,7 @@ class _Frame:
     def of(cls, calls: Arrivals) -> _Frame:
         inside = calls.start_ms[calls.counted]
         first, last = (int(inside.min()), int(inside.max())) if len(inside) else (0, 0)
-        counts = np.bincount(calls.engine[calls.counted], minlength=len(calls.engines))
+        counts = np.bincount(calls.engine[calls.counted & calls.told], minlength=len(calls.engines))
         return cls(
             first_day=first // DAY_MS,
             n_days=last // DAY_MS - first // DAY_MS + 1,
@@ -212,7 +250,8 @@ class _Chunk:
         eligible = calls.eligible[rows]
         self._observed = self._whole.total(calls.observed_cost[rows])
         prefix, fresh = calls.prefix[rows], calls.rate_input[rows]
-        self._base = self._whole.total(calls.tail_cost[rows] + np.where(eligible, 0, prefix * fresh))
+        billed = calls.told[rows]
+        self._base = self._whole.total(calls.tail_cost[rows] + np.where(eligible | ~billed, 0, prefix * fresh))
         whole = bool(eligible.all())
         self.rows = rows if whole else rows[eligible]
         self._prefix = prefix if whole else prefix[eligible]
@@ -220,7 +259,9 @@ class _Chunk:
         fresh = fresh if whole else fresh[eligible]
         self.lanes = Sorted.of(calls.lane[self.rows], calls.start_ms[self.rows], calls.begin_ms[self.rows])
         self._rates = (fresh, calls.rate_read[self.rows], calls.rate_5m[self.rows], calls.rate_1h[self.rows])
-        self._off, self._read, self._5m, self._1h = (self._prefix * rate for rate in self._rates)
+        self._told = calls.told[self.rows]
+        billed = self._prefix if self._told.all() else np.where(self._told, self._prefix, 0)
+        self._off, self._read, self._5m, self._1h = (billed * rate for rate in self._rates)
         self._costs: dict[str, Ints] = {OBSERVED: self._observed}
         self._reads: dict[str, Ints] = {}
         self._writes: dict[str, Ints] = {}
@@ -233,7 +274,7 @@ class _Chunk:
             self._sum(policy, np.where(done.read, self._read, price), done.read, ~done.read)
         alive = replay_kept_alive(self.lanes, stop_rule(self._rates[1], self._rates[2]), end_ms=self._frame.end_ms)
         assert alive.pings is not None
-        spent = np.where(alive.read, self._read, self._5m) + alive.pings * self._read
+        spent = np.where(alive.read, self._read, self._5m) + alive.pings * self._prefix * self._rates[1]
         self._sum("5m_keep_alive", spent, alive.read, ~alive.read)
         bursts = self._in_force()
         return _Part(
@@ -244,8 +285,8 @@ class _Chunk:
     def _sum(self, policy: str, spent: Ints, read: Bools | None, wrote: Bools | None) -> None:
         self._costs[policy] = self._base + self._segments.total(spent)
         none = np.zeros(len(self._calls.engines), dtype=np.int64)
-        self._reads[policy] = none if read is None else self._segments.by_engine(read)
-        self._writes[policy] = none if wrote is None else self._segments.by_engine(wrote)
+        self._reads[policy] = none if read is None else self._segments.by_engine(read & self._told)
+        self._writes[policy] = none if wrote is None else self._segments.by_engine(wrote & self._told)
 
     def _in_force(self) -> tuple[Ints, ...]:
         """Replay what each call asked for, and look for bursts in it."""
@@ -268,7 +309,7 @@ class _Chunk:
     def _bursts(self, rows: Ints, done: Replayed, saves: Ints, read: Ints) -> tuple[Ints, ...]:
         """A pre-warming request writes in place of the first call, which reads: each of the others saves a write."""
         calls = self._calls
-        beside = np.flatnonzero(done.beside & calls.counted[rows])
+        beside = np.flatnonzero(done.beside & calls.counted[rows] & calls.told[rows])
         session = np.cumsum(~done.read & ~done.beside, dtype=np.int64)[beside]
         first = first_of_run(session)
         starts = np.flatnonzero(first)
@@ -280,7 +321,7 @@ class _Chunk:
     def _gaps(self) -> Ints:
         """Count the gaps of each engine by length; the first call of a prefix has none."""
         bins = len(GAP_EDGES_MS)
-        rows = ~self.lanes.opens & self._calls.counted[self.rows]
+        rows = ~self.lanes.opens & self._calls.counted[self.rows] & self._told
         found = np.searchsorted(np.array(GAP_EDGES_MS), self.lanes.gap_ms[rows], side="left") - 1
         key = self._calls.engine[self.rows[rows]] * bins + np.maximum(found, 0)
         return np.bincount(key, minlength=len(self._calls.engines) * bins)
@@ -333,7 +374,7 @@ def _lab(calls: Arrivals, frame: _Frame, parts: list[_Part]) -> Lab:
         writes={policy: whole("writes", policy, none) for policy in (*POLICIES, IN_FORCE)},
         pings=sum((part.pings for part in parts), none),
         calls=frame.counts,
-        cacheable=np.bincount(calls.engine[calls.counted & calls.eligible], minlength=names),
+        cacheable=np.bincount(calls.engine[calls.counted & calls.eligible & calls.told], minlength=names),
         configured=_configured(calls),
         gaps=sum((part.gaps for part in parts), np.zeros(names * len(GAP_EDGES_MS), dtype=np.int64)).reshape(names, -1),
         bursts=_gathered_bursts([part.bursts for part in parts], names),
@@ -374,7 +415,7 @@ def _medians(parts: list[tuple[Ints, ...]], engines: int) -> tuple[Typical | Non
 def _configured(calls: Arrivals) -> tuple[str, ...]:
     """Return the policy each engine is set to, by most of its latest calls."""
     order = by_lane(calls.engine, calls.start_ms)
-    order = order[(calls.counted & calls.eligible)[order]]
+    order = order[(calls.counted & calls.eligible & calls.told)[order]]
     ends = np.searchsorted(calls.engine[order], np.arange(len(calls.engines) + 1))
     found = []
     for code in range(len(calls.engines)):

@@ -31,12 +31,17 @@ def pace_of(model: str) -> Pace:
     return next((pace for family, pace in _PACES.items() if family in model), _PACES["sonnet"])
 
 
+def expected_ttft_ms(model: str, *, prompt: int, read: int, provider: str) -> float:
+    """Return the time to the first token of a prompt of which so many tokens were read."""
+    pace = pace_of(model)
+    expected = pace.base_ms + pace.uncached_ms * (prompt - read) + pace.read_ms * read
+    return expected * (_BEDROCK if provider == "bedrock" else 1.0)
+
+
 def ttft_ms(model: str, outcome: Outcome, provider: str, rng: Random) -> float:
     """Draw the time to the first token of one call."""
-    pace = pace_of(model)
-    processed = outcome.prompt - outcome.read
-    expected = pace.base_ms + pace.uncached_ms * processed + pace.read_ms * outcome.read
-    return expected * (_BEDROCK if provider == "bedrock" else 1.0) * rng.lognormvariate(0, 0.16)
+    expected = expected_ttft_ms(model, prompt=outcome.prompt, read=outcome.read, provider=provider)
+    return expected * rng.lognormvariate(0, 0.16)
 
 
 def generation_ms(model: str, output_tokens: int, rng: Random) -> float:

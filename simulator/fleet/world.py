@@ -317,6 +317,7 @@ def _truth(
         "cache_write_5m_tokens": outcome.write_5m,
         "cache_write_1h_tokens": outcome.write_1h,
         "output_tokens": answer.output_tokens,
+        "ttft_ms": round(answer.ttft_ms, 3),
         "cost_usd": f"{answer.cost_usd:f}",
         "complete": complete,
         "logged": logged,

@@ -17,7 +17,6 @@ from cli.demo import demo_root, demo_sources
 from collector.pipeline import Collector
 from collector.sources.files import FilesSource
 from core.caching.cache_model import Block, CacheModel, Outcome
-from core.metrics.scope import Scope
 from core.pricing import PriceBook, default_book, price_usage
 from core.settings import Settings
 from core.store.lake import Lake
@@ -26,7 +25,7 @@ from core.ttl.replay import PING_MS
 from core.usage import Usage
 from simulator.fleet.engines import ENGINES, Engine
 from simulator.fleet.folder import FleetFolder, read_truth
-from simulator.fleet.latency import ttft_ms
+from simulator.fleet.latency import expected_ttft_ms, ttft_ms
 from simulator.fleet.plan import from_ms, plan_for
 from simulator.fleet.writer import FleetWriter
 
@@ -165,22 +164,23 @@ def _pop(by_shape: dict[Any, list[Truth]], shape: tuple[Any, ...]) -> Truth | No
     return by_shape[shape].pop() if by_shape.get(shape) else None
 
 
-def rerun(fleet: Fleet, policy: str, *, scope: Scope | None = None, seed: int = 0) -> dict[str, Decimal]:
+def rerun(fleet: Fleet, policy: str, *, seed: int | None = None) -> dict[str, Decimal]:
     """Send the same requests to the Claude simulation's cache again under a policy; return the logged calls' cost.
 
-    Latency follows what each call reads, drawn anew. Keep-alives are requests of their own, sent as they fall due.
+    Latency follows what each call reads: each answer is as much faster or slower than usual as it was; with a seed,
+    that is drawn anew. Keep-alives are requests of their own, sent as they fall due.
     """
     return _Rerun(fleet, policy, seed).run()
 
 
 class _Rerun:
-    def __init__(self, fleet: Fleet, policy: str, seed: int) -> None:
+    def __init__(self, fleet: Fleet, policy: str, seed: int | None) -> None:
         self._fleet, self._plan = fleet, plan_for(fleet.anchor)
         self._ttl: Any = {"off": None, "5m": "5m", "1h": "1h", "5m_keep_alive": "5m"}[policy]
         self._pings = policy == "5m_keep_alive"
         self._book = default_book()
         self._cache = CacheModel(minimum_tokens=self._minimum)
-        self._rng = Random(seed)
+        self._rng = None if seed is None else Random(seed)
         self._rates: dict[Any, tuple[Decimal, ...]] = {}
         self._cost: dict[str, Decimal] = defaultdict(Decimal)
         self._due: list[tuple[int, int, int, Truth]] = []  # when, tie-breaker, how many before, whose
@@ -220,9 +220,20 @@ class _Rerun:
         )
         begins = 10**18
         outcome = self._cache.request(at_ms, blocks=blocks, workspace=key[0], model=key[1], response_begins_ms=begins)
-        waits = int(ttft_ms(truth["model"], outcome, truth["provider"], self._rng))
-        self._cache.response_began(at_ms + waits, blocks=blocks, workspace=key[0], model=key[1])
+        self._cache.response_began(
+            at_ms + self._waits(truth, outcome, prompt), blocks=blocks, workspace=key[0], model=key[1]
+        )
         return outcome
+
+    def _waits(self, truth: Truth, outcome: Outcome, prompt: int) -> int:
+        model, provider = truth["model"], truth["provider"]
+        if self._rng is not None:
+            return int(ttft_ms(model, outcome, provider, self._rng))
+        usual, then = (
+            expected_ttft_ms(model, prompt=prompt, read=read, provider=provider)
+            for read in (outcome.read, truth["cache_read_tokens"])
+        )
+        return int(usual * truth["ttft_ms"] / then)
 
     def _key(self, truth: Truth) -> tuple[str, str, str]:
         """Which content it sent: its revision and, where a version put the time in, its second."""

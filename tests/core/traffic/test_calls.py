@@ -1,4 +1,4 @@
-"""Observed traffic: starts worked out for text lines, models and TTLs told by dollars, waits told by bursts."""
+"""Observed traffic: starts worked out for text lines, models and TTLs told by dollars."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from core.metrics.scope import Scope
 from core.pricing import default_book
 from core.store.query import Reader
 from core.traffic import Traffic, load
-from core.traffic.waits import DEFAULT_MS, usual_waits
 from tests.support.lakes import fill
 from tests.support.rows import NOON, Row, make_call, make_failed_call, make_invocation, make_store_event
 from tests.support.traffic import at, idle, reads, text, traffic_of, writes
@@ -108,27 +107,6 @@ def test_records_are_believed() -> None:
     calls = traffic_of([writes(at(minutes=0), price_check="other:claude-haiku-4-5/5m")])
 
     assert (calls.ttl_ms.tolist(), calls.model.values) == ([3_600_000], ("claude-opus-4-5",))
-
-
-def test_bursts_tell_the_wait() -> None:
-    """The last call that wrote and the first that read enclose the moment at which the first answer began."""
-    rows = []
-    for n in range(6):
-        burst = at(minutes=10 * n)
-        rows += [(burst, "w"), (burst.replace(microsecond=600_000), "w"), (burst.replace(microsecond=900_000), "r")]
-    calls = traffic_of([text((writes if kind == "w" else reads)(ts)) for ts, kind in rows])
-
-    assert (calls.begin_ms - calls.start_ms)[0] == 750
-
-
-def test_untold_waits_are_the_model_s_usual_ones() -> None:
-    """The median of what records tell; a default where nobody does."""
-    model, told = np.array([0, 0, 1]), np.array([300, 500, -1])
-    nothing = {"read": np.zeros(3, bool), "wrote": np.zeros(3, bool), "lane": np.zeros(3, int)}
-
-    waits = usual_waits(ttft_ms=told, model=model, start_ms=np.arange(3), **nothing)
-
-    assert waits.tolist() == [400, DEFAULT_MS, DEFAULT_MS]
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "bedrock"])
