@@ -1,6 +1,6 @@
 """How well regressions are found, dated and attributed, and how often healthy fleets raise a false alarm.
 
-    python -m benchmarks.regression_accuracy --seeds 201-220 --out docs/accuracy.md
+    python -m benchmarks.regression_accuracy --seeds 201-220 --out docs/regressions.md
 
 Every seed is a fleet of eleven engines, at half the demo's traffic, with faults planted at random days; some are lived
 again with nothing but harmless deploys, prompt revisions and clears. The real collector reads their logs.
@@ -15,11 +15,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from simulator.fleet.engines import ENGINES
 from tests.support.planted import Score, examine
 
+HEADING = "## How often it is right"
 CHECKS = ("found", "in_time", "dated", "attributed")
 KINDS = ("prefix_broken", "caching_off", "fallback")
 
@@ -30,7 +32,7 @@ def main() -> None:
     parser.add_argument("--healthy", type=int, default=10, help="How many of the seeds are lived without faults too.")
     parser.add_argument("--days", type=int, default=24)
     parser.add_argument("--traffic", type=float, default=0.5, help="Calls a day, against those of the demo fleet.")
-    parser.add_argument("--out", type=Path, help="Put the section '## Regressions' into this file.")
+    parser.add_argument("--out", type=Path, help=f"Put the section '{HEADING}' into this file.")
     given = parser.parse_args()
     first, last = (int(part) for part in given.seeds.split("-"))
     started = time.perf_counter()
@@ -70,11 +72,12 @@ def report(faulty: Sequence[Score], healthy: Sequence[Score], given: argparse.Na
     repeats = sum(len(score.repeats) for score in faulty)
     return "\n".join(
         [
-            "## Regressions",
+            HEADING,
             "",
             f"`python -m benchmarks.regression_accuracy --seeds {given.seeds}`: {len(faulty)} seeds not used while",
             f"building, {len(healthy)} of them lived without faults too; {given.days} days, eleven engines at",
-            f"{given.traffic:g} × the demo's traffic, read by the real collector; Python {platform.python_version()}.",
+            f"{given.traffic:g} × the demo's traffic, read by the real collector; run on {datetime.now(UTC):%Y-%m-%d}, "
+            f"Python {platform.python_version()}.",
             "Each fleet has deploys, prompt revisions and clears that do no harm, at random working hours.",
             "A faulty one has also a deploy that puts the time into a system prompt (of an engine with records, and",
             "of one with text lines alone), a deploy that switches caching off for hours, and some hours on Bedrock.",
@@ -106,8 +109,8 @@ def _row(name: str, cases: Sequence[dict[str, object]]) -> str:
 
 def put(path: Path, section: str) -> None:
     """Put the section in place of the one that is there, or at the end."""
-    text = path.read_text(encoding="utf-8") if path.exists() else "# Accuracy\n"
-    pattern = re.compile(r"^## Regressions\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+    text = path.read_text(encoding="utf-8") if path.exists() else "# Regressions\n"
+    pattern = re.compile(rf"^{HEADING}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
     whole = pattern.sub(lambda _: section + "\n", text) if pattern.search(text) else f"{text.rstrip()}\n\n{section}"
     path.write_text(whole.rstrip() + "\n", encoding="utf-8")
 

@@ -26,10 +26,46 @@ def deploys(lanes: Iterable[Lane]) -> list[Event]:
             seen = first.setdefault((lane.source, function or ""), {})
             seen[version] = min(at_us, seen.get(version, at_us))
     return [
-        Event(moment(at_us), "deploy", f"{function} {version}".strip(), source=source, version=version)
+        Event(moment(at_us), "deploy", _named(function, version), source=source, version=version)
         for (source, function), seen in first.items()
         for version, at_us in sorted(seen.items(), key=lambda item: item[1])[1:]
     ]
+
+
+def switched_off_by(event: Event, events: Iterable[Event], lanes: Iterable[Lane]) -> Event:
+    """Return the deploy that switched caching off, by all engines of the function: the first of those with it off.
+
+    An engine that was silent meanwhile knows only the version that it came back to.
+    """
+    told: dict[tuple[str, str], list[int]] = {}
+    for lane in lanes:
+        for function, version, enabled, calls in zip(
+            lane.words["function_name"], lane.version, lane.words["caching_enabled"], lane.calls.tolist(), strict=True
+        ):
+            if version is not None and enabled is not None:
+                counts = told.setdefault((lane.source, _named(function, version)), [0, 0])
+                counts[enabled == "true"] += calls
+    chain = sorted(
+        (e for e in events if e.kind == "deploy" and e.source == event.source and e.at <= event.at),
+        key=lambda e: e.at, reverse=True,
+    )  # fmt: skip
+    earliest = event
+    for deploy in chain:
+        off, on = told.get((deploy.source or "", deploy.label), [0, 0])
+        if not _same_function(deploy, event):
+            continue
+        if off <= on:
+            break
+        earliest = deploy
+    return earliest
+
+
+def _named(function: str | None, version: str) -> str:
+    return f"{function or ''} {version}".strip()
+
+
+def _same_function(one: Event, other: Event) -> bool:
+    return one.label.removesuffix(one.version or "") == other.label.removesuffix(other.version or "")
 
 
 def clears(reader: Reader, scope: Scope) -> list[Event]:

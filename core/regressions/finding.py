@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -17,7 +17,7 @@ from core.regressions.baseline import DAYS, Calendar
 from core.regressions.causes import Verdict, figures_of, judge
 from core.regressions.changes import Found, changes
 from core.regressions.channels import CHANNELS
-from core.regressions.events import clears, deploys, switches
+from core.regressions.events import clears, deploys, switched_off_by, switches
 from core.regressions.model import METRICS, Change, Event, Metric, Regression
 from core.regressions.observe import GAP_CLASSES, Bools, Floats, Ints, Lane, moment, observe, summed
 from core.store.query import Reader
@@ -54,8 +54,24 @@ def detect(lanes: Sequence[Lane], events: Iterable[Event] = (), *, zone: ZoneInf
     found: list[Regression] = []
     for lane in lanes:
         nearby = [event for event in fleet if event.source in (None, lane.source)]
-        found += _of_lane(lane, [*nearby, *switches(lane)], zone)
+        own = _of_lane(lane, [*nearby, *switches(lane)], zone)
+        found += [_by_its_deploy(item, fleet, lanes) for item in own]
     return sorted(found, key=lambda item: (item.started_at, item.key), reverse=True)
+
+
+def _by_its_deploy(item: Regression, fleet: Sequence[Event], lanes: Sequence[Lane]) -> Regression:
+    """Blame the deploy that switched caching off, where another came before the engine's next call."""
+    cause = item.likely_cause
+    if cause.kind != "deploy" or cause.mechanism != "caching_off":
+        return item
+    label, _, along = cause.label.partition("; ")
+    blamed = next(event for event in fleet if (event.source, event.label, event.at) == (item.source, label, cause.at))
+    guilty = switched_off_by(blamed, fleet, lanes)
+    if guilty is blamed:
+        return item
+    return replace(
+        item, likely_cause=replace(cause, label="; ".join(filter(None, (guilty.label, along))), at=guilty.at)
+    )
 
 
 @dataclass(frozen=True, slots=True)

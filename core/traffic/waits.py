@@ -129,8 +129,7 @@ def _shared(wait: Floats, answer: Floats, took: Floats) -> Floats:
 
 
 def _line(table: Floats, took: Floats) -> Floats:
-    found: Floats = np.linalg.lstsq(table / took[:, None], np.ones(len(took)), rcond=None)[0]
-    return found
+    return np.asarray(np.linalg.lstsq(table / took[:, None], np.ones(len(took)), rcond=None)[0], dtype=np.float64)
 
 
 def _enclosed(calls: Waiting) -> tuple[Ints, Ints]:

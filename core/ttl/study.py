@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -60,9 +61,10 @@ class Arrivals:
             "observed_cost": np.zeros(len(like), dtype=np.int64),
             "told": np.zeros(len(like), dtype=np.bool_),
         }
-        columns = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "engines"}
-        more = {name: np.concatenate((held, changed.get(name, held[like]))) for name, held in columns.items()}
-        return replace(self, **more)
+        columns: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        engines = columns.pop("engines")
+        whole = {name: np.concatenate((held, changed.get(name, held[like]))) for name, held in columns.items()}
+        return Arrivals(engines=engines, **whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def arrivals(calls: Traffic, verdict: Verdict | None = None) -> Arrivals:
         calls.input * rates.input + calls.read * rates.read
         + calls.write_5m * rates.write_5m + calls.write_1h * rates.write_1h
     )  # fmt: skip
-    known = Arrivals(
+    seen = Arrivals(
         engine=engine,
         engines=(None, *calls.engine.values),
         lane=lane,
@@ -156,8 +158,8 @@ def arrivals(calls: Traffic, verdict: Verdict | None = None) -> Arrivals:
         counted=calls.in_scope & rates.known,
         told=np.ones(len(calls), dtype=np.bool_),
     )
-    sent = _sent(calls, known)
-    return known.extended(calls.unseen.like[sent], calls.unseen.start_ms[sent])
+    sent = _sent(calls, seen)
+    return seen.extended(calls.unseen.like[sent], calls.unseen.start_ms[sent])
 
 
 def _sent(calls: Traffic, known: Arrivals) -> Bools:
@@ -260,8 +262,8 @@ class _Chunk:
         self.lanes = Sorted.of(calls.lane[self.rows], calls.start_ms[self.rows], calls.begin_ms[self.rows])
         self._rates = (fresh, calls.rate_read[self.rows], calls.rate_5m[self.rows], calls.rate_1h[self.rows])
         self._told = calls.told[self.rows]
-        billed = self._prefix if self._told.all() else np.where(self._told, self._prefix, 0)
-        self._off, self._read, self._5m, self._1h = (billed * rate for rate in self._rates)
+        costing = self._prefix if self._told.all() else np.where(self._told, self._prefix, 0)
+        self._off, self._read, self._5m, self._1h = (costing * rate for rate in self._rates)
         self._costs: dict[str, Ints] = {OBSERVED: self._observed}
         self._reads: dict[str, Ints] = {}
         self._writes: dict[str, Ints] = {}

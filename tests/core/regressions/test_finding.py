@@ -114,6 +114,26 @@ def test_a_switch_left_off_is_named_with_its_end(find: Find) -> None:
     assert abs(item.ended_at - (CHANGE + 6 * HOUR)) < HOUR
 
 
+def test_an_engine_that_slept_through_the_guilty_deploy_blames_it_all_the_same(find: Find) -> None:
+    """Version 2 switched caching off, version 3 kept it off before the engine called again: its sister saw which."""
+
+    def mutate(ts: datetime, call: dict[str, Any], rng: Random) -> None:
+        if ts >= CHANGE - HOUR:
+            call["function_version"] = "3" if ts >= CHANGE - HOUR / 2 else "2"
+            call["caching_enabled"] = False
+            call["input_tokens"] += call["cache_read_tokens"] + call["cache_write_1h_tokens"]
+            call |= {"cache_read_tokens": 0, "cache_write_1h_tokens": 0}
+
+    sleeper = [row for row in traffic(mutate) if not CHANGE - 2 * HOUR <= row["ts"] < CHANGE]
+    found = find(sleeper + traffic(mutate, seed=6, engine="awake"))
+
+    causes = {item.engine: item.likely_cause for item in found}
+    assert {engine: cause.label for engine, cause in causes.items()} == dict.fromkeys(
+        ("sales", "awake"), "bodo-ws 2; caching_enabled: true → false"
+    )
+    assert causes["sales"].at == causes["awake"].at
+
+
 def test_a_shorter_ttl_is_named(find: Find) -> None:
     """From 1h to 5m: calls after ten quiet minutes write anew."""
 

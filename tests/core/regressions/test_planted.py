@@ -1,4 +1,4 @@
-"""A bounded version of benchmarks/regression_accuracy.py; the figures of the full one are in docs/accuracy.md."""
+"""A bounded version of benchmarks/regression_accuracy.py; the figures of the full one are in docs/regressions.md."""
 
 from __future__ import annotations
 
