@@ -19,7 +19,7 @@ from tests.support import fleet_lake
 
 ROOT = Path(__file__).parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-START_WAIT_S = 40.0
+START_WAIT_S = 90.0  # a poll, which ends when the server is there
 expect.set_options(timeout=20_000)  # milliseconds; a busy machine draws slowly
 
 
