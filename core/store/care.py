@@ -9,7 +9,7 @@ from datetime import date
 
 from deltalake import DeltaTable, WriterProperties
 
-RETENTION_HOURS = 24
+RETENTION_HOURS = 1
 """How long a replaced file stays for readers of an older version; must outlive the longest query."""
 
 FILES_TODAY = 32

@@ -37,8 +37,8 @@ _TABLE_WAIT_S = 60.0
 _DAY = timedelta(days=1)
 _GONE = -1  # the rank of a row that says: remove what is stored under this key
 _CONFIGURATION = {
-    "delta.logRetentionDuration": "interval 2 days",
-    "delta.deletedFileRetentionDuration": "interval 1 days",
+    "delta.logRetentionDuration": "interval 1 hours",
+    "delta.deletedFileRetentionDuration": "interval 1 hours",
     "delta.checkpointInterval": "50",
 }
 

@@ -18,6 +18,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from core.errors import CachewiseError, FixSettings, TryAgain
+from core.store.care import FILES_PAST_DAY
 from core.store.lake import Lake
 from core.store.schema import TABLES
 from tests.support.rows import NOON, make_call, make_pass, table_of
@@ -125,6 +126,28 @@ def test_care_compacts_only_crowded_days(tmp_path: Path) -> None:
     assert lake.care("calls", now=NOON + timedelta(days=1)).days == 0
 
 
+def test_small_commits_stay_few_files_however_many_they_are(tmp_path: Path) -> None:
+    """Following a log, care joins what commits leave behind: never more files than its limit and one round; the log
+    of the table is cut as well, and a reader that slept through it sees every row.
+    """
+    lake, sleeper = Lake(tmp_path), Lake(tmp_path)
+    a_round, most = 4, 0
+    for number in range(FILES_PAST_DAY + 3 * a_round):
+        days_of_calls(lake, 1)
+        if number == 2:
+            assert sleeper.read("calls").num_rows == 3
+        if number % a_round == 0:
+            lake.care("calls", now=NOON + timedelta(days=1))
+        most = max(most, len(lake.snapshot("calls")))
+
+    DeltaTable(tmp_path / "calls").alter.set_table_properties({"delta.logRetentionDuration": "interval 0 seconds"})
+    lake.vacuum("calls", retention_hours=0)
+
+    assert FILES_PAST_DAY <= most <= FILES_PAST_DAY + a_round
+    assert len(list((tmp_path / "calls").rglob("*.parquet"))) < most
+    assert sleeper.read("calls").num_rows == FILES_PAST_DAY + 3 * a_round
+
+
 def test_a_folder_deleted_and_made_anew_is_noticed(tmp_path: Path) -> None:
     """A dashboard that runs on sees the new table, not the files of the old one."""
     reader, writer = Lake(tmp_path), Lake(tmp_path)
@@ -159,6 +182,7 @@ def test_two_writers_of_one_table_never_double_a_row(tmp_path: Path) -> None:
 
 APPENDER = """
 import sys
+from core.store.care import FILES_PAST_DAY
 from core.store.lake import Lake
 from tests.support.rows import make_call, table_of
 lake = Lake(sys.argv[1])
@@ -186,6 +210,7 @@ def test_a_reader_always_sees_whole_commits(tmp_path: Path) -> None:
 
 HOLDER = """
 import sys, time
+from core.store.care import FILES_PAST_DAY
 from core.store.lake import Lake
 with Lake(sys.argv[1]).writer_lock():
     print("held", flush=True)
