@@ -41,10 +41,9 @@ def show(rules: Sequence[ReportRule], arrived: Sequence[Mapping[str, Any]]) -> N
             [{**row, "schedule": _schedule(row["schedule"]), "files": row["files"] or fmt.UNKNOWN} for row in arrived],
             [
                 Column("ts", "moment", "caches.col.when"),
-                Column("report", "text", "reports.col.name"),
+                Column("report", "word", "reports.col.name"),
                 Column("schedule", "word", "reports.col.schedule"),
                 Column("period_start", "moment", "col.from"),
-                Column("period_end", "moment", "col.until"),
                 Column("destination", "text", "reports.col.destination"),
                 Column("files", "text", "reports.col.files"),
             ],
