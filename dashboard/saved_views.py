@@ -21,7 +21,7 @@ from dashboard.i18n import language, t
 _FAILED = "_view_failed"
 _DATES = ("dates", "compare_dates")
 _PLAIN = ("range", "compare")
-NOT_KEPT = ("lang",)  # a viewer's own
+NOT_KEPT = ("lang", "tour")  # a viewer's own
 
 
 def draw(page: str, path: str, files: Mapping[str, str]) -> None:
