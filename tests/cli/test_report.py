@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from cli.main import main
+from cli.report import progress_shown
 from tests.support.lakes import fill
 from tests.support.rows import make_call, make_unpriced_call
 
@@ -69,6 +71,22 @@ def test_calls_that_focus_cannot_hold_are_told(tmp_path: Path, capsys: pytest.Ca
 
     assert capsys.readouterr().err == "1 calls have no price and are in no row.\n"
     assert ",org-7," in (tmp_path / "focus.csv").read_text()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_for_terminals(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A person sees how far a long report is, in the report's language; a log or a pipe sees nothing."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+
+    with progress_shown("ko") as progress:
+        progress("progress.causes", 3, 12)
+
+    err = capsys.readouterr().err
+    assert ("미스 원인" in err and "3/12" in err) is terminal
+    assert bool(err) is terminal
 
 
 @pytest.mark.parametrize(
