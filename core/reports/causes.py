@@ -1,4 +1,4 @@
-"""Miss causes of a report: the miss ledger by cause, in one go or, past two million calls, a month at a time.
+"""Miss causes of a report: the miss ledger by cause, in one go or, past a million calls, a month at a time.
 
 Each month is judged with the eight days before it, so a prefix idle for longer counts there as touched first.
 """
@@ -14,8 +14,8 @@ from core.reports import table
 from core.reports.request import Desk, Progress, Request
 from core.traffic import load
 
-IN_ONE_GO = 2_000_000
-"""Calls that are judged together, as the Misses page does: about 2 GB of memory."""
+IN_ONE_GO = 1_000_000
+"""Calls that are judged together, as the Misses page does: below 2 GB of memory."""
 
 COLUMNS = {
     "tokens": "tokens",
