@@ -94,6 +94,7 @@ try:
             "tour": guide.SHOWN,
         }
     )
+    components.failing_sources()
     guide.tour(name)
     warm.note_zone(filters.zone())
     page.run()

@@ -144,6 +144,22 @@ def sources() -> None:
             st.caption(f":red[{row['error_code']}] {message}")
 
 
+def failing_sources() -> None:
+    """Say on every page which source is not read for now, why, and what to do: its figures end where it stopped."""
+    for row in data.freshness():
+        if row.get("status") != "failed":
+            continue
+        lang = language()
+        name, until = fmt.markdown_safe(fmt.plain(row.get("source"), lang)), row.get("complete_until")
+        parts = [
+            known(lang, f"error.{row['error_code']}", ""),
+            fmt.markdown_safe(row.get("error_message") or ""),
+            t("source.failed.until", at=fmt.moment(until, filters.zone())) if until else t("source.failed.never"),
+        ]
+        title = f"{t('source.failed.title', source=name)} · {row['error_code']}"
+        st.warning("\n\n".join(part for part in parts if part), title=title, icon=":material/sync_problem:")
+
+
 def clear_button(key: str = "clear_cache", *, width: Literal["stretch", "content"] = "stretch") -> None:
     """Offer to drop this dashboard's own cached query results, and say which cache that is."""
     if st.button(t("clear.button"), icon=":material/mop:", help=t("clear.help"), width=width, key=key):
