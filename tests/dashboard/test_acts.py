@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import grimp
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -23,10 +24,17 @@ ACTS = {
     for name, act in inspect.getmembers(acts, inspect.isfunction)
     if act.__module__ == acts.__name__ and not name.startswith("_")
 }
-PAGES = sorted(path.stem for path in (APP.parent / "app_pages").glob("[a-z]*.py"))
+GRAPH = grimp.build_graph("dashboard", cache_dir=None)
+PAGES = sorted(
+    path.stem
+    for path in (APP.parent / "app_pages").glob("[a-z]*.py")
+    if GRAPH.find_shortest_chain(f"dashboard.app_pages.{path.stem}", acts.__name__)
+)
+"""The pages that can act; the others import nothing that reaches dashboard.acts, and share the router's part."""
 KEYS = (
     "preview", "caches_go", "caches_typed", "probe_estimate", "probe_run", "probe_stop", "probe_experiments", "checkup",
-    "caches_clear_own", "clear_cache", "sign_in", "sign_out", "action", "run", "confirm",
+    "caches_clear_own", "clear_cache", "note_add", "note_text", "view_save", "view_name", "reconcile",
+    "sign_in", "sign_out", "action", "run", "confirm",
 )  # fmt: skip
 VIEWERS = {
     "viewer": Visitor("member", "viewer", "Lee", "lee@example.com"),
