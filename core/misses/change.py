@@ -33,7 +33,8 @@ def changed_part(calls: Traffic, previous: Ints, changed: Bools, words: Sequence
             now, before = (calls.blocks.values[calls.blocks.codes[one]].split() for one in (row, int(at[row])))
             word = first_difference(before, now)
             answers[pair] = words.index(word) if word in words else -1
-        part[row] = answers[pair]
+        if answers[pair] >= 0:  # listed alike, it is the speed if anything
+            part[row] = answers[pair]
     return part
 
 

@@ -129,6 +129,14 @@ def test_a_speed_change_is_named() -> None:
     assert (found["cause"], found["detail"]) == ("prefix_changed", "speed")
 
 
+def test_a_speed_change_is_named_beside_listed_blocks() -> None:
+    """Blocks that are all alike take nothing away from what the speed says."""
+    blocks = {"prefix_blocks": "tools:1 system:2"}
+    found = last([writes(at(minutes=0), **blocks), writes(at(minutes=5), speed="fast", **blocks)])
+
+    assert (found["cause"], found["detail"]) == ("prefix_changed", "speed")
+
+
 def test_the_api_s_diagnosis_names_the_part() -> None:
     """What the provider itself says changed is taken over."""
     found = last([writes(at(minutes=0)), writes(at(minutes=5), cache_miss_reason="tools_changed", **OTHER)])
