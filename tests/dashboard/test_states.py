@@ -35,6 +35,7 @@ def expired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A source whose collector has just been told by CloudWatch that its credentials have expired."""
     for name, value in moto_logs.CREDENTIALS.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("collector.memory.spare", lambda: None)  # this process lives on
     cloud = Cloud(SimulatedClock())
     cloud.groups.make(GROUP, account=DEFAULT_ACCOUNT, region=moto_logs.REGION, now_ms=cloud.now_ms)
     cloud.faults = FaultPlan(outages=(Outage("expired_credentials", 0, 2**62),))
