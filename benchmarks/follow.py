@@ -45,12 +45,13 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=5)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        path, tables = Path(place) / "lambda.log", Path(place) / "tables"
+        path, store = Path(place) / "lambda.log", Path(place) / "store"
+        tables = store / "tables"
         draw = random.Random(5)
         told = requests(draw, datetime.now(UTC) - timedelta(minutes=30), timedelta(milliseconds=20))
         path.write_text("".join(next(told) for _ in range(2_000)), encoding="utf-8")
         command = [sys.executable, "-m", "cli", "collect", "--follow", "--json", str(path)]
-        environ = {**os.environ, "CACHEWISE_STORE_PATH": str(tables)}
+        environ = {**os.environ, "CACHEWISE_STORE_PATH": str(store)}
         with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL) as process:
             lake = Lake(tables)
             try:
