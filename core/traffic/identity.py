@@ -32,7 +32,7 @@ def effective(
     for crew in np.unique(crews[suspects]).tolist():
         rows = np.flatnonzero((crews == crew) & text)
         assumed = model.values[model.codes[rows[0]]] if model.codes[rows[0]] >= 0 else None
-        usual = _votes(rows, check, assumed)
+        usual, untold = _votes(rows, check, assumed), []
         for number in np.unique(version[rows]).tolist():
             some = rows[version[rows] == number]
             found = _elected(_votes(some, check, assumed), usual, assumed)
@@ -40,7 +40,9 @@ def effective(
                 continue
             if found != assumed:
                 models.codes[some] = models.code(found)
-            _correct_ttl(some, check.codes[some], written[some] > 0, found, ttls=ttls, check=check)
+            if not _correct_ttl(some, check.codes[some], written[some] > 0, found, ttls=ttls, check=check):
+                untold.append(some)
+        _as_the_others(rows, untold, ttls)
     return models.coded(), ttls.coded()
 
 
@@ -88,8 +90,16 @@ def _models(check: str, assumed: str | None) -> list[str]:
     return list(dict.fromkeys(part.rpartition("/")[0] for part in check.removeprefix(_OTHER).split(",")))
 
 
-def _correct_ttl(rows: Ints, told: Ints, wrote: Bools, model: str, *, ttls: _Words, check: Coded) -> None:
-    """Give each writing line the TTL its dollars tell, and the others the one that most of them tell."""
+def _as_the_others(rows: Ints, untold: list[Ints], ttls: _Words) -> None:
+    """Give versions of which no line tells its TTL the one that most lines of the other versions run with."""
+    silent = np.concatenate(untold) if untold else rows[:0]
+    told = np.setdiff1d(rows, silent)
+    if len(told) and len(silent):
+        ttls.codes[silent] = Counter(ttls.codes[told].tolist()).most_common(1)[0][0]
+
+
+def _correct_ttl(rows: Ints, told: Ints, wrote: Bools, model: str, *, ttls: _Words, check: Coded) -> bool:
+    """Give each writing line the TTL its dollars tell, the others the one that most of them tell; say if any does."""
     own = ttls.codes[rows].copy()
     known = np.zeros(len(rows), dtype=np.bool_)
     for code in np.unique(told[(told >= 0) & wrote]).tolist():
@@ -106,3 +116,4 @@ def _correct_ttl(rows: Ints, told: Ints, wrote: Bools, model: str, *, ttls: _Wor
         usual = Counter(own[known].tolist()).most_common(1)[0][0]
         own[~known] = usual
     ttls.codes[rows] = own
+    return bool(known.any())

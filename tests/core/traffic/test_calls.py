@@ -91,6 +91,14 @@ def test_dollars_tell_the_ttl() -> None:
     assert (calls.write_5m.tolist(), calls.write_1h.tolist()) == ([6_000, 0], [0, 0])
 
 
+def test_a_version_whose_dollars_were_not_looked_at_keeps_the_lifetime_of_the_others() -> None:
+    """Not every figure is explained where there are very many."""
+    check = {"price_check": "other:claude-opus-4-5/5m,claude-opus-5/5m"}
+    rows = [text(writes(at(minutes=0), **check)), text(writes(at(minutes=9), price_check=None, function_version="2"))]
+
+    assert traffic_of(rows).ttl_ms.tolist() == [300_000, 300_000]
+
+
 def test_dollars_tell_the_model() -> None:
     """Two models fit the call without cached tokens; the one that fits the others too is it, in every version."""
     sonnet, either = "other:claude-sonnet-5-5/1h", "other:claude-sonnet-5/1h,claude-sonnet-5-5/1h"
