@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from simulator.fleet.engines import ENGINES
 from tests.support.truth import Confusion, confuse, live, rerun, text_only
 
 NOW_MS = int(datetime(2026, 11, 23, 3, tzinfo=UTC).timestamp()) * 1000
+BUSY = 250  # calls on a working day
 MODES = ("fingerprints", "text lines alone")
 
 
@@ -45,22 +46,25 @@ class Found:
     regret: dict[str, float] = field(default_factory=dict)  # engine → cost of the advised / cost of the cheapest − 1
 
 
-def examined(seed: int, mode: str, days: int, keep: Path | None) -> Found:
+def examined(seed: int, mode: str, days: int, keep: Path | None, traffic: float = 1.0) -> Found:
     """Examine one fleet, or take up what an interrupted run kept of it."""
-    kept = keep / f"{seed}-{days}-{MODES.index(mode)}.pickle" if keep else None
+    kept = keep / f"{seed}-{days}-{traffic:g}-{MODES.index(mode)}.pickle" if keep else None
     if kept and kept.exists():
         return pickle.loads(kept.read_bytes())
-    found = examine(seed, mode, days)
+    found = examine(seed, mode, days, traffic)
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_bytes(pickle.dumps(found))
     return found
 
 
-def examine(seed: int, mode: str, days: int) -> Found:
+def examine(seed: int, mode: str, days: int, traffic: float) -> Found:
     """Live one fleet and hold both analyses to its truth."""
     with tempfile.TemporaryDirectory() as folder:
-        engines = ENGINES if mode == MODES[0] else text_only()
+        engines = [
+            replace(engine, weekday_calls=engine.weekday_calls * (traffic if engine.weekday_calls > BUSY else 1.0))
+            for engine in (ENGINES if mode == MODES[0] else text_only())
+        ]
         fleet = live(Path(folder), seed=seed, days=days, now_ms=NOW_MS, engines=engines)
         with Reader(fleet.lake, threads=1) as reader:
             traffic = load(reader, Scope(), default_book())
@@ -85,6 +89,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="101-120")
     parser.add_argument("--days", type=int, default=18)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--traffic", type=float, default=1.0, help="calls of the busy engines, against the demo's")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--keep", type=Path, help="folder for each fleet's result, to take up an interrupted run")
     given = parser.parse_args()
@@ -94,25 +99,28 @@ def main() -> None:
     found: dict[str, list[Found]] = {mode: [] for mode in MODES}
     with ProcessPoolExecutor(given.jobs) as pool:
         futures = {
-            (seed, mode): pool.submit(examined, seed, mode, given.days, given.keep) for seed in seeds for mode in MODES
+            (seed, mode): pool.submit(examined, seed, mode, given.days, given.keep, given.traffic)
+            for seed in seeds
+            for mode in MODES
         }
         for (seed, mode), future in futures.items():
             found[mode].append(future.result())
             share, spent = found[mode][-1].confusion.share(), time.perf_counter() - began
             print(f"seed {seed}, {mode}: {share:.4%} of tokens ({spent:.0f} s)", flush=True)
-    text = report(found, seeds, given.days)
+    text = report(found, seeds, given)
     print(text)
     if given.out:
         given.out.write_text(text, encoding="utf-8")
 
 
-def report(found: dict[str, list[Found]], seeds: range, days: int) -> str:
+def report(found: dict[str, list[Found]], seeds: range, given: argparse.Namespace) -> str:
     """Return the page of results."""
     parts = [
         "# Accuracy\n",
         "Written by `make accuracy` (`benchmarks/accuracy.py`); do not edit the figures by hand.\n",
         f"{len(seeds)} simulated fleets (seeds {seeds[0]} to {seeds[-1]}, none of them used while building), "
-        f"{days} days each, read by the real collector from their logs.",
+        f"{given.days} days each, read by the real collector from their logs"
+        + (f"; the busy engines at {given.traffic:g} × the demo's traffic." if given.traffic != 1 else "."),
         "The truth is the simulator's own account of every call ([demo.md](demo.md)); it never reaches the analysis.",
         f"Run on {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}.\n",
         "## Miss ledger\n",
