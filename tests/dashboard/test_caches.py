@@ -202,7 +202,7 @@ def test_one_engine_is_foretold_alone(folder: Path, operator: None, table: Promp
     app.selectbox(key="caches_engine").set_value(warm_lake.HOSTILE).run()
 
     assert "Expected MISSes" not in {metric.label for metric in app.metric}
-    assert not app.text_input
+    assert not app.main.text_input
 
 
 @pytest.mark.parametrize("typed", ["", "yes", "BODO"])
@@ -235,7 +235,7 @@ def test_a_confirmed_clear_is_done_audited_and_followed(folder: Path, operator: 
     assert (entry["target"], entry["result_text"], entry["expected_misses"]) == ("bodo/prompt-store/*", "done", 15)
     assert entry["actor"].endswith("(dashboard)")
     assert any("0 of 12 environments seen" in box.value for box in app.info)
-    assert not app.text_input
+    assert not app.main.text_input
     assert {row["kept"] for row in shown(app, HOLDINGS)} == {"cleared"}
 
 

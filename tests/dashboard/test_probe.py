@@ -77,7 +77,7 @@ def test_it_says_whom_it_asks(claude: Simulator, lang: str) -> None:
     assert "127.0.0.1" in seen.replace("\\", "")
     assert catalogue(lang)["probe.history.none"] in seen
     assert claude.api_key not in str(app)
-    assert not app.text_input
+    assert not app.main.text_input
     assert not re.search(r"\b(probe|page|error|col)\.[a-z_]+", seen)
 
 
@@ -157,7 +157,7 @@ def test_without_a_key_it_says_where_to_put_one(claude: Simulator, monkeypatch: 
 
     assert "ANTHROPIC_API_KEY" in words(app).replace("\\", "")
     assert any("PRB-401" in title for title in titles(app))
-    assert not app.text_input
+    assert not app.main.text_input
 
 
 def test_no_network_is_a_verdict(claude: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,6 +252,7 @@ def test_a_run_under_way_is_shown_and_can_be_stopped(claude: Simulator) -> None:
     app = estimated("en", "write_then_read")
     with claude.holding_answers():
         app.button(key="probe_run").click().run()
+        claude.wait_for_held(1, limit_s=PATIENCE_S)  # a stop before the first request would end it at once
         assert any("A probe is running" in heading.value for heading in app.subheader)
         app.button(key="probe_stop").click().run()
         with pytest.raises(FixSettings, match="DSH-409"):
