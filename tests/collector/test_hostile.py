@@ -29,7 +29,7 @@ from tests.support.hostile import (
     logs_client,
 )
 
-SEEDS = 12
+SEEDS = 6
 
 
 @pytest.fixture(autouse=True)
