@@ -33,7 +33,7 @@ demo: .venv/.run ## the same, always with the demo fleet
 	@$(BIN)/python -m cli run --demo $(if $(PORT),--port $(PORT))
 
 test: .venv/.dev ## run every test (browser tests where Chromium is installed)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not e2e" $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 -m "not e2e" $(ARGS)
 	@$(BIN)/python -m pytest -q -n 2 -m e2e
 
 e2e: .venv/.dev ## run the browser tests alone
