@@ -64,6 +64,8 @@ def sort_out(table: str, rows: pa.Table, stored: pa.Table, gone: Collection[str]
     Of rows with one key the highest rank wins, then the first told; a stored row yields only to a higher rank.
     """
     best = _best_of_each(rows, keys_of(table, rows))
+    if not stored.num_rows:
+        return Sorted(best, best.slice(0, 0), (), rows.num_rows - best.num_rows, stored)
     keys = keys_of(table, best)
     found = pc.index_in(keys[KEY], value_set=stored[KEY])
     is_new = pc.is_null(found)

@@ -19,7 +19,9 @@ def sorted_hashes(keys: pa.Array | pa.ChunkedArray) -> Hashes:
     whole = keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
     if isinstance(whole, pa.ChunkedArray):  # without any chunk there is nothing to combine
         whole = pa.array([], pa.string())
-    return np.unique(_hashed(whole.drop_null().cast(pa.large_string())))
+    hashes = _hashed(whole.drop_null().cast(pa.large_string()))
+    hashes.sort()
+    return hashes[np.append(True, hashes[1:] != hashes[:-1])] if len(hashes) else hashes
 
 
 def any_within(wanted: Hashes, stored: Hashes) -> bool:
@@ -42,7 +44,9 @@ def _hashed(keys: pa.LargeStringArray) -> Hashes:
     for length in np.unique(lengths).tolist():
         rows = np.flatnonzero(lengths == length)
         words = np.zeros((len(rows), length // 8 + 1), dtype="<u8")
-        if length:
+        if length and len(rows) == len(keys):  # keys of one length lie side by side
+            words.view(np.uint8)[:, :length] = letters[offsets[0] : offsets[-1]].reshape(len(rows), length)
+        elif length:
             words.view(np.uint8)[:, :length] = letters[offsets[rows][:, None] + np.arange(length)]
         mixed = np.full(len(rows), length, dtype=np.uint64)
         for column in words.T:

@@ -22,11 +22,11 @@ from deltalake import (
     DeltaTable,
     Transaction,
     WriterProperties,
-    write_deltalake,
 )
 
 from core.errors import FixSettings
 from core.store import care, locks
+from core.store.append import append
 from core.store.commit import DATE, KEY, RANK, CommitResult, Sorted, conform, in_order, keys_of, sort_out
 from core.store.faults import explained, make_folder, not_ours
 from core.store.hashes import Hashes, any_within, sorted_hashes
@@ -263,13 +263,7 @@ class Lake:
         return _date_of(uri), str(self.path / table / f"date={uri.rsplit('/date=', 1)[1]}")
 
     def _append(self, table: str, rows: pa.Table, properties: CommitProperties) -> None:
-        write_deltalake(
-            self._existing(table),
-            in_order(rows),
-            mode="append",
-            writer_properties=WRITER,
-            commit_properties=properties,
-        )
+        append(self._existing(table), table, self.path / table, in_order(rows), properties)
 
     def _merge(self, table: str, parts: Sorted, properties: CommitProperties) -> None:
         """Replace, append and remove in one transaction; a replaced row may move to another date."""

@@ -1,0 +1,44 @@
+"""Files written by Arrow and named in a Delta commit: other readers understand them, failures leave nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from core.errors import CachewiseError
+from core.store.lake import Lake
+from tests.support.rows import NOON, make_call, table_of
+
+
+def test_a_file_a_day_with_its_counts_and_bounds(tmp_path: Path) -> None:
+    """Another reader may leave files out by what the log says of them: it must be so."""
+    lake = Lake(tmp_path)
+    rows = [make_call(call_id=f"msg_{n}", ts=NOON + timedelta(days=n % 2, microseconds=1500 * n)) for n in range(5)]
+
+    lake.commit("calls", table_of("calls", rows))
+
+    told = pa.table(DeltaTable(tmp_path / "calls").get_add_actions(flatten=True)).sort_by("partition.date").to_pylist()
+    assert [action["num_records"] for action in told] == [3, 2]
+    assert [action["min.call_id"] for action in told] == ["msg_0", "msg_1"]
+    assert told[0]["max.ts"] >= NOON + timedelta(milliseconds=6)
+    assert told[0]["size_bytes"] == Path(lake.snapshot("calls")[0]).stat().st_size
+
+
+def test_a_failed_append_leaves_no_file(tmp_path: Path) -> None:
+    """The second day's folder cannot be made: the first day's file goes too, and the table stays as it was."""
+    lake = Lake(tmp_path)
+    lake.commit("calls", table_of("calls", [make_call(call_id="msg_old")]))
+    (tmp_path / "calls" / f"date={NOON + timedelta(days=2):%Y-%m-%d}").write_text("in the way", encoding="utf-8")
+    before = sorted((tmp_path / "calls").rglob("*.parquet"))
+
+    with pytest.raises(CachewiseError):
+        lake.commit(
+            "calls", table_of("calls", [make_call(call_id=f"msg_{n}", ts=NOON + timedelta(days=n)) for n in (1, 2)])
+        )
+
+    assert sorted((tmp_path / "calls").rglob("*.parquet")) == before
+    assert lake.read("calls").num_rows == 1
