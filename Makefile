@@ -5,6 +5,8 @@ JUDGE := tests/support/focus_judge.py
 # uv records whatever index the environment names; the lock must hold pypi.org only
 NO_INDEX := env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL
 export PYTHONUTF8 := 1
+# hundreds of short Python processes run in the tests: without compiled files each would compile its imports again
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run demo test e2e check format lock bench accuracy soak clean
 

@@ -29,6 +29,9 @@ _VIEWS_KEPT = 64
 _SHAPES_KEPT = 512
 _ROWS = "the_rows"
 _MEMORY = "2GB"
+_shapes: OrderedDict[Hashable, str] = OrderedDict()
+_shapes_guard = threading.Lock()
+"""The SQL of shapes is the same for every reader of the process, whichever lake it reads."""
 
 
 class Reader:
@@ -50,7 +53,6 @@ class Reader:
         self._guard = threading.Lock()
         self._views: OrderedDict[tuple[str, ...], str] = OrderedDict()
         self._count = 0
-        self._shapes: OrderedDict[Hashable, str] = OrderedDict()
         self._days: dict[Hashable, dict[date, tuple[tuple[str, ...], list[dict[str, Any]]]]] = {}
 
     def table(self, name: str, start: datetime | None = None, end: datetime | None = None) -> ir.Table:
@@ -100,8 +102,8 @@ class Reader:
     ) -> list[dict[str, Any]]:
         """Run what `build` makes of the table's rows in [start, end); the same `shape` must make the same of them.
 
-        Writing an expression as SQL takes longer than many a query: that is done once for each shape, and the rows
-        it is about are put in afterwards.
+        Writing an expression as SQL takes longer than many a query: that is done once for each shape in a process,
+        and the rows it is about are put in afterwards.
         """
         view = self._view(name, tuple(self.lake.snapshot(name, start, end)))
         return self.sql(self._text(name, shape, build).replace(f'"{_ROWS}"', _ranged(view, start, end))).to_pylist()
@@ -130,15 +132,16 @@ class Reader:
     def _text(self, name: str, shape: Hashable, build: Callable[[ir.Table], ir.Table]) -> str:
         """Return the SQL of a shape, with a word where the rows belong."""
         key = (name, shape)
-        with self._guard:
-            known = self._shapes.get(key)
-        if known is not None:
-            return known
+        with _shapes_guard:
+            known = _shapes.get(key)
+            if known is not None:
+                _shapes.move_to_end(key)
+                return known
         text = str(ibis.to_sql(build(self._named(name, _ROWS)), dialect="duckdb"))
-        with self._guard:
-            self._shapes[key] = text
-            while len(self._shapes) > _SHAPES_KEPT:
-                self._shapes.popitem(last=False)
+        with _shapes_guard:
+            _shapes[key] = text
+            while len(_shapes) > _SHAPES_KEPT:
+                _shapes.popitem(last=False)
         return text
 
     def _named(self, table: str, name: str) -> ir.Table:

@@ -172,7 +172,7 @@ def test_days_whose_files_stayed_are_not_read_again(
 
     def per_day() -> dict[str, int]:
         build = lambda rows: rows.group_by("date").aggregate(n=rows.count())  # noqa: E731
-        return {str(row["date"]): row["n"] for row in reader.daily("calls", shape="count", build=build)}
+        return {str(row["date"]): row["n"] for row in reader.daily("calls", shape="count by day", build=build)}
 
     day = timedelta(days=1)
     lake.commit("calls", table_of("calls", [make_call(ts=NOON), make_call(ts=NOON + day)]))
