@@ -80,7 +80,11 @@ def _prefix(row: dict[str, Any]) -> dict[str, Any]:
 
 def leaving(source: str) -> None:
     """Tell how to leave an entry behind, and what writing the prefixes again costs."""
-    dollars, unpriced = fleet.rewrite_total(data.claude_prefixes(source))
+    found = data.claude_prefixes(source)
+    dollars, unpriced = fleet.rewrite_total(found)
     with components.section("caches.bump"):
+        if not found:
+            st.markdown(t("caches.bump.steps.unknown"))
+            return
         note = f" {t('caches.foretold.rewrite.unpriced', n=unpriced)}" if unpriced else ""
         st.markdown(fmt.dollars_in_markdown(t("caches.bump.steps", price=fmt.money(dollars)) + note))

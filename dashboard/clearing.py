@@ -154,7 +154,9 @@ def _foretold(foreseen: fleet.Preview) -> None:
     within = fmt.UNKNOWN if foreseen.within_s is None else t("unit.seconds", n=f"{foreseen.within_s:g}")
     engines = ", ".join(fmt.plain(name, lang) for name in foreseen.engines)
     with st.grid(4, gap="small", key="caches_foretold"):
-        misses = t("caches.foretold.misses.of", n=fmt.count(foreseen.active), engines=fmt.markdown_safe(engines))
+        misses = t("caches.foretold.misses.of", n=fmt.count(foreseen.active))
+        if engines:
+            misses = f"{misses}: {fmt.markdown_safe(engines)}"
         components.fact(t("caches.foretold.misses"), fmt.count(foreseen.expected_misses), misses)
         reads = t("caches.foretold.reads.of", n=fmt.count(foreseen.cold_starts))
         components.fact(t("caches.foretold.reads"), fmt.count(foreseen.dynamodb_reads), reads)

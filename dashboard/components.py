@@ -389,7 +389,13 @@ def look(view: filters.View) -> ink.Look:
 
 
 def table(rows: Rows, columns: Sequence[Column], *, key: str, alt: str, pick: bool = False) -> list[int]:
-    """Draw rows as a sortable table; what is unknown is a dash. `pick`: a row can be chosen; return which are."""
+    """Draw rows as a sortable table; what is unknown is a dash. `pick`: a row can be chosen; return which are.
+
+    Without rows a sentence stands in its place.
+    """
+    if not rows:
+        st.caption(t("table.empty"))
+        return []
     lang = language()
     shown = [{column.name: _plain(row.get(column.name), column.kind, lang) for column in columns} for row in rows]
     event = st.dataframe(

@@ -285,7 +285,20 @@ def time_axis(figure: go.Figure, look: Look) -> None:
     figure.update_layout(hovermode="x unified")
     hover = "%Y-%m-%d" if look.bucket == "day" else "%Y-%m-%d %H:%M"
     figure.update_xaxes(type="date", showgrid=False, hoverformat=hover, tickformatstops=_ticks(look.lang))
-    figure.update_xaxes(nticks=7, tickangle=0)
+    figure.update_xaxes(tickangle=0)  # how many ticks: Plotly judges by the width, which is a phone's as well
+    if (only := _only_moment(figure)) is not None:  # around one moment Plotly repeats one label along the axis
+        figure.update_xaxes(tickmode="array", tickvals=[only])
+
+
+def _only_moment(figure: go.Figure) -> Any:
+    """The moment of a figure whose points all lie at one; None when there are more, or none."""
+    found = None
+    for trace in figure.data:
+        for moment in () if trace.x is None else trace.x:
+            if found is not None and moment != found:
+                return None
+            found = moment
+    return found
 
 
 def _ticks(lang: Language) -> list[dict[str, Any]]:

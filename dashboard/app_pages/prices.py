@@ -38,7 +38,10 @@ else:
     with left, components.section("prices.paid", rows=used):
         components.chart(price_charts.paid_by_row(used, look), key="prices_paid")
     with right, components.section("prices.five", rows=used):
-        components.chart(price_charts.five_prices([row for row in used if "input" in row], look), key="prices_five")
+        if priced := [row for row in used if "input" in row]:
+            components.chart(price_charts.five_prices(priced, look), key="prices_five")
+        else:
+            components.unknown("prices.five.gone")
     with components.section("prices.used", rows=used):
         components.table(
             used,

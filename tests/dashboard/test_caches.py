@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -95,6 +95,23 @@ def test_every_holding_of_a_warm_environment_is_listed(folder: Path) -> None:
     app.toggle(key="caches_idle").set_value(True).run()
 
     assert len(shown(app, HOLDINGS)) == 16
+
+
+def test_a_fleet_at_rest_holds_nothing_that_is_known(
+    folder: Path, operator: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour later nothing is warm: a sentence stands in the table's place, and no prefix has a price."""
+    monkeypatch.setenv("CACHEWISE_DEMO", "true")
+    warm_lake.fill(folder / "data" / "demo", now=datetime.now(UTC) - timedelta(hours=5))
+
+    app = opened("caches")
+
+    assert not app.exception
+    assert not app.dataframe
+    assert "No rows." in words(app)
+    assert "0 warm environments" in words(app)
+    assert "0 warm environments:" not in words(app)
+    assert "what that costs is not known" in words(app)
 
 
 def test_prefixes_count_down(folder: Path) -> None:

@@ -157,6 +157,19 @@ def test_own_prices_and_discounts_are_shown(tmp_path: Path, monkeypatch: pytest.
     assert any(12.5 in list(frame.value.get("percent", ())) for frame in app.dataframe)
 
 
+def test_prices_that_left_the_book_are_said_to_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    """Calls whose price row is in no file any more keep their dollars; what the row said is not known."""
+    fill(tmp_path, monkeypatch, calls=[make_call(ts=now, price_row="gone")], ingest_passes=[make_pass(ts=now)])
+
+    app = opened("prices")
+
+    assert not app.exception
+    assert "taken out of it" in words(app)
+    assert list(app.dataframe[0].value["price_row"]) == ["gone"]
+
+
 def test_prices_are_there_before_any_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without data the price lists can be read all the same."""
     monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
@@ -182,6 +195,16 @@ def test_lines_and_lag_are_drawn_with_their_sums() -> None:
     assert "Recognised 15; Not ours 6; Not understood 0" in lines.alt
     assert [value for value in lag.figure.data[0].y if value is not None] == [1.0, 3.0]
     assert "highest 3.0 min" in lag.alt
+
+
+def test_one_moment_is_one_label() -> None:
+    """Plotly would repeat the same label along an axis that holds one point."""
+    passes = [{"bucket": datetime(2026, 11, 20, hour, tzinfo=UTC), "lag_ms": 60_000.0} for hour in (1, 2)]
+
+    one, two = health.lag_over_time(passes[:1], EN), health.lag_over_time(passes, EN)
+
+    assert list(one.figure.layout.xaxis.tickvals) == list(one.figure.data[0].x)
+    assert two.figure.layout.xaxis.tickvals is None
 
 
 def test_price_charts_say_every_amount() -> None:
