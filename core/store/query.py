@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache, lru_cache
 from typing import Any
 
 import duckdb
@@ -27,6 +28,7 @@ from core.store.schema import TABLES
 
 _VIEWS_KEPT = 64
 _SHAPES_KEPT = 512
+_EXPRESSIONS_KEPT = 128
 _ROWS = "the_rows"
 _MEMORY = "2GB"
 _shapes: OrderedDict[Hashable, str] = OrderedDict()
@@ -49,7 +51,6 @@ class Reader:
             }
         )
         self._duck.execute("SET GLOBAL TimeZone = 'UTC'")
-        self._ibis = ibis.duckdb.from_connection(self._duck)
         self._guard = threading.Lock()
         self._views: OrderedDict[tuple[str, ...], str] = OrderedDict()
         self._count = 0
@@ -60,7 +61,7 @@ class Reader:
 
         Run expressions built on it with `run`, which is safe from any thread.
         """
-        rows = self._named(name, self._view(name, tuple(self.lake.snapshot(name, start, end))))
+        rows = _named(name, self._view(name, tuple(self.lake.snapshot(name, start, end))))
         if start is not None:
             rows = rows.filter(rows.ts >= _moment(start))
         if end is not None:
@@ -80,7 +81,7 @@ class Reader:
 
     def run(self, expression: ir.Table) -> pa.Table:
         """Run the expression on a cursor of its own and return its rows; DECIMAL stays decimal, times stay UTC."""
-        return self.sql(str(ibis.to_sql(expression, dialect="duckdb")))
+        return self.sql(_written(expression.op()))
 
     def sql(self, sql: str) -> pa.Table:
         """Run one statement of DuckDB's SQL, as benchmarks do; everything else asks through expressions."""
@@ -137,17 +138,12 @@ class Reader:
             if known is not None:
                 _shapes.move_to_end(key)
                 return known
-        text = str(ibis.to_sql(build(self._named(name, _ROWS)), dialect="duckdb"))
+        text = _as_sql(build(_named(name, _ROWS)))
         with _shapes_guard:
             _shapes[key] = text
             while len(_shapes) > _SHAPES_KEPT:
                 _shapes.popitem(last=False)
         return text
-
-    def _named(self, table: str, name: str) -> ir.Table:
-        """Return an expression of a table of ours under the name that SQL is to give it."""
-        schema = ibis.Schema.from_pyarrow(TABLES[table])
-        return ops.DatabaseTable(name=name, schema=schema, source=self._ibis, namespace=ops.Namespace()).to_expr()
 
     def close(self) -> None:
         """Give the memory back; the reader cannot be used after it."""
@@ -189,6 +185,26 @@ class Reader:
                     cursor.execute(f'DROP VIEW "{self._views.popitem(last=False)[1]}"')
             self._views[key] = name
             return name
+
+
+def _named(table: str, name: str) -> ir.Table:
+    """Return an expression of a table of ours under the name that SQL is to give it."""
+    return ibis.table(_schema(table), name=name)
+
+
+@cache
+def _schema(table: str) -> ibis.Schema:
+    return ibis.Schema.from_pyarrow(TABLES[table])
+
+
+@lru_cache(maxsize=_EXPRESSIONS_KEPT)
+def _written(operation: ops.Node) -> str:
+    """Return an expression as SQL: one that is asked again, of the same files and range, is not written again."""
+    return _as_sql(operation.to_expr())
+
+
+def _as_sql(expression: ir.Expr) -> str:
+    return str(ibis.to_sql(expression, dialect="duckdb", pretty=False))
 
 
 def _select(table: str, files: tuple[str, ...]) -> str:
