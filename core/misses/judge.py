@@ -11,9 +11,11 @@ from functools import partial
 
 import numpy as np
 
+from core.misses import moved
 from core.misses.causes import CODE
 from core.misses.change import changed_part, grown
 from core.misses.lanes import Lanes, lanes
+from core.misses.sizes import of_sizes
 from core.traffic import Traffic
 from core.traffic.arrays import Bools, Coded, Ints, by_lane, combined
 from core.traffic.prefix import prefixes
@@ -78,8 +80,15 @@ def judge(calls: Traffic) -> Verdict:
     detail, churns = _judge_changed(sheet, calls, engine, own, wrote & known, wrote & ~known)
     _judge_cold(sheet, calls, engine, own, wrote, known)
     _judge_echoes(sheet, engine, own, churns)
-    _judge_elsewhere(sheet, calls, engine, wrote, own_ttl)
+    house = combined(calls.engine.codes, np.where(calls.engine.codes < 0, calls.source.codes, -1))
+    anywhere = seen(house, touched=touched)
+    _judge_elsewhere(sheet, calls, engine, anywhere, wrote)
     _judge_grown(sheet, calls, engine, wrote & read & known)
+    diagnosed = sheet.evidence == _E["diagnosis"]
+    blind, changed = wrote & ~known, sheet.cause == CODE["prefix_changed"]
+    _judge_moved(sheet, of_sizes(calls, blind & read, blind & changed, own_ttl), detail, diagnosed)
+    _judge_moved(sheet, moved.of_switches(calls, house, wrote, anywhere), detail, diagnosed)
+    _judge_moved(sheet, moved.of_talks(calls, house, wrote, own_ttl), detail, diagnosed)
     return Verdict(
         prefix, prefix_measured, sheet.cause, sheet.confidence, sheet.evidence, detail,
         engine.gap_ms, engine.ttl_ms, engine.previous, _generations(calls, sheet, engine, churns),
@@ -196,23 +205,24 @@ def _judge_echoes(sheet: _Sheet, engine: Lanes, own: Lanes, churns: Bools) -> No
     sheet.put(echo, "prefix_changed", MEASURED, "fingerprint")
 
 
-def _judge_elsewhere(sheet: _Sheet, calls: Traffic, engine: Lanes, wrote: Bools, own_ttl: Ints) -> None:
+def _judge_elsewhere(sheet: _Sheet, calls: Traffic, engine: Lanes, anywhere: Lanes, wrote: Bools) -> None:
     """Judge first writes of a lane whose engine was warm in another cache: other provider, region or model."""
-    first = np.flatnonzero(wrote & engine.first & (sheet.cause == CODE["first_touch"]) & (calls.engine.codes >= 0))
-    if not len(first):
-        return
-    anywhere = lanes(
-        calls.engine.codes, start_ms=calls.start_ms, begin_ms=calls.begin_ms, wrote=wrote, read=calls.read > 0,
-        own_ttl_ms=own_ttl, touched=(wrote | (calls.read > 0)) & (calls.engine.codes >= 0),
-    )  # fmt: skip
-    before = anywhere.previous
-    at = np.maximum(before, 0)
-    warm = np.zeros(len(calls), dtype=np.bool_)
-    warm[first] = True
-    warm &= (before >= 0) & (anywhere.gap_ms <= anywhere.ttl_ms)
-    moved = warm & (calls.place.codes != calls.place.codes[at])
-    sheet.put(moved, "region_workspace", np.where(calls.start_known, MEASURED, INFERRED), "other_cache")
-    sheet.put(warm & ~moved, "prefix_changed", INFERRED, "other_cache")
+    first = wrote & engine.first & (sheet.cause == CODE["first_touch"]) & (calls.engine.codes >= 0)
+    at = np.maximum(anywhere.previous, 0)
+    warm = first & (anywhere.previous >= 0) & (anywhere.gap_ms <= anywhere.ttl_ms)
+    elsewhere = warm & (calls.place.codes != calls.place.codes[at])
+    sheet.put(elsewhere, "region_workspace", np.where(calls.start_known, MEASURED, INFERRED), "other_cache")
+    sheet.put(warm & ~elsewhere, "prefix_changed", INFERRED, "other_cache")
+
+
+def _judge_moved(sheet: _Sheet, found: list[moved.Found], detail: Coded, diagnosed: Bools) -> None:
+    """Write down what the nearest earlier call explains; the API's own diagnosis stands."""
+    for one in found:
+        if diagnosed[one.row]:
+            continue
+        sheet.cause[one.row], sheet.evidence[one.row] = CODE[one.cause], _E[one.evidence]
+        sheet.confidence[one.row] = UNKNOWN if one.cause == "unknown" else MEASURED if one.sure else INFERRED
+        detail.codes[one.row] = detail.values.index(one.part) if one.part else -1
 
 
 def _judge_grown(sheet: _Sheet, calls: Traffic, engine: Lanes, part: Bools) -> None:

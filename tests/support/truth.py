@@ -86,6 +86,12 @@ class Confusion:
         kept = {pair: n for pair, n in self.tokens.items() if pair[0] not in set(without)}
         return sum(n for (true, found), n in kept.items() if true == found) / max(sum(kept.values()), 1)
 
+    def named_share(self, *, without: Iterable[str] = ()) -> float:
+        """The same of the tokens that were put under a cause at all: `unknown` claims nothing."""
+        kept = {(true, found): n for (true, found), n in self.tokens.items() if true not in set(without)}
+        named = {pair: n for pair, n in kept.items() if pair[1] != "unknown"}
+        return sum(n for (true, found), n in named.items() if true == found) / max(sum(named.values()), 1)
+
     @property
     def measured_share(self) -> float:
         """Share of what is called measured that is right."""
