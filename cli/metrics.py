@@ -18,6 +18,7 @@ from core import settings
 from core.metrics import breakdown, summary
 from core.metrics.catalog import METRICS
 from core.metrics.scope import Scope
+from core.reports.csv import nameless
 from core.store.lake import Lake
 from core.store.query import Reader
 
@@ -100,7 +101,7 @@ def _group_table(total: dict[str, Any], parts: list[dict[str, Any]], by: list[st
     for name in _GROUP_COLUMNS:
         table.add_column(name, justify="right")
     for row in parts:
-        names = ["(unknown)" if row[name] is None else escape(str(plain(row[name]))) for name in by]
+        names = [nameless(name) if row[name] is None else escape(str(plain(row[name]))) for name in by]
         table.add_row(*names, *(shown(name, row[name]) for name in _GROUP_COLUMNS))
     table.add_section()
     table.add_row("TOTAL", *[""] * (len(by) - 1), *(shown(name, total[name]) for name in _GROUP_COLUMNS))

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from collector.rank import JOINED
 from core.store.faults import explained
+from core.store.growth import filled
 from core.store.hashes import Hashes, any_within, sorted_hashes
 from core.store.lake import Lake
 from core.store.schema import CALLS
@@ -35,9 +36,9 @@ _SEEN = (
     *_IDS, "id_kind", "invocation_id", "told_by", "checked_by", "check_keys", "row_rank", "ts", "status", *_COUNTS,
 )  # fmt: skip
 _LENT = (
-    "other_id", "invocation_id", "function_name", "function_version", "engine", "caching_enabled", "cache_ttl",
-    "ttl_known_by", "cacheable", "prefix_tokens", "prefix_fingerprint", "stop_reason", "latency_ms", "ttft_ms",
-    "reported_cost_usd", "price_check",
+    "other_id", "invocation_id", "function_name", "function_version", "engine", "tenant", "caching_enabled",
+    "cache_ttl", "ttl_known_by", "cacheable", "prefix_tokens", "prefix_fingerprint", "stop_reason", "latency_ms",
+    "ttft_ms", "reported_cost_usd", "price_check",
 )  # fmt: skip
 """What a ledger that does not know it takes from a check. Nothing of it decides the price."""
 
@@ -144,7 +145,7 @@ class Ledger:
 def _read(file: str, columns: Sequence[str]) -> pa.Table:
     """Read columns of a stored file in the table's own types: a merge leaves others."""
     with explained(file, "reading"):
-        return pq.ParquetFile(file).read(list(columns)).cast(pa.schema([CALLS.field(name) for name in columns]))
+        return filled(pq.ParquetFile(file).read(list(columns)), pa.schema([CALLS.field(name) for name in columns]))
 
 
 class _Found:

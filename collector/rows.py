@@ -216,7 +216,7 @@ def _call(
         call_id, id_kind, ts_ms * 1000, ts_kind, *_where(event, teller.source),
         record.other_id, told_by, checked_by, check_keys, "confirmed" if checked_by else None,
         draft.invocation_id, draft.attribution, draft.redelivery, name, owner.version or version,
-        draft.engine, provider, model, _known_by(record.model, model), record.status, record.error_type,
+        draft.engine, record.tenant, provider, model, _known_by(record.model, model), record.status, record.error_type,
         record.complete and usage.complete, record.stop_reason, record.stop_category,
         record.has_output, usage.service_tier, usage.speed, usage.inference_geo,
         enabled, record.cache_ttl or defaults.cache_ttl, _known_by(record.cache_ttl, defaults.cache_ttl),

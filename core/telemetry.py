@@ -26,6 +26,7 @@ METRIC_UNITS = {
     "CacheWriteTokens": "Count",
     "OutputTokens": "Count",
 }
+MAX_TENANT = 128  # characters of a tenant's tag
 _MICRODOLLAR = Decimal("0.000001")
 
 
@@ -83,12 +84,14 @@ def call_record(
     stop_category: str | None = None,
     has_output: bool | None = None,
     price_row: str | None = None,
+    tenant: str | None = None,
 ) -> dict[str, Any]:
     """Build the structured record of one call: counts, ids and fingerprints, never text.
 
     `usage` is the provider's usage object as it came (Anthropic shape); `started_ms` is the request's start in
     Unix milliseconds; `model` is the model *requested*; `request_id` is the Lambda invocation's, `api_request_id` the
-    provider's; `attempts` counts HTTP requests, retries included. Unknown members are left out.
+    provider's; `attempts` counts HTTP requests, retries included; `tenant` is whom the call is charged to, as
+    `tenant_tag` keeps it. Unknown members are left out.
     """
     record: dict[str, Any] = {
         "event": RECORD_EVENT,
@@ -99,6 +102,7 @@ def call_record(
         "provider": provider,
         "model": model,
         "engine": engine,
+        "tenant": tenant_tag(tenant),
         "caching": {"enabled": caching_enabled, "ttl": cache_ttl},
         "prefix": {"tokens": prefix_tokens, "fingerprint": prefix_fingerprint},
         "status": status,
@@ -120,6 +124,15 @@ def call_record(
     if prefix_blocks:
         record["prefix"]["blocks"] = [dict(block) for block in prefix_blocks]
     return {key: value for key, value in record.items() if value is not None}
+
+
+def tenant_tag(value: object) -> str | None:
+    """Return a tenant's tag as it is kept: 1 to 128 printable characters; what is anything else is no tag.
+
+    A tag names whom a call is charged to: a customer's or a team's id, never a person, never text of a prompt.
+    """
+    text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return text if 0 < len(text) <= MAX_TENANT and text.isprintable() else None
 
 
 def with_metrics(record: Mapping[str, Any], *, namespace: str = METRIC_NAMESPACE) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from core.reports.request import Desk, Request
 from core.reports.words import word
 from dashboard import components
 from dashboard.filters import View
-from dashboard.i18n import language, t, translate
+from dashboard.i18n import Language, language, t, translate
 
 FORMATS = ("xlsx", "html", "pdf", "csv", "parquet", "focus", "focus-parquet")
 """Every format of core.reports, what people open first, first."""
@@ -117,6 +117,13 @@ def totals(total: dict[str, Any]) -> list[dict[str, str]]:
         }
         for name in _SHOWN_TOTALS
     ]
+
+
+def named(rows: Sequence[dict[str, Any]], lang: Language) -> list[dict[str, Any]]:
+    """Return rows of the preview in which calls without a tenant are said to be untagged: that is not unknown."""
+    if not rows or "tenant" not in rows[0]:
+        return list(rows)
+    return [{**row, "tenant": word(lang, "said.untagged") if row["tenant"] is None else row["tenant"]} for row in rows]
 
 
 def columns(by: Sequence[str], *, chargeback: bool) -> list[components.Column]:

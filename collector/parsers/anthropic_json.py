@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from collector.parsers.facts import CallRecord, Parsed, Teller, skipped
-from collector.parsers.values import caching_seen, inner, messages_usage_in, moment_ms, text, written_ttl
+from collector.parsers.values import caching_seen, inner, messages_usage_in, moment_ms, tenant, text, written_ttl
 
 _TIMES = ("timestamp", "created_at", "ts", "time")
 
@@ -56,6 +56,7 @@ def parse_response(
         has_output=bool(message["content"]) if isinstance(message.get("content"), list) else None,
         told_by=told_by,
         other_id=text(message, "_request_id"),
+        tenant=tenant(wrapper, inner(wrapper, "metadata")),
         logged_ms=next((ms for key in _TIMES if (ms := moment_ms(wrapper.get(key))) is not None), None),
     )
     return Parsed("recognised", told_by, (fact,))

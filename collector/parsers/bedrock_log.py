@@ -11,7 +11,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from collector.parsers.facts import CallRecord, Parsed, skipped
-from collector.parsers.values import caching_seen, inner, is_claude, moment_ms, possible, text, usage_in, written_ttl
+from collector.parsers.values import (
+    caching_seen,
+    inner,
+    is_claude,
+    moment_ms,
+    possible,
+    tenant,
+    text,
+    usage_in,
+    written_ttl,
+)
 from core.usage import Usage, UsageStream
 
 SCHEMA = "ModelInvocationLog"
@@ -77,6 +87,7 @@ def parse_invocation_log(body: Mapping[str, Any]) -> Parsed:
         told_by="bedrock_log",
         other_id=request_id if told.message_id else None,
         logged_ms=logged,
+        tenant=tenant(meta),
     )
     return Parsed("recognised", "bedrock_log", (fact,))
 

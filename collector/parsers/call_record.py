@@ -8,7 +8,7 @@ from typing import Any
 
 from collector.parsers.clock import iso_ms
 from collector.parsers.facts import CallRecord, Parsed, skipped
-from collector.parsers.values import dollars, flag, inner, milliseconds, one, text, tokens, usage_in
+from collector.parsers.values import dollars, flag, inner, milliseconds, one, tenant, text, tokens, usage_in
 from core.errors import BadInput
 from core.settings import CACHE_TTLS
 from core.telemetry import RECORD_EVENT, RECORD_VERSION
@@ -80,6 +80,7 @@ def _record(
         prefix_blocks=_blocks(prefix),
         cache_miss_reason=_reason(body),
         has_output=flag(body, "has_output"),
+        tenant=tenant(body),
     )
 
 

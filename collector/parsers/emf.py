@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from collector.parsers.facts import CallRecord, Parsed, skipped
-from collector.parsers.values import caching_seen, dollars, moment_ms, possible, text, written_ttl
+from collector.parsers.values import caching_seen, dollars, moment_ms, possible, tenant, text, written_ttl
 from core.errors import BadInput
 from core.usage import Usage
 
@@ -107,6 +107,7 @@ def _call(body: Mapping[str, Any], told: Mapping[str, Any], request_id: str | No
         reported_cost_usd=dollars(told.get("cost")),
         told_by="emf",
         other_id=text(body, "apiRequestId", "api_request_id") if alone else None,
+        tenant=tenant(body),
         logged_ms=moment_ms(body["_aws"].get("Timestamp")),
     )
 

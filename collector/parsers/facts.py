@@ -68,6 +68,7 @@ class CallRecord:
     prefix_blocks: str | None = None  # "part:fingerprint …" in order
     cache_miss_reason: str | None = None
     has_output: bool | None = None  # of a refusal: whether any answer came with it
+    tenant: str | None = None  # whom the call is charged to, as the caller tagged it
 
 
 @dataclass(frozen=True, slots=True)

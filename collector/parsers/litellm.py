@@ -12,7 +12,18 @@ from typing import Any
 import orjson
 
 from collector.parsers.facts import CallRecord, Parsed, skipped
-from collector.parsers.values import caching_seen, dollars, inner, is_claude, moment_ms, possible, text, written_ttl
+from collector.parsers.values import (
+    caching_seen,
+    dollars,
+    inner,
+    is_claude,
+    moment_ms,
+    possible,
+    tenant,
+    text,
+    written_ttl,
+)
+from core.telemetry import tenant_tag
 from core.usage import Usage
 from core.usage.counts import count, first_count, mapping, split_writes
 
@@ -62,6 +73,7 @@ def parse_spend_log(body: Mapping[str, Any]) -> Parsed:
         complete=usage is None or usage.complete,
         reported_cost_usd=None if failed else dollars(body.get("spend")),
         told_by="litellm",
+        tenant=_tenant(body, meta),
     )
     return Parsed("recognised", "litellm", (fact,))
 
@@ -124,16 +136,27 @@ def _provider(body: Mapping[str, Any], model: str | None) -> str | None:
 
 def _engine(body: Mapping[str, Any], meta: Mapping[str, Any]) -> str | None:
     """Return the engine: named by the caller's metadata or by a tag engine:<name>, else the team's alias."""
+    named = text(inner(meta, "spend_logs_metadata"), "engine")
+    return named or _tagged(body, "engine") or text(meta, "user_api_key_team_alias")
+
+
+def _tenant(body: Mapping[str, Any], meta: Mapping[str, Any]) -> str | None:
+    """Return the tenant: named by the caller's metadata or by a tag tenant:<name>, else the proxy's team.
+
+    `end_user` and `user` are people as often as customers, so they are not taken.
+    """
+    named = tenant(inner(meta, "spend_logs_metadata"), {"tenant": _tagged(body, "tenant")})
+    team = text(meta, "user_api_key_team_alias") or text(body, "team_id") or text(meta, "user_api_key_team_id")
+    return named or tenant_tag(team)
+
+
+def _tagged(body: Mapping[str, Any], name: str) -> str | None:
+    """Return the value of the first tag "name:value" of a request."""
     tags = body.get("request_tags")
     if isinstance(tags, str):
         try:
             tags = orjson.loads(tags)
         except orjson.JSONDecodeError:
-            tags = []
-    tagged = (
-        [tag[7:] for tag in tags if isinstance(tag, str) and tag.startswith("engine:")]
-        if isinstance(tags, list)
-        else []
-    )
-    named = text(inner(meta, "spend_logs_metadata"), "engine")
-    return named or (tagged[0] if tagged else None) or text(meta, "user_api_key_team_alias")
+            return None
+    found = (tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
+    return next((tag.partition(":")[2] for tag in found if tag.startswith(f"{name}:") and tag != f"{name}:"), None)

@@ -10,7 +10,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from collector.parsers.facts import CallRecord, Fact, Parsed, skipped
-from collector.parsers.values import caching_seen, inner, is_claude, milliseconds, possible, text, usage_in, written_ttl
+from collector.parsers.values import (
+    caching_seen,
+    inner,
+    is_claude,
+    milliseconds,
+    possible,
+    tenant,
+    text,
+    usage_in,
+    written_ttl,
+)
 from core.errors import BadInput
 
 _OTHER_SPAN = Parsed("ignored", "other_span")
@@ -106,6 +116,7 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any], model: str | N
         complete=usage is None or usage.complete,
         told_by="otel",
         other_id=text(attributes, "anthropic.request.id", "aws.request_id"),
+        tenant=tenant(attributes, resource),
     )  # fmt: skip
     return Parsed("recognised", "otel_span", (fact,))
 

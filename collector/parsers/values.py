@@ -10,10 +10,12 @@ from typing import Any
 from collector.parsers.clock import EARLIEST_MS, iso_ms
 from collector.parsers.service_lines import MAX_TOKENS
 from core.errors import BadInput
+from core.telemetry import tenant_tag
 from core.usage import Usage, from_any
 from core.usage.shapes import from_messages
 
 MAX_TEXT = 300
+_TENANT = ("tenant", "tenant_id", "tenantId", "tenant.id")
 _MICRO = Decimal(1).scaleb(-12)
 _LATEST_MS = 4_102_444_800_000  # 2100: beyond it a number is no time in milliseconds
 
@@ -35,6 +37,16 @@ def text(body: Mapping[str, Any], *keys: str) -> str | None:
         value = one(body.get(key))
         if isinstance(value, str) and 0 < len(value) <= MAX_TEXT:
             return value
+    return None
+
+
+def tenant(*places: Mapping[str, Any]) -> str | None:
+    """Return the tenant's tag that the first of the objects names; what is too long or not printable is none."""
+    for place in places:
+        for key in _TENANT:
+            tag = tenant_tag(one(place[key])) if key in place else None
+            if tag is not None:
+                return tag
     return None
 
 

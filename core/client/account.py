@@ -91,10 +91,12 @@ class CallAccount:
         request: PromptRequest,
         *,
         invocation_id: str | None = None,
+        tenant: str | None = None,
         diagnose: bool = False,
         fallback: bool = False,
     ) -> None:
         self._desk, self._door, self._request = desk, door, request
+        self._tenant = tenant
         self._invocation_id, self._diagnose, self._fallback = invocation_id, diagnose, fallback
         self._stream = UsageStream()
         self._diagnosis: dict[str, Any] | None = None
@@ -180,6 +182,7 @@ class CallAccount:
             provider=self._door.provider,
             model=self._door.model,
             engine=self._request.engine,
+            tenant=self._tenant,
             usage=None if usage is None else as_messages_usage(usage),
             request_id=self._invocation_id,
             caching_enabled=self._request.caching_enabled,

@@ -74,13 +74,14 @@ class ClientBase:
         return self._key if isinstance(self._key, str) else self._key.get()
 
     def _account(
-        self, door: sdk.Door, request: PromptRequest, *, invocation_id: str | None, diagnose: bool
+        self, door: sdk.Door, request: PromptRequest, *, invocation_id: str | None, tenant: str | None, diagnose: bool
     ) -> CallAccount:
         return CallAccount(
             self._desk,
             door,
             request,
             invocation_id=invocation_id,
+            tenant=tenant,
             diagnose=diagnose and door.provider == "anthropic",
             fallback=door is not self._doors[0],
         )

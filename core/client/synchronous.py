@@ -80,15 +80,17 @@ class ClaudeClient(ClientBase):
         request: PromptRequest,
         *,
         invocation_id: str | None = None,
+        tenant: str | None = None,
         diagnose: bool = False,
         previous_message_id: str | None = None,
     ) -> Reply:
         """Send the request and wait for the whole answer.
 
-        `diagnose` asks the direct API why the cache was missed, compared with `previous_message_id`.
+        `tenant` is whom the call is charged to; it goes into the record alone, never to Claude. `diagnose` asks the
+        direct API why the cache was missed, compared with `previous_message_id`.
         """
         for door in self._doors:
-            account = self._account(door, request, invocation_id=invocation_id, diagnose=diagnose)
+            account = self._account(door, request, invocation_id=invocation_id, tenant=tenant, diagnose=diagnose)
             try:
                 body = sdk.arguments(door, request, diagnose=diagnose, previous_message_id=previous_message_id)
                 answer = self._open(door).messages.with_raw_response.create(**body)
@@ -106,12 +108,13 @@ class ClaudeClient(ClientBase):
         request: PromptRequest,
         *,
         invocation_id: str | None = None,
+        tenant: str | None = None,
         diagnose: bool = False,
         previous_message_id: str | None = None,
     ) -> CallStream:
         """Send the request and return its stream. Fallback happens before the stream begins, never inside it."""
         for door in self._doors:
-            account = self._account(door, request, invocation_id=invocation_id, diagnose=diagnose)
+            account = self._account(door, request, invocation_id=invocation_id, tenant=tenant, diagnose=diagnose)
             try:
                 body = sdk.arguments(door, request, diagnose=diagnose, previous_message_id=previous_message_id)
                 stream = self._open(door).messages.create(**body, stream=True)

@@ -16,7 +16,9 @@ from core.metrics.scope import Scope, rows_of, within
 from core.store.query import Reader
 from core.store.schema import TABLES
 
-COLUMNS = ("engine", "model", "provider", "function_name", "function_version", "account", "source", "cache_ttl")
+COLUMNS = (
+    "engine", "tenant", "model", "provider", "function_name", "function_version", "account", "source", "cache_ttl",
+)  # fmt: skip
 TIMES = ("day", "hour")
 GROUPS = (*COLUMNS, *TIMES)
 

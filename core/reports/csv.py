@@ -13,6 +13,7 @@ from core.reports.table import Report, Stream, heading
 
 TOTAL = "TOTAL"
 UNKNOWN = "(unknown)"
+UNTAGGED = "(untagged)"
 
 # A spreadsheet runs a cell that starts with one of these; the wide forms count too where Asian input is usual.
 _DANGEROUS = tuple("=+-@\t\r\n＝＋－＠")
@@ -33,7 +34,7 @@ def write(report: Stream, out: BinaryIO) -> int:
         rows += len(groups)
         out.write(
             text(
-                [*(_group_cell(row[name]) for name in report.by), *(cell(row[name]) for name in report.units)]
+                [*(_group_cell(name, row[name]) for name in report.by), *(cell(row[name]) for name in report.units)]
                 for row in groups
             )
         )
@@ -62,5 +63,10 @@ def cell(value: Any) -> str:
     return "'" + value if isinstance(value, str) and value.startswith(_DANGEROUS) else str(value)
 
 
-def _group_cell(value: Any) -> str:
-    return UNKNOWN if value is None else cell(value)
+def nameless(column: str) -> str:
+    """Return what stands where a group has no name: calls without a tenant are not unknown, nobody tagged them."""
+    return UNTAGGED if column == "tenant" else UNKNOWN
+
+
+def _group_cell(column: str, value: Any) -> str:
+    return nameless(column) if value is None else cell(value)

@@ -74,7 +74,7 @@ def figures(document: Document) -> list[Figure]:
 def name(document: Document, report: Report, column: str, value: Any) -> str:
     """Return a member of a group: causes in words, unknown as such, what cannot be printed marked."""
     if value is None:
-        return document.word("said.unknown_name")
+        return document.word("said.untagged" if column == "tenant" else "said.unknown_name")
     if column == "cause":
         return document.word(f"cause.{value}")
     return "".join(ch if ch.isprintable() else "�" for ch in str(value))

@@ -21,7 +21,7 @@ from xlsxwriter.worksheet import Worksheet
 from core.errors import FixSettings
 from core.metrics.catalog import METRICS
 from core.reports import xlsx_charts
-from core.reports.csv import TOTAL, UNKNOWN
+from core.reports.csv import TOTAL, nameless
 from core.reports.document import Document
 from core.reports.palette import INK, READ
 from core.reports.table import Report, heading
@@ -147,7 +147,9 @@ class _Book:
             sheet.write_string(0, column, text, self.head)
         for row, group in enumerate(report.groups, start=1):
             for column, name in enumerate(names):
-                self._cell(sheet, row, column, UNKNOWN if group[name] is None else group[name], self.forms.get(name))
+                self._cell(
+                    sheet, row, column, nameless(name) if group[name] is None else group[name], self.forms.get(name)
+                )
             for column, (name, unit) in enumerate(report.units.items(), start=len(names)):
                 self._cell(sheet, row, column, group[name], self.forms.get(unit))
         last = len(report.groups)

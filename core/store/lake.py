@@ -25,7 +25,7 @@ from deltalake import (
 )
 
 from core.errors import FixSettings
-from core.store import care, locks
+from core.store import care, growth, locks
 from core.store.append import append
 from core.store.commit import DATE, KEY, RANK, CommitResult, Sorted, conform, in_order, keys_of, sort_out
 from core.store.faults import explained, make_folder, not_ours
@@ -50,6 +50,7 @@ class Snapshot:
     table: str
     version: int
     files: tuple[tuple[date, str], ...]
+    grown: bool = False  # some of the files may lack a column that was added later
 
     def between(self, start: datetime | None, end: datetime | None) -> list[str]:
         """Return the files that can hold rows of [start, end)."""
@@ -102,7 +103,8 @@ class Lake:
             known = self._snapshots.get(table)
             if known is None or known.version != delta.version():
                 files = tuple(sorted(self._file(table, uri) for uri in delta.file_uris()))
-                known = self._snapshots[table] = Snapshot(table, delta.version(), files)
+                grown = growth.is_grown(table, delta)
+                known = self._snapshots[table] = Snapshot(table, delta.version(), files, grown)
             return known
 
     def snapshot(self, table: str, start: datetime | None = None, end: datetime | None = None) -> list[str]:
@@ -256,7 +258,7 @@ class Lake:
             return DeltaTable.create(
                 self.path / table, schema=TABLES[table], partition_by=["date"], configuration=_CONFIGURATION
             )
-        return DeltaTable(self.path / table)
+        return growth.grow(table, DeltaTable(self.path / table))
 
     def _file(self, table: str, uri: str) -> tuple[date, str]:
         """Return a file's date and plain path: Delta escapes blanks in the folder's name, readers do not expect it."""
@@ -314,7 +316,7 @@ class Lake:
         with explained(uri, "reading"):
             rows = pq.ParquetFile(uri).read()
         day = pa.repeat(pa.scalar(_date_of(uri), pa.date32()), rows.num_rows)
-        return rows.append_column("date", day).select(schema.names).cast(schema)
+        return growth.filled(rows.append_column("date", day), schema)
 
     def _passes_of(self, uri: str, source: str) -> list[dict[str, Any]]:
         rows = self._whole_file(uri, TABLES["ingest_passes"]).to_pylist()
@@ -363,14 +365,15 @@ def _properties(source: str | None, pass_no: int | None, metadata: Mapping[str, 
 
 
 def _check_columns(path: Path, table: str, delta: DeltaTable) -> None:
-    """Refuse a table whose columns are not exactly this version's."""
+    """Refuse a table whose columns are not this version's; those it has only lacked so far are no hindrance."""
     found = {field.name: _type_name(field.type) for field in pa.schema(delta.schema().to_arrow())}
     ours = {field.name: _type_name(field.type) for field in TABLES[table]}
-    if found == ours:
+    forgiven = growth.columns_added(table)
+    if found == {name: kind for name, kind in ours.items() if name in found or name not in forgiven}:
         return
     raise not_ours(
         path,
-        missing=[name for name in ours if name not in found],
+        missing=[name for name in ours if name not in found and name not in forgiven],
         extra=[name for name in found if name not in ours],
         other=[f"{n} ({found[n]}, not {ours[n]})" for n in ours if n in found and found[n] != ours[n]],
     )

@@ -23,8 +23,8 @@ import pyarrow as pa
 
 from core.errors import FixSettings
 from core.store.faults import explained
-from core.store.lake import Lake
-from core.store.schema import TABLES
+from core.store.lake import Lake, Snapshot
+from core.store.schema import ADDED, TABLES
 
 _VIEWS_KEPT = 64
 _SHAPES_KEPT = 512
@@ -61,7 +61,7 @@ class Reader:
 
         Run expressions built on it with `run`, which is safe from any thread.
         """
-        rows = _named(name, self._view(name, tuple(self.lake.snapshot(name, start, end))))
+        rows = _named(name, self._view_of(self.lake.pinned(name), name, start, end))
         if start is not None:
             rows = rows.filter(rows.ts >= _moment(start))
         if end is not None:
@@ -106,7 +106,7 @@ class Reader:
         Writing an expression as SQL takes longer than many a query: that is done once for each shape in a process,
         and the rows it is about are put in afterwards.
         """
-        view = self._view(name, tuple(self.lake.snapshot(name, start, end)))
+        view = self._view_of(self.lake.pinned(name), name, start, end)
         return self.sql(self._text(name, shape, build).replace(f'"{_ROWS}"', _ranged(view, start, end))).to_pylist()
 
     def daily(self, name: str, *, shape: Hashable, build: Callable[[ir.Table], ir.Table]) -> list[dict[str, Any]]:
@@ -122,7 +122,8 @@ class Reader:
             known = dict(self._days.get((name, shape), {}))
         changed = [day for day, held in files.items() if day not in known or known[day][0] != held]
         if changed:
-            view = self._view(name, tuple(uri for day in changed for uri in files[day]))
+            assert snapshot
+            view = self._view(name, tuple(uri for day in changed for uri in files[day]), grown=snapshot.grown)
             found = self.sql(self._text(name, shape, build).replace(f'"{_ROWS}"', f'"{view}"')).to_pylist()
             for day in changed:
                 known[day] = (files[day], [row for row in found if row["date"] == day])
@@ -170,7 +171,12 @@ class Reader:
                     mend="Choose a shorter time range.",
                 ) from error
 
-    def _view(self, table: str, files: tuple[str, ...]) -> str:
+    def _view_of(self, snapshot: Snapshot | None, table: str, start: datetime | None, end: datetime | None) -> str:
+        """Return the view over the files of one version that can hold rows of [start, end)."""
+        files = tuple(snapshot.between(start, end)) if snapshot else ()
+        return self._view(table, files, grown=snapshot is not None and snapshot.grown)
+
+    def _view(self, table: str, files: tuple[str, ...], *, grown: bool) -> str:
         """Return the view over these files: they never change, so neither does it."""
         key = (table, *files)
         with self._guard:
@@ -180,7 +186,7 @@ class Reader:
             self._count += 1
             name = f"{table}_{self._count}"
             with self._faults("opening its files"), self._duck.cursor() as cursor:
-                cursor.execute(f'CREATE VIEW "{name}" AS {_select(table, files)}')
+                cursor.execute(f'CREATE VIEW "{name}" AS {_select(table, files, grown=grown)}')
                 while len(self._views) >= _VIEWS_KEPT:
                     cursor.execute(f'DROP VIEW "{self._views.popitem(last=False)[1]}"')
             self._views[key] = name
@@ -207,15 +213,21 @@ def _as_sql(expression: ir.Expr) -> str:
     return str(ibis.to_sql(expression, dialect="duckdb", pretty=False))
 
 
-def _select(table: str, files: tuple[str, ...]) -> str:
+def _select(table: str, files: tuple[str, ...], *, grown: bool) -> str:
     if not files:
         nulls = ", ".join(f'CAST(NULL AS {_duck_type(field.type)}) AS "{field.name}"' for field in TABLES[table])
         return f"SELECT {nulls} WHERE false"
     columns = ", ".join(f'"{name}"' for name in TABLES[table].names)
     listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    told = "hive_partitioning = true, hive_types = {'date': DATE}"
+    if not grown:
+        return f"SELECT {columns} FROM read_parquet([{listed}], {told}, union_by_name = false)"
+    # Which file has which column is read from all of them, so only of tables where they may differ; the second part
+    # has no rows: it is there for columns that none of these files has.
+    lacking = ", ".join(f'CAST(NULL AS {_duck_type(TABLES[table].field(n).type)}) AS "{n}"' for n in ADDED[table])
     return (
-        f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = true, "
-        "hive_types = {'date': DATE}, union_by_name = false)"
+        f"SELECT {columns} FROM (SELECT * FROM read_parquet([{listed}], {told}, union_by_name = true) "
+        f"UNION ALL BY NAME SELECT {lacking} WHERE false)"
     )
 
 

@@ -16,6 +16,7 @@ from deltalake import CommitProperties, write_deltalake
 
 from core.errors import OurBug
 from core.store.faults import explained
+from core.store.growth import filled, present
 from core.store.lake import WRITER, Lake
 from core.store.schema import KEYS, TABLES
 
@@ -133,11 +134,11 @@ def _pieces(uri: str, table: str, day: date, columns: Sequence[str] | None) -> I
     wanted = [name for name in (columns or schema.names) if name != "date"]
     fields = pa.schema([schema.field(name) for name in (columns or schema.names)])
     with explained(uri, "reading"), pq.ParquetFile(uri) as file:
-        for batch in file.iter_batches(BATCH_ROWS, columns=wanted):
+        for batch in file.iter_batches(BATCH_ROWS, columns=present(wanted, file.schema_arrow)):
             rows = pa.Table.from_batches([batch])
             if "date" in fields.names:
                 rows = rows.append_column("date", pa.repeat(pa.scalar(day, pa.date32()), rows.num_rows))
-            yield rows.select(fields.names).cast(fields)
+            yield filled(rows, fields)
 
 
 def _size(file: Path) -> int:

@@ -38,6 +38,7 @@ CALLS = pa.schema(
         pa.field("function_name", pa.string()),
         pa.field("function_version", pa.string()),
         pa.field("engine", pa.string()),
+        pa.field("tenant", pa.string()),  # whose call it is, as the caller tagged it; null: untagged
         pa.field("provider", pa.string()),  # anthropic | bedrock
         pa.field("model", pa.string()),  # as requested, verbatim
         pa.field("model_id", pa.string()),  # the price book's name of it; null when unknown
@@ -286,6 +287,9 @@ TABLES: dict[str, pa.Schema] = {
     "reconciliations": RECONCILIATIONS,
     "deliveries": DELIVERIES,
 }
+
+ADDED: dict[str, tuple[str, ...]] = {"calls": ("tenant",)}
+"""Columns that came after the first release, nullable all: core/store/growth.py reads older tables without them."""
 
 KEYS: dict[str, str] = {
     "calls": "call_id",

@@ -42,6 +42,7 @@ class Engine:
     brackets: bool = True  # [engine] in the prompt-store lines, or bare
     second_call_share: float = 0.0  # requests that call Claude twice
     metrics: bool = False  # its records are CloudWatch embedded-metric documents too
+    tenants: tuple[str, ...] = ()  # whom its calls are charged to, as its records tag them; one twice has twice as many
     live: bool = False  # kept busy in live traffic whatever the hour in Seoul
     character: str = ""
 
@@ -77,6 +78,7 @@ ENGINES: tuple[Engine, ...] = (
         260,
         640,
         live=True,
+        tenants=("acme", "acme", "globex", "initech"),
         second_call_share=0.06,
         character="healthy: 1h TTL, steady traffic, reads nearly always",
     ),
@@ -91,6 +93,7 @@ ENGINES: tuple[Engine, ...] = (
         700,
         dress="print",
         live=True,
+        tenants=("acme", "globex"),
         second_call_share=0.12,
         character="healthy, its prompt revised once and the prompt store cleared for it",
     ),
@@ -104,6 +107,7 @@ ENGINES: tuple[Engine, ...] = (
         480,
         430,
         live=True,
+        tenants=("initech",),
         cost_lines=False,
         character="broken by a deploy: a changing timestamp entered its system prompt; writes always, reads never",
     ),

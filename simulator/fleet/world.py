@@ -53,6 +53,12 @@ class Invocation:
     truths: list[dict[str, Any]] = field(default_factory=list)
 
     @property
+    def tenant(self) -> str | None:
+        """Whom the request is charged to: its id decides, so that the fleet's dice fall as they did without tenants."""
+        tenants = self.engine.tenants
+        return tenants[int(self.request_id[:8], 16) % len(tenants)] if tenants else None
+
+    @property
     def function(self) -> Function:
         """The function that serves it."""
         return self.engine.function
@@ -212,6 +218,7 @@ class World:
                 provider=answer.provider,
                 model=answer.model,
                 engine=engine.name,
+                tenant=invocation.tenant,
                 usage=answer.usage(),
                 request_id=invocation.request_id,
                 caching_enabled=invocation.environment.version.caching_enabled,
@@ -251,6 +258,7 @@ class World:
             provider=provider,
             model=model,
             engine=engine.name,
+            tenant=invocation.tenant,
             usage=None,
             request_id=invocation.request_id,
             caching_enabled=invocation.environment.version.caching_enabled,

@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     place = tmp_path_factory.mktemp("totals")
     odd = Decimal("12345.678901234567")
     calls = [
-        make_call(engine="tutor", cache_read_tokens=90_001, cache_write_1h_tokens=777, output_tokens=33),
+        make_call(engine="tutor", tenant="acme", cache_read_tokens=90_001, cache_write_1h_tokens=777, output_tokens=33),
         make_call(engine=fleet_lake.HOSTILE, cache_write_5m_tokens=1_234_567, output_cost_usd=odd, output_tokens=7),
         make_call(engine="튜터", function_name="web", cache_read_tokens=13),
     ]
@@ -45,6 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for form in files.FORMATS:
             run("report", "--format", form, "--by", "engine", "--out", f"{form}{files.FORMS[form].suffix}")
         run("report", "--allocate", "even", "--by", "function_name", "--out", "chargeback.csv")
+        run("report", "--allocate", "even", "--by", "tenant", "--out", "tenants.csv")
         (place / "metrics.json").write_text(run("metrics", "--json"))
         yield place
 
@@ -128,10 +129,13 @@ def test_focus(folder: Path, expected: Totals, form: str) -> None:
         assert sum(int(row["x_TokenCount"]) for row in rows if row["x_TokenType"] == kind) == expected[name]
 
 
-def test_chargeback(folder: Path, expected: Totals) -> None:
-    """Allocated by a rule, the groups still sum to the same."""
-    *groups, total = csv_rows(folder / "chargeback.csv")
+@pytest.mark.parametrize(
+    ("name", "groups_by"), [("chargeback", ["bodo-ws", "web"]), ("tenants", ["(untagged)", "acme"])]
+)
+def test_chargeback(folder: Path, expected: Totals, name: str, groups_by: list[str]) -> None:
+    """Allocated by a rule, the groups still sum to the same; who is not tagged is a group too."""
+    *groups, total = csv_rows(folder / f"{name}.csv")
 
-    assert len(groups) == 2
+    assert sorted(next(iter(row.values())) for row in groups) == groups_by
     for name in MONEY:
         assert Decimal(total[name]) == sum(Decimal(row[name]) for row in groups) == expected[name]

@@ -405,3 +405,16 @@ def test_refused_count_is_explained() -> None:
 
     with pytest.raises(FixSettings, match="SVC-431"):
         service.client.count_tokens(service.request())
+
+
+def test_a_tenant_is_recorded_and_not_sent() -> None:
+    """Whom a call is charged to is the log's business: Claude hears nothing of it, whole or streamed."""
+    api = Api(claude.whole(), claude.streamed(claude.stream_events()))
+    service = Service(api)
+
+    service.client.create(service.request(), tenant="acme")
+    with service.client.stream(service.request(), tenant="x" * 200) as stream:
+        list(stream)
+
+    assert [record.get("tenant") for record in service.records()] == ["acme", None]
+    assert all("acme" not in json.dumps(body) for body in api.bodies())

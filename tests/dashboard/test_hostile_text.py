@@ -105,7 +105,7 @@ def test_no_export_acts_upon_a_name(form: str, lake: Lake, tmp_path: Path) -> No
     """Each format that exists is opened by another program's reader: no formula, link, tag or extra cell of a name."""
     path = tmp_path / f"report{files.FORMS[form].suffix}"
     with Reader(lake) as reader:
-        files.write(Desk(reader, default_book()), Request(Scope(), by=("engine", "model")), form, path)
+        files.write(Desk(reader, default_book()), Request(Scope(), by=("engine", "tenant", "model")), form, path)
 
     LOOK[path.suffix](path)
 

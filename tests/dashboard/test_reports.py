@@ -62,6 +62,14 @@ def test_the_chargeback_is_previewed_by_its_rule(show: Open) -> None:
     assert "--allocate even" in app.code[0].value
 
 
+def test_who_is_not_tagged_is_charged_as_untagged(show: Open) -> None:
+    """Tenants are offered to charge; calls without one are no unknown and no dash."""
+    app = show(report_format="csv", report_kind="chargeback", report_by_charged=["tenant"])
+
+    assert {row["tenant"] for row in frame(app, "allocated_writes_usd")} == {"(untagged)", fleet_lake.HOSTILE}
+    assert "--by tenant" in app.code[0].value
+
+
 def test_focus_says_what_it_leaves_out(show: Open) -> None:
     """Calls without a price are counted on the page."""
     assert "calls without a price are in no row" in words(show(report_format="focus"))

@@ -57,7 +57,7 @@ def _calls(n: int, ts: datetime, now: datetime) -> list[Row]:
         )
     ]
     if n % 3 == 0:
-        rows.append(make_call(engine="writer", **common, input_tokens=90, cache_write_5m_tokens=2400))
+        rows.append(make_call(engine="writer", tenant=HOSTILE, **common, input_tokens=90, cache_write_5m_tokens=2400))
     if n % 6 == 0:
         rows.append(make_call(engine=HOSTILE, **common, input_tokens=800, cacheable=False))
     if n % 20 == 0:

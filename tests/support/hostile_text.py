@@ -44,7 +44,14 @@ def fill(folder: Path) -> Lake:
     for number, name in enumerate(NAMES):
         more = {"model": name} if number % 4 == 3 else {}
         lines += [
-            record(f"msg_{number}_{n}", ms=at + number * 20_000 + n * 400_000, engine=name, read=3000 * n, **more)
+            record(
+                f"msg_{number}_{n}",
+                ms=at + number * 20_000 + n * 400_000,
+                engine=name,
+                read=3000 * n,
+                tenant=name,
+                **more,
+            )
             for n in range(3)
         ]
         if "\n" not in name:

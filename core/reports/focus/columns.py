@@ -95,6 +95,7 @@ _OWN: dict[str, pa.DataType] = {
     "x_PriceRow": _TEXT,
     "x_ServiceTier": _TEXT,
     "x_Speed": _TEXT,
+    "x_Tenant": _TEXT,
     "x_TokenCount": pa.int64(),
     "x_TokenType": _TEXT,
     "x_UnitPriceKind": _TEXT,

@@ -20,7 +20,7 @@ from core.store.query import Reader
 TokenType = Literal["input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "web_search"]
 
 KEYS = (
-    "provider", "account", "region", "model_id", "engine", "function_name", "function_version", "price_row",
+    "provider", "account", "region", "model_id", "engine", "tenant", "function_name", "function_version", "price_row",
     "price_book", "service_tier", "speed", "inference_geo",
 )  # fmt: skip
 _PICO = 10**12

@@ -17,6 +17,7 @@ _DISCOUNT = re.compile(r" -([0-9.]+)%")
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _TWELVE = Decimal("1e-12")
 _SELLERS = {"bedrock": ("AWS", "Amazon Bedrock"), "anthropic": ("Anthropic", "Claude API")}
+_TAGS = ("engine", "tenant", "function_name", "function_version")
 Row = dict[str, Any]
 
 
@@ -86,7 +87,7 @@ def _row(charge: Row, meter: Meter, request: Request, length: timedelta) -> Row:
         "SkuPriceDetails": _json(_details(charge, meter)),
         "SkuPriceId": _price_id(charge, meter),
         "SubAccountId": _account(charge["account"] if bedrock else None),
-        "Tags": _json({name: charge[name] for name in ("engine", "function_name", "function_version") if charge[name]}),
+        "Tags": _json({name: charge[name] for name in _TAGS if charge[name]}),
         "ChargeType": "Usage",
         "InvoiceIssuer": seller,
         "Provider": seller,
@@ -108,6 +109,7 @@ def _row(charge: Row, meter: Meter, request: Request, length: timedelta) -> Row:
         "x_PriceRow": charge["price_row"],
         "x_ServiceTier": charge["service_tier"],
         "x_Speed": charge["speed"],
+        "x_Tenant": charge["tenant"],
         "x_TokenCount": None if searches else charge["quantity"],
         "x_TokenType": meter.kind,
         "x_UnitPriceKind": "average" if charge["rate"] is None else "exact",

@@ -68,8 +68,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """`web` writes a prefix once; `batch` reads it three times, `app` once; another prefix is nobody else's."""
     shared = {"prefix_fingerprint": "p1", "engine": "tutor"}
     calls = [
-        make_call(**shared, function_name="web", cache_write_1h_tokens=10_000),
-        *(make_call(**shared, function_name="batch", cache_read_tokens=10_000) for _ in range(3)),
+        make_call(**shared, function_name="web", tenant="acme", cache_write_1h_tokens=10_000),
+        *(make_call(**shared, function_name="batch", tenant="zen", cache_read_tokens=10_000) for _ in range(3)),
         make_call(**shared, function_name="app", cache_read_tokens=10_000),
         make_call(function_name="web", prefix_fingerprint="own", cache_write_5m_tokens=5_000),
         make_unpriced_call(function_name="app", cache_write_5m_tokens=77),
@@ -84,7 +84,8 @@ def by_function(reader: Reader, rule: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("by", [["function_name"], ["engine"], ["function_name", "function_version"], ["account"]])
+@pytest.mark.parametrize("by", [["function_name"], ["engine"], ["function_name", "function_version"], ["account"],
+                                ["tenant"]])  # fmt: skip
 def test_groups_sum_to_the_totals_under_every_rule(reader: Reader, rule: str, by: list[str]) -> None:
     """To the last digit; and no-cache − cost = net = gross − premium holds in every row."""
     rows = chargeback(reader, Scope(), by, rule)
@@ -148,6 +149,16 @@ def test_without_fingerprints_the_engine_is_what_is_shared(tmp_path: Path) -> No
     write = 1000 * Decimal("0.00000625")
     assert found["1"]["allocated_writes_usd"] == write
     assert found["2"]["allocated_writes_usd"] == 2 * write
+
+
+def test_untagged_calls_are_a_group_of_their_own(reader: Reader) -> None:
+    """They are charged like a tenant: 1 of 4 reads of what acme wrote and zen read three times."""
+    found = {row["tenant"]: row for row in chargeback(reader, Scope(), ["tenant"], "by-reads")}
+
+    assert list(found) == ["zen", None, "acme"]
+    assert found["zen"]["allocated_writes_usd"] == Decimal("0.075")
+    assert found[None]["allocated_writes_usd"] == Decimal("0.025") + Decimal("0.03125")
+    assert found["acme"]["cost_usd"] + found["acme"]["net_savings_usd"] == found["acme"]["no_cache_cost_usd"]
 
 
 def test_rules_and_groups_that_do_not_exist_are_refused(reader: Reader) -> None:

@@ -168,7 +168,7 @@ def test_days_whose_files_stayed_are_not_read_again(
     """A commit to one day makes that day be asked again and no other; a compaction changes no answer."""
     asked: list[tuple[str, ...]] = []
     view = reader._view
-    monkeypatch.setattr(reader, "_view", lambda table, files: asked.append(files) or view(table, files))
+    monkeypatch.setattr(reader, "_view", lambda table, files, **how: asked.append(files) or view(table, files, **how))
 
     def per_day() -> dict[str, int]:
         build = lambda rows: rows.group_by("date").aggregate(n=rows.count())  # noqa: E731

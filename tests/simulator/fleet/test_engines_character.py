@@ -249,3 +249,18 @@ def test_live_traffic_moves_at_night() -> None:
     fleet = world()
 
     assert 300 <= sum(len(i.truths) for i in fleet.hour(night_ms, live=True)) <= 1_800
+
+
+def test_tenants_are_tagged_by_the_engines_that_have_them() -> None:
+    """Twice named, twice the calls; an engine without tenants tags nobody, and its calls are told all the same."""
+    tags: dict[str, Counter[str | None]] = {}
+    for invocation in week():
+        for _, message in invocation.events:
+            if '"llm_usage"' in message:
+                record = json.loads(message[message.index('{"event"') :].replace('\\"', '"').split("\n")[0])
+                tags.setdefault(record["engine"], Counter())[record.get("tenant")] += 1
+
+    assert set(tags["sales"]) == {"acme", "globex", "initech"}
+    assert 1.6 < tags["sales"]["acme"] / tags["sales"]["globex"] < 2.5
+    assert set(tags["tutor"]) == {"initech"}
+    assert set(tags["faq"]) == {None}
