@@ -146,7 +146,7 @@ class Collector:
             step.dropped_records += correlator.dropped
             correlator.dropped = 0
         cursor = self._source.hold(batch.cursor, held)
-        settled = Settled(told, batch.lane, lots, batch.context_before_ms)
+        settled = Settled(told, batch.lane, lots, batch.context_before_ms, batch.sessions, batch.events)
         self._commit(step, settled, cursor, batch, changed=fresh or not last or self._reading or batch.scan > 0)
         return step
 
@@ -288,7 +288,9 @@ def _parse(batch: Batch, correlator: Correlator, step: PassResult, names: Metric
     """Parse and correlate a batch; return whether it held anything not read before."""
     recognised = step.recognised
     lane = batch.lane
-    fresh = bool(batch.ignored or batch.skipped or lane.rows)
+    fresh = bool(batch.ignored or batch.skipped or lane.rows or batch.sessions.lines)
+    if batch.sessions.lines:
+        recognised["claude_code"] += batch.sessions.lines
     for event in _in_order(batch, correlator, step):
         parsed = parse_message(event.message, names)
         if parsed.facts:

@@ -54,6 +54,11 @@ def text_ranks(lines: NDArray[np.int64]) -> NDArray[np.int64]:
     return TEXT_LEDGER * _LEDGER + whole_ranks(lines)
 
 
+def message_ranks(ended: NDArray[np.bool_], output: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the ranks of messages of sessions: a message that grows while it is written is told last when it ended."""
+    return RECORD_LEDGER * _LEDGER + ended * _ENDED + np.minimum(output, _ENDED - 1)
+
+
 def _seen(one: Invocation) -> int:
     if one.started and one.report is None and one.end_ms is not None:
         steps = int(25 * math.log2(max(0, one.end_ms - one.start_ms) + 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
@@ -17,8 +17,12 @@ from collector.correlate import CallDraft, Invocation, StoreDraft
 from collector.event import LogEvent, Origin
 from collector.lane.columns import Columns, LaneRows, as_table
 from collector.lane.requests import Lot, Requests
+from collector.parsers.claude_code import completeness
 from collector.parsers.facts import CallRecord, CostLine
 from collector.rank import RECORD_LEDGER, TEXT_LEDGER, draft_rank, invocation_rank
+from collector.sessions.columns import session_columns
+from collector.sessions.found import SessionCalls
+from collector.sessions.scan import fullness
 from core.caching.cacheable import is_cacheable
 from core.pricing import PriceBook
 from core.pricing.ledger import PRICED, price_checks, price_columns
@@ -53,6 +57,8 @@ class Settled:
     found: Requests
     lots: list[Lot]
     context_before_ms: int | None = None  # what was logged before is stored already
+    sessions: SessionCalls = field(default_factory=SessionCalls)
+    events: Sequence[LogEvent] = ()  # all ordinary ones of the batch, in order
 
     def drafts(self, of: Callable[[Invocation], Sequence[Draft]]) -> tuple[list[tuple[Draft, Invocation]], list[int]]:
         """Return calls or prompt-store events with their requests, and the place of each among all rows."""
@@ -76,6 +82,8 @@ class Laying:
     def __init__(self, settled: Settled, teller: Teller) -> None:
         self._settled, self._teller = settled, teller
         self._drafts, self._places = settled.drafts(_calls_of)
+        if settled.sessions.rows:
+            self._drafts, self._places = _one_of_each(self._drafts, self._places, settled)
         name = teller.defaults.function_name
         self._lane = (
             LaneRows(settled.found, settled.lots, teller.source, lambda origin: _function(origin, name)[0])
@@ -90,6 +98,16 @@ class Laying:
         told = _table([_call(draft, owner, teller, minimum) for draft, owner in self._drafts], _TOLD, CALLS)
         if self._lane:
             told = _among(told, self._places, self._lane.calls(teller.defaults, minimum), _TOLD, CALLS)
+        if self._settled.sessions.rows:
+            named = teller.defaults.function_name
+            columns = session_columns(
+                self._settled.sessions,
+                teller.source,
+                teller.defaults,
+                minimum,
+                lambda origin: _function(origin, named),
+            )
+            told = pa.concat_tables([told, as_table(columns, _TOLD, CALLS)])
         return _priced(told, teller)
 
     def gone(self) -> list[str]:
@@ -117,6 +135,24 @@ class Laying:
         if self._lane:
             told = _among(told, places, self._lane.stores(), _OF_STORES, PROMPT_STORE_EVENTS)
         return told
+
+
+def _one_of_each(
+    drafts: list[tuple[CallDraft, Invocation]], places: list[int], settled: Settled
+) -> tuple[list[tuple[CallDraft, Invocation]], list[int]]:
+    """Leave one telling of each message met both in columns and line by line: the fuller, of equal ones the last."""
+    rows, left = settled.sessions.rows, []
+    met: dict[int, int] = {}
+    for pair, place in zip(drafts, places, strict=True):
+        draft, fact = pair[0], pair[0].fact
+        row = rows.get(fact.call_id or "") if isinstance(fact, CallRecord) and fact.told_by == "claude_code" else None
+        if row is not None and isinstance(fact, CallRecord):
+            met = met or {id(event): number for number, event in enumerate(settled.events)}
+            if (completeness(fact), met[id(draft.event)]) < (fullness(row), row[9]):
+                continue
+            del rows[str(fact.call_id)]
+        left.append((pair, place))
+    return [pair for pair, _ in left], [place for _, place in left]
 
 
 def _calls_of(owner: Invocation) -> list[CallDraft]:

@@ -48,7 +48,7 @@ def parse_session_line(body: Mapping[str, Any]) -> Parsed:
     fact = CallRecord(
         call_id=message_id,
         started_ms=None,
-        provider=_provider(message_id, model),
+        provider=provider_of(message_id, model),
         model=model,
         engine=text(body, "cwd"),
         usage=usage,
@@ -67,7 +67,7 @@ def parse_session_line(body: Mapping[str, Any]) -> Parsed:
 
 def more_complete(new: CallRecord, old: CallRecord) -> bool:
     """Say whether a later line tells more of a message: it ended, or its answer grew; equal ones are the last's."""
-    return _completeness(new) >= _completeness(old)
+    return completeness(new) >= completeness(old)
 
 
 @lru_cache(maxsize=4096)
@@ -97,12 +97,14 @@ def _usage_told(usage: bytes) -> Usage:
     return messages_usage_in({"usage": orjson.loads(usage)})
 
 
-def _completeness(call: CallRecord) -> tuple[bool, int, int]:
+def completeness(call: CallRecord) -> tuple[bool, int, int]:
+    """Return what says how much of a message a line tells: it ended, its output, its prompt."""
     usage = call.usage
     return call.stop_reason is not None, usage.output_tokens if usage else 0, usage.prompt_tokens if usage else 0
 
 
-def _provider(message_id: str | None, model: str | None) -> str:
+def provider_of(message_id: str | None, model: str | None) -> str:
+    """Return who served a message: its id says so, or the name of its model."""
     if (message_id or "").startswith("msg_bdrk_") or "anthropic." in (model or ""):
         return "bedrock"
     return "vertex" if (message_id or "").startswith("msg_vrtx_") else "anthropic"

@@ -9,7 +9,8 @@ ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+
 EARLIEST_MS = 1_420_070_400_000  # 2015: before Lambda logged anything; anything older is not a time
 STAMP_SPAN = 240
 """How far into a line its time is looked for."""
-_AHEAD_MS = 2 * 86_400_000
+AHEAD_MS = 2 * 86_400_000
+"""How far ahead of ours the clock of a log may be."""
 _TIMELESS = ("START RequestId:", "END RequestId:", "REPORT RequestId:")
 
 
@@ -44,4 +45,4 @@ def stamp_in(message: str) -> int | None:
 
 def plausible(ms: object, *, now_ms: int) -> bool:
     """Say whether a number can be the Unix milliseconds of a log event: not before 2015, not in the far future."""
-    return isinstance(ms, int) and not isinstance(ms, bool) and EARLIEST_MS <= ms <= now_ms + _AHEAD_MS
+    return isinstance(ms, int) and not isinstance(ms, bool) and EARLIEST_MS <= ms <= now_ms + AHEAD_MS

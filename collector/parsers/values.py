@@ -17,7 +17,8 @@ from core.usage.shapes import from_messages
 MAX_TEXT = 300
 _TENANT = ("tenant", "tenant_id", "tenantId", "tenant.id")
 _MICRO = Decimal(1).scaleb(-12)
-_LATEST_MS = 4_102_444_800_000  # 2100: beyond it a number is no time in milliseconds
+LATEST_MS = 4_102_444_800_000
+"""2100: beyond it a number is no time in milliseconds."""
 
 
 def one(value: Any) -> Any:
@@ -94,7 +95,7 @@ def moment_ms(value: Any) -> int | None:
         ms = round(value * 1000 if value < EARLIEST_MS // 100 else value)
     else:
         return None
-    return ms if ms is not None and EARLIEST_MS <= ms < _LATEST_MS else None
+    return ms if ms is not None and EARLIEST_MS <= ms < LATEST_MS else None
 
 
 def usage_in(told: Any) -> Usage:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from collector.event import LogEvent
 from collector.lane.requests import Requests
+from collector.sessions.found import SessionCalls
 from core.errors import CachewiseError
 
 Example = dict[str, str | int]
@@ -34,6 +35,7 @@ class Batch:
     examples: dict[str, Example] = field(default_factory=dict)  # of each reason, where the first such line stands
     problems: list[CachewiseError] = field(default_factory=list)
     lane: Requests = field(default_factory=Requests)  # requests told as columns, among the events
+    sessions: SessionCalls = field(default_factory=SessionCalls)  # calls of session files told as columns
     bytes_read: int = 0
     requests: int = 0
     retries: int = 0

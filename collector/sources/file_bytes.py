@@ -50,7 +50,7 @@ def chunks(handle: BinaryIO, *, at: int = 0) -> Iterator[bytes]:
     gzip is known by its first bytes, not by the name; members may follow each other. Raises BadInput at the end of
     a truncated or damaged file, after everything readable was yielded.
     """
-    first = handle.read(CHUNK)
+    first = handle.read(len(_GZIP) if at else CHUNK)  # what lies before `at` need not be read of a plain file
     if not first.startswith(_GZIP):
         yield from _plain(handle, first, at)
         return
@@ -61,10 +61,22 @@ def chunks(handle: BinaryIO, *, at: int = 0) -> Iterator[bytes]:
         passed += len(piece)
 
 
-def is_gzip(path: str) -> bool:
-    """Say whether the file's first bytes are gzip's."""
+def head_of(path: str, length: int) -> tuple[bytes, bool]:
+    """Return a file's first bytes, uncompressed, and whether it is gzip."""
     with Path(path).open("rb") as handle:
-        return handle.read(2) == _GZIP
+        head = handle.read(length)
+        if not head.startswith(_GZIP):
+            return head, False
+        handle.seek(0)
+        head = b""
+        try:
+            for piece in chunks(handle):
+                head += piece
+                if len(head) >= length:
+                    break
+        except BadInput:
+            pass  # a damaged file is told when it is read
+        return head[:length], True
 
 
 def _plain(handle: BinaryIO, first: bytes, at: int) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from collector.lane.scan import Lane
 from collector.parsers import otel
 from collector.parsers.clock import STAMP_SPAN, find_iso_ms, iso_ms, plausible, stamp_in
 from collector.parsers.prefilter import bytes_may_be_ours, may_be_ours
+from collector.sessions.scan import SessionLane
 from collector.sources import envelopes
 from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch
 from collector.sources.file_bytes import Found
@@ -22,6 +23,7 @@ from core.errors import CachewiseError
 from core.settings import SourceSettings
 
 _BATCH_LINES = 400_000
+_BATCH_CALLS = 50_000
 _WEIGHT = 5  # a request in columns takes as much memory as so many events
 _TAIL_LINE = re.compile(  # `aws logs tail`: time, stream (unless --format short), message
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?) +"
@@ -43,6 +45,7 @@ class OpenFile:
     stamped: bool
     stamp_line: bytes = b""  # the last line that tells a time, not read before it is needed
     ids: bool = True
+    session: bool = False  # it may be a session's of Claude Code
     joint: int = -1  # where an envelope ended without a newline: the newline that may follow is no line
 
 
@@ -55,6 +58,7 @@ class Telling:
         self._keyed: list[LogEvent] = []
         self._text_bytes = 0
         self._lane = Lane(self._each_line, self._lines_again)
+        self._session_lane = SessionLane(self._each_line)
         self.batch = Batch()
         self.now_ms = 0
 
@@ -63,11 +67,17 @@ class Telling:
         self.now_ms = now_ms
         self.batch, self._keyed, self._text_bytes = Batch(), [], 0
         self._lane.begin(now_ms)
+        self._session_lane.begin(now_ms)
 
     def lines(self, file: OpenFile, data: bytes) -> None:
         """Tell whole lines of a file: those not read before by the quick lane where it can take them."""
         if file.offset < file.seen or file.joint >= file.offset:
             self._each_line(file, data)
+        elif file.session:
+            batch = self.batch
+            talk = self._session_lane.read(file, data, batch.sessions, lambda: len(batch.events))
+            if talk:
+                batch.ignored["session"] += talk
         else:
             batch = self.batch
             ignored = self._lane.read(file, data, batch.lane, lambda: len(batch.events))
@@ -282,9 +292,14 @@ class Telling:
         batch = self.batch
         return (
             len(batch.events) + len(self._keyed) + _WEIGHT * len(batch.lane.rows) >= BATCH_EVENTS
+            or len(batch.sessions.rows) >= 2 * _BATCH_CALLS  # no message is cut in two for as long as that can be
             or self._text_bytes >= BATCH_BYTES
             or batch.ignored["other"] >= _BATCH_LINES
         )
+
+    def is_rich(self) -> bool:
+        """Say whether the batch may be handed over at the end of a file."""
+        return len(self.batch.sessions.rows) >= _BATCH_CALLS
 
     def take(self) -> Batch:
         """Hand over the batch; events with ids in the order they were written, text lines as they stand."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -82,6 +83,7 @@ class FileCursor:
         self.known = {file_id: KnownFile(file_id, *values) for file_id, values in told.get("files", {}).items()}
         packed = base64.b64decode(told.get("done", ""))
         self._done = {packed[i : i + _DONE_BYTES] for i in range(0, len(packed), _DONE_BYTES)}
+        self._heads = Counter(known.head for known in self.known.values())
         self._by_path = {known.path: known.file_id for known in self.known.values()}
 
     def to_json(self) -> dict[str, Any]:
@@ -106,7 +108,7 @@ class FileCursor:
 
     def find(self, head: bytes, found: Found, *, whole: bool) -> KnownFile:
         """Return what is known of the file with this head, or a new entry for it."""
-        for length in sorted({known.head for known in self.known.values() if known.head}, reverse=True):
+        for length in sorted((head for head, count in self._heads.items() if head and count), reverse=True):
             known = self.known.get(digest(head[:length])) if length <= len(head) else None
             if known and known.head == length:
                 return replace(known, path=found.path)
@@ -123,6 +125,9 @@ class FileCursor:
 
     def keep(self, known: KnownFile) -> None:
         """Remember how far a file was read."""
+        if known.file_id in self.known:
+            self._forget(known.file_id)
+        self._heads[known.head] += 1
         self.known[known.file_id] = known
         self._by_path[known.path] = known.file_id
 
@@ -130,7 +135,7 @@ class FileCursor:
         """Remember that a file will not grow. Its entry goes too, unless another sight would give it another id."""
         self._done.add(_done_key(found))
         if known.ids or known.head == HEAD:
-            self.known.pop(known.file_id, None)
+            self._forget(known.file_id)
         else:
             self.keep(known)
 
@@ -147,7 +152,12 @@ class FileCursor:
             paths = {found.path for found in present}
             ranked = sorted(self.known.values(), key=lambda k: (k.path in paths, k.mtime_ns))
             for known in ranked[: len(self.known) - _MAX_KNOWN]:
-                del self.known[known.file_id]
+                self._forget(known.file_id)
+
+    def _forget(self, file_id: str) -> None:
+        known = self.known.pop(file_id, None)
+        if known is not None:
+            self._heads[known.head] -= 1
 
 
 def _done_key(found: Found) -> bytes:

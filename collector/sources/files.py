@@ -12,9 +12,10 @@ from typing import BinaryIO
 from collector.event import LogEvent, Position
 from collector.parsers.clock import find_iso_ms, plausible
 from collector.parsers.prefilter import bytes_may_be_ours
+from collector.sessions.scan import is_session_head
 from collector.sources import envelopes
 from collector.sources.base import MAX_LINE, Batch, Cursor
-from collector.sources.file_bytes import Found, chunks, is_gzip, list_files
+from collector.sources.file_bytes import Found, chunks, head_of, list_files
 from collector.sources.file_events import OpenFile, Telling, may_be_payload, settle_stamp
 from collector.sources.file_identity import HEAD, FileCursor, KnownFile, mark_of, still_marked
 from core.errors import BadInput
@@ -53,6 +54,8 @@ class FilesSource:
         for found in listed:
             if found.stream or not self._cursor.is_done(found):
                 yield from self._one_bad_file_stops_no_other(found)
+                if self._tell.is_rich():
+                    yield self._take()
         if STDIN in self._settings.paths and self._stdin is not None:
             yield from self._stream(Found(STDIN, stream=True), self._stdin)
         last = self._take()
@@ -92,8 +95,7 @@ class FilesSource:
             )
 
     def _file(self, found: Found) -> Iterator[Batch]:
-        whole = is_gzip(found.path)
-        head = _head(found.path)
+        head, whole = head_of(found.path, HEAD)
         if not whole and len(head) < HEAD and b"\n" not in head and not self._final:
             return  # not a full line yet
         refused = refused_head(head)
@@ -225,7 +227,10 @@ class FilesSource:
             stamp_ms = first if stamped and first is not None else (found.mtime_ns // 1_000_000 or self._tell.now_ms)
         origin = self._tell.origin(settings.account, settings.log_group, found.path if found.path != STDIN else "stdin")
         self._touched[known.file_id] = found
-        return OpenFile(found, known, origin, known.at, known.seen, whole, stamp_ms, stamped, ids=known.ids)
+        session = is_session_head(head)
+        return OpenFile(
+            found, known, origin, known.at, known.seen, whole, stamp_ms, stamped, ids=known.ids, session=session
+        )
 
     def _settle(self, file: OpenFile, *, more: bool = False) -> None:
         """Write down how far the file was read; `more`: not to its end yet."""
@@ -267,6 +272,7 @@ class FilesSource:
         batch.cursor = self._cursor.to_json()
         times = [event.ts_ms for event in batch.events if not event.again]
         times += [ms for run in batch.lane.runs for ms in (run.lowest_ms, run.highest_ms)]
+        times += batch.sessions.times(self._tell.now_ms)
         if times:
             self._newest_ms = max(self._newest_ms or 0, *times)
             batch.window_start_ms, batch.window_end_ms = min(times), self._newest_ms
@@ -278,19 +284,6 @@ class FilesSource:
         if newest is None:
             return now_ms if any_file or self._cursor.known else None
         return now_ms if newest >= now_ms - BACKLOG_MS else newest
-
-
-def _head(path: str) -> bytes:
-    head = b""
-    with Path(path).open("rb") as handle:
-        try:
-            for piece in chunks(handle):
-                head += piece
-                if len(head) >= HEAD:
-                    break
-        except BadInput:
-            pass  # a damaged file is told when it is read
-    return head[:HEAD]
 
 
 def refused_head(head: bytes) -> tuple[str, str] | None:
