@@ -1,15 +1,13 @@
-"""CSV of what a page shows: UTF-8 with a byte-order mark for Excel, and no cell that a spreadsheet would execute."""
+"""CSV of what a page shows: UTF-8 with a byte-order mark for Excel, its cells as in reports (core.reports.csv)."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+from core.reports.csv import cell
 
 
 def csv_bytes(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> bytes:
@@ -22,17 +20,3 @@ def csv_bytes(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None =
     writer.writerow(flat)
     writer.writerows([cell(row.get(name)) for name in flat] for row in rows)
     return text.getvalue().encode("utf-8-sig")
-
-
-def cell(value: Any) -> str:
-    """Return one value as text; text that a spreadsheet could take for a formula gets an apostrophe in front."""
-    if value is None:
-        return ""
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, (bool, int, float)):
-        return str(value)
-    text = str(value)
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text

@@ -80,11 +80,21 @@ def test_headings_carry_units(reader: Reader) -> None:
         assert name in heading
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "＝"])
+@pytest.mark.parametrize(
+    "start",
+    ["=", "+", "-", "@", "\t", "\r", "\n", "\tx", "\nx", "  =", "\u3000=", "\xa0@", "\ufeff=", "\u200b+", "\x00=",
+     *"＝＋－＠﹦﹢﹣﹫−"],
+)  # fmt: skip
 def test_text_cannot_become_a_formula(start: str) -> None:
     """A spreadsheet shows it as text; numbers keep their sign."""
     assert report_csv.cell(f"{start}cmd|' /C calc'!A0") == f"'{start}cmd|' /C calc'!A0"
     assert report_csv.cell(Decimal("-0.5")) == "-0.5"
+
+
+@pytest.mark.parametrize("text", ["a=1", "1-2", "", " ", "'=1", "튜터", "{}"])
+def test_text_that_is_no_formula_is_left_as_it_is(text: str) -> None:
+    """An apostrophe would be one more character for whoever reads the file without a spreadsheet."""
+    assert report_csv.cell(text) == text
 
 
 def test_other_cells(reader: Reader) -> None:
