@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import guide
 from dashboard.i18n import LANGUAGES, catalogue
-from tests.dashboard.test_pages import opened, words
+from tests.support.screens import opened, words
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from core.store.lake import Lake
-from tests.dashboard.test_pages import opened, words
 from tests.support import fleet_lake
 from tests.support.rows import make_call, make_unpriced_call, table_of
+from tests.support.screens import opened, words
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Every page in both languages: with data, with none, and with tables that cannot be read."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -10,57 +10,50 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.store.lake import Lake
+from dashboard import data
 from dashboard.i18n import catalogue
-from tests.support import fleet_lake
+from tests.support import fleet_lake, lakes
 from tests.support.rows import make_call, make_pass, make_unpriced_call, table_of
+from tests.support.screens import APP, LANGUAGES, opened, words
 
-APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+Look = Callable[..., AppTest]
 WITHOUT_FIGURES = {"caches", "probe", "reconcile"}  # these act; they have tests of their own
 PAGES = sorted({path.stem for path in (APP.parent / "app_pages").glob("[a-z]*.py")} - WITHOUT_FIGURES)
 OPERATE = {"actions", "calls", "live", "notes"}  # lists rather than figures; tests of their own look at what they show
-LANGUAGES = {"ko": ("ko-KR", "Asia/Seoul"), "en": ("en-GB", "Europe/Berlin")}
 
 with_figures = pytest.mark.parametrize("name", [name for name in PAGES if name not in OPERATE])
 every_page = pytest.mark.parametrize("name", PAGES)
 both_languages = pytest.mark.parametrize("lang", LANGUAGES)
 
 
-def opened(name: str, lang: str = "en", **state: object) -> AppTest:
-    """Open a page as a browser of that language does."""
-    app = AppTest.from_file(str(APP), default_timeout=30)
-    locale, zone = LANGUAGES[lang]
-    app.context = {"locale": locale, "timezone": zone}
-    for key, value in state.items():
-        app.session_state[key] = value
-    app.run()
-    if name != "overview":
-        app.switch_page(f"app_pages/{name}.py").run()
-    return app
-
-
-def words(app: AppTest) -> str:
-    """Everything a reader sees as running text."""
-    parts = [*app.title, *app.header, *app.subheader, *app.caption, *app.markdown]
-    alerts = [*app.info, *app.success, *app.warning, *app.error]
-    return "\n".join(str(part.value) for part in [*parts, *alerts])
-
-
 @pytest.fixture(scope="module")
-def shown(fleet: Path) -> Iterator[Callable[[str, str], AppTest]]:
-    """Pages of the fleet, each opened once and looked at by several tests."""
-    with pytest.MonkeyPatch.context() as patch:
+def shown(fleet: Path, tmp_path_factory: pytest.TempPathFactory) -> Look:
+    """Pages of a store, opened one after the other with the same caches and looked at by several tests."""
+    folder = tmp_path_factory.mktemp("pages")
+    (folder / "demo").symlink_to(fleet, target_is_directory=True)
+    stores = {
+        "fleet": {"CACHEWISE_STORE_PATH": str(fleet)},
+        "demo": {"CACHEWISE_STORE_PATH": str(folder), "CACHEWISE_DEMO": "true"},
+        "nothing": {"CACHEWISE_STORE_PATH": str(folder / "nothing")},
+        "broken": {"CACHEWISE_STORE_PATH": str(lakes.damage(folder / "broken"))},
+    }
 
-        @cache
-        def look(name: str, lang: str) -> AppTest:
-            patch.setenv("CACHEWISE_STORE_PATH", str(fleet))
-            return opened(name, lang)
+    @cache
+    def pages_of(lang: str, store: str) -> dict[str, AppTest]:
+        with pytest.MonkeyPatch.context() as patch:
+            for key, value in stores[store].items():
+                patch.setenv(key, value)
+            data.reopen()
+            seen = {name: opened(name, lang) for name in PAGES}
+            data.reopen()
+        return seen
 
-        yield look
+    return lambda name, lang, store="fleet": pages_of(lang, store)[name]
 
 
 @with_figures
 @both_languages
-def test_a_page_shows_its_figures(name: str, lang: str, shown: Callable[[str, str], AppTest]) -> None:
+def test_a_page_shows_its_figures(name: str, lang: str, shown: Look) -> None:
     """With data, a page has its title, key figures and charts, in the viewer's language, and no error."""
     app = shown(name, lang)
 
@@ -75,7 +68,7 @@ def test_a_page_shows_its_figures(name: str, lang: str, shown: Callable[[str, st
 
 @every_page
 @both_languages
-def test_no_key_of_the_catalogue_is_shown_raw(name: str, lang: str, shown: Callable[[str, str], AppTest]) -> None:
+def test_no_key_of_the_catalogue_is_shown_raw(name: str, lang: str, shown: Look) -> None:
     """Every word on a page comes from the catalogue of its language."""
     seen = words(shown(name, lang))
 
@@ -85,7 +78,7 @@ def test_no_key_of_the_catalogue_is_shown_raw(name: str, lang: str, shown: Calla
 
 
 @every_page
-def test_names_from_logs_are_inert(name: str, shown: Callable[[str, str], AppTest]) -> None:
+def test_names_from_logs_are_inert(name: str, shown: Look) -> None:
     """An engine name that is Markdown, HTML or a Plotly template is text and nothing else."""
     app = shown(name, "en")
 
@@ -96,13 +89,9 @@ def test_names_from_logs_are_inert(name: str, shown: Callable[[str, str], AppTes
 
 @every_page
 @both_languages
-def test_a_page_without_data_says_what_happens(
-    name: str, lang: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_without_data_says_what_happens(name: str, lang: str, shown: Look) -> None:
     """Before the first row, a page says that the collector is reading, and shows no figures."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path / "nothing"))
-
-    app = opened(name, lang)
+    app = shown(name, lang, "nothing")
 
     assert not app.exception
     assert app.title
@@ -112,13 +101,9 @@ def test_a_page_without_data_says_what_happens(
 
 @every_page
 @both_languages
-def test_a_page_says_what_to_do_when_tables_fail(
-    name: str, lang: str, broken: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_says_what_to_do_when_tables_fail(name: str, lang: str, shown: Look) -> None:
     """With an unreadable table, a page keeps its title and shows the error's code and mend, not a traceback."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(broken))
-
-    app = opened(name, lang)
+    app = shown(name, lang, "broken")
 
     assert not app.exception
     assert app.title
@@ -138,13 +123,9 @@ def test_wrong_settings_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @with_figures
-def test_demo_data_is_labelled(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_data_is_labelled(name: str, shown: Look) -> None:
     """Whatever the page, a simulated fleet is called demo data."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
-    monkeypatch.setenv("CACHEWISE_DEMO", "true")
-    fleet_lake.fill(tmp_path / "demo")
-
-    app = opened(name)
+    app = shown(name, "en", "demo")
 
     assert "Demo data" in words(app)
     assert len(app.metric) >= 3
@@ -163,11 +144,10 @@ def test_demo_data_is_labelled_even_when_tables_fail(broken: Path, monkeypatch: 
     assert "STO-" in app.error[0].value
 
 
-def test_real_data_is_not_called_demo(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@every_page
+def test_real_data_is_not_called_demo(name: str, shown: Look) -> None:
     """Without the demo, no page says demo."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
-
-    assert "Demo data" not in words(opened("overview"))
+    assert "Demo data" not in words(shown(name, "en"))
 
 
 def test_replaced_endpoints_are_shown_without_secrets(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,11 +229,9 @@ def test_a_model_filter_makes_prompt_store_figures_unknown(fleet: Path, monkeypa
     assert not any("Prompt-store" in metric.label for metric in app.metric)
 
 
-def test_the_two_caches_stand_in_sections_of_their_own(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_two_caches_stand_in_sections_of_their_own(shown: Look) -> None:
     """The hit-rate page names both caches, one after the other."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
-
-    assert [header.value for header in opened("hit_rate").header] == ["Claude cache", "Prompt store"]
+    assert [header.value for header in shown("hit_rate", "en").header] == ["Claude cache", "Prompt store"]
 
 
 def test_a_failing_source_is_named(fleet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,8 +288,6 @@ def test_the_cache_button_says_which_cache_it_clears(fleet: Path, monkeypatch: p
 
 def test_new_rows_are_seen_at_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cached figures are keyed by the tables' versions, so a commit shows without clearing anything."""
-    from dashboard import data
-
     lake = Lake(tmp_path / "tables")
     lake.commit("calls", table_of("calls", [make_call(ts=datetime.now(UTC))]))
     monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import data, filters
 from simulator.fleet.engines import ENGINES
-from tests.dashboard.test_pages import opened, words
 from tests.support import truth
+from tests.support.screens import opened, words
 
 PLANTED = {
     "tutor": "Prefix changed",

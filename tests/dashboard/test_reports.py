@@ -21,8 +21,8 @@ from core.store.lake import Lake
 from core.store.query import Reader
 from dashboard import report_desk
 from dashboard.i18n import catalogue
-from tests.dashboard.test_pages import opened, words
 from tests.support import fleet_lake
+from tests.support.screens import opened, words
 
 Open = Callable[..., AppTest]
 

@@ -12,8 +12,8 @@ from simulator.cloudwatch.answers import DEFAULT_ACCOUNT, Cloud
 from simulator.cloudwatch.faults import FaultPlan, Outage
 from simulator.cloudwatch.server import running_cloud
 from simulator.messages.clock import SimulatedClock
-from tests.dashboard.test_pages import opened
 from tests.support import moto_logs
+from tests.support.screens import opened
 
 GROUP = "/aws/lambda/bodo-ws"
 CONFIG = """

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data, filters, warm
-from tests.dashboard.test_pages import APP
+from tests.support.screens import APP
 
 
 def test_the_first_visitor_finds_everything_asked(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:

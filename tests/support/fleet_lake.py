@@ -21,6 +21,7 @@ from tests.support.rows import (
 HOSTILE = '=HYPERLINK("http://x") <b>:red[x]</b> [a](b) $1 & %{y}'
 """An engine name that tries to be a formula, HTML, Markdown, a colour and a Plotly template."""
 
+PRICE_ROW = "anthropic/claude-opus-4-5/2025-11-24"
 DAYS = 16
 CALLS_A_DAY = 24
 
@@ -52,6 +53,7 @@ def _calls(n: int, ts: datetime, now: datetime) -> list[Row]:
             cache_read_tokens=0 if n % 8 == 0 else 5000,
             cache_write_1h_tokens=5000 if n % 8 == 0 else 0,
             output_tokens=180,
+            price_row=PRICE_ROW,
             ttft_ms=900.0 if n % 8 == 0 else 420.0,
             latency_ms=2500.0,
         )

@@ -16,3 +16,11 @@ def fill(path: Path, **tables: Iterable[Mapping[str, Any]]) -> Lake:
     for name, rows in tables.items():
         lake.commit(name, table_of(name, rows))
     return lake
+
+
+def damage(folder: Path) -> Path:
+    """Make a folder a store path whose calls table is not a table."""
+    log = folder / "tables" / "calls" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / "00000000000000000000.json").write_text("not a log\n")
+    return folder

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit import config
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from dashboard import auth
 
@@ -16,15 +17,16 @@ APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 LANGUAGES = {"ko": ("ko-KR", "Asia/Seoul"), "en": ("en-GB", "Europe/Berlin")}
 
 
-def opened(name: str, lang: str = "en") -> AppTest:
-    """Open a page as a browser of that language does."""
+def opened(name: str, lang: str = "en", **state: object) -> AppTest:
+    """Open a page as a browser of that language does, with these choices made."""
     app = AppTest.from_file(str(APP), default_timeout=30)
     locale, zone = LANGUAGES[lang]
     app.context = {"locale": locale, "timezone": zone}
-    if "_" in name:
-        app.run()  # its address is not its file's name: known only once the router has run
+    for key, value in state.items():
+        app.session_state[key] = value
     if name != "overview":
-        app.switch_page(f"app_pages/{name}.py")
+        # switch_page() goes by the file's name until the router has run; this is the address the router gives it
+        app._page_hash = calc_hash(name.replace("_", "-"))
     return app.run()
 
 
