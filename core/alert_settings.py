@@ -69,9 +69,10 @@ class AlertTarget:
 
     name: str
     kind: Literal["webhook", "sns", "log"]
-    url: str | None = None
+    url: str | None = None  # None: the variable that should hold it is not set here
     topic_arn: str | None = None
     region: str | None = None
+    url_env: str | None = None
 
     def __repr__(self) -> str:
         """Say what it is without its URL."""
@@ -174,13 +175,19 @@ def _target(name: str, item: object, env: Mapping[str, str], path: Path | None) 
     if kind == "sns" and not (isinstance(topic, str) and _TOPIC.fullmatch(topic)):
         raise _wrong(path, f"{where} has topic_arn = {topic!r}", "Accepted: arn:aws:sns:<region>:<account>:<name>.")
     url = _url(item, env, where, path) if kind == "webhook" else None
-    return AlertTarget(name, kind, url, topic, item.get("region"))
+    variable = item.get("url_env")
+    return AlertTarget(name, kind, url, topic, item.get("region"), str(variable) if variable else None)
 
 
-def _url(item: Mapping[str, Any], env: Mapping[str, str], where: str, path: Path | None) -> str:
-    """Return a webhook's URL, from the file or the variable it names; messages never quote it."""
+def _url(item: Mapping[str, Any], env: Mapping[str, str], where: str, path: Path | None) -> str | None:
+    """Return a webhook's URL, from the file or the variable it names; messages never quote it.
+
+    A variable that is not set is no mistake yet: who asks for figures need not hold the secret of who is told.
+    """
     variable = item.get("url_env")
     url = env.get(str(variable), "") if variable else item.get("url", "")
+    if variable and not url.strip():
+        return None
     try:
         parts = urlsplit(str(url).strip())
         host = parts.hostname

@@ -200,8 +200,12 @@ def _regressions(rule: AlertRule, question: _Question) -> list[Breach]:
             "cause": item.likely_cause.label,
             "confidence": item.confidence,
             "lost_usd": item.lost_usd,
+            "metric": item.metric,
+            "before": item.before,
+            "after": item.after,
         }
-        breaches.append(Breach(rule.name, rule.metric, subject, "breach", item.after, limit, item.sentence(), evidence))
+        value = None if a_day is None else float(a_day)  # in the limit's unit
+        breaches.append(Breach(rule.name, rule.metric, subject, "breach", value, limit, item.sentence(), evidence))
     return breaches
 
 

@@ -55,6 +55,12 @@ def send(target: AlertTarget, message: Message, *, sleep: Callable[[float], None
 
 def _webhook(target: AlertTarget, message: Message, sleep: Callable[[float], None]) -> None:
     """Post JSON as Slack, Mattermost, Teams workflows and the like read it: the field "text"; the rest is ours."""
+    if target.url is None:
+        raise FixSettings(
+            f"Target {target.name} has no URL: the variable {target.url_env} is not set.",
+            code="ALR-405",
+            mend="Set it where alerts are evaluated, then start that process again.",
+        )
     body = json.dumps({"text": _escaped(message.text), "cachewise": message.fields}, ensure_ascii=False).encode()
     for attempt in range(1, ATTEMPTS + 1):
         problem, wait_s = _post(target, body)

@@ -225,6 +225,10 @@ def test_a_small_regression_is_left_out_by_its_dollars_a_day(tmp_path: Path, rec
     lake = fill(tmp_path, calls=traffic(since(CHANGE, broken)))
     rule = AlertRule("worse", "regression", above=Decimal("1000"), targets=("ops",))
     assert at(lake, configured(receiver, rule), CHANGE + 3 * HOUR).open == ()
+    (alert,) = at(lake, configured(receiver, replace(rule, above=Decimal("0.01"))), CHANGE + 4 * HOUR).open
+    assert alert.threshold == 0.01
+    assert alert.value is not None
+    assert 0.01 < alert.value < 1000
 
 
 def test_a_test_message_goes_to_the_rules_targets(receiver: Receiver) -> None:

@@ -42,6 +42,12 @@ def test_a_webhook_gets_text_and_fields(receiver: Receiver) -> None:
     ]
 
 
+def test_a_webhook_without_its_variable_says_so() -> None:
+    """The variable is named: setting it is the mend."""
+    with pytest.raises(FixSettings, match=r"ALR-405.*OPS_WEBHOOK is not set"):
+        send(AlertTarget("ops", "webhook", url_env="OPS_WEBHOOK"), MESSAGE)
+
+
 def test_a_busy_webhook_is_asked_again_with_longer_waits(receiver: Receiver) -> None:
     """Two times 503, then it is taken."""
     receiver.answers = [503, 503]

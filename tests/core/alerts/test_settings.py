@@ -85,7 +85,7 @@ def test_a_webhooks_url_is_never_shown(tmp_path: Path) -> None:
         ('[targets.a]\nkind = "sns"\ntopic_arn = "pager"', "pager"),
         ('[targets.a]\nkind = "webhook"\nurl = "ftp://x"', "url is not usable"),
         ('[targets.a]\nkind = "webhook"\nurl = "http://example.com/x"', "http:// on this machine"),
-        ('[targets.a]\nkind = "webhook"\nurl_env = "NOT_SET"', "NOT_SET"),
+        ('[targets.a]\nkind = "webhook"\nurl = ""', "url is not usable"),
         ("[budget]\nmonthly_usd = 0", "monthly_usd"),
     ],
 )
@@ -94,6 +94,13 @@ def test_every_mistake_names_the_value_and_what_is_accepted(tmp_path: Path, text
     with pytest.raises(FixSettings, match="ALR-001") as raised:
         read(tmp_path, text)
     assert named in str(raised.value)
+
+
+def test_a_webhook_s_variable_need_not_be_set_to_read_figures(tmp_path: Path) -> None:
+    """Only who tells alerts holds the secret; one that is set and wrong is a mistake all the same."""
+    assert read(tmp_path, WHOLE).target("ops").url is None
+    with pytest.raises(FixSettings, match="the variable OPS_WEBHOOK holds no usable URL"):
+        read(tmp_path, WHOLE, OPS_WEBHOOK="hooks.example.com/secret")
 
 
 def test_a_refused_url_is_not_quoted(tmp_path: Path) -> None:
