@@ -13,7 +13,7 @@ from core import advice, promises
 from core.errors import CachewiseError
 from core.promises import Promise, Realised
 from core.promises.marks import OLDEST, key_of
-from dashboard import acts, auth, components, data, filters, miss_words
+from dashboard import acts, auth, components, data, drawers, filters, miss_words
 from dashboard import format as fmt
 from dashboard.i18n import language, t
 
@@ -132,7 +132,7 @@ def _card(n: int, action: Action, view: filters.View) -> None:
         st.caption(said.evidence)
         st.markdown(said.mend)
         if said.change:
-            st.code(said.change, language="python", wrap_lines=True)
+            drawers.code(f"change_{n}", said.change)
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.caption(said.effort, width="content")
             if auth.role() == "operator":

@@ -1,9 +1,11 @@
 """The router: language, filters and freshness around the pages; every page is a plain script in app_pages/."""
 
+from functools import partial
+
 import streamlit as st
 
 from core.errors import CachewiseError
-from dashboard import address, components, data, entrance, filters, guide, saved_views, warm
+from dashboard import address, components, data, drawers, entrance, filters, guide, saved_views, warm
 from dashboard.i18n import LANGUAGES, browser_language, t
 
 # The menu: its headings, and the pages under each with their icons. No docstring here: Streamlit would draw it.
@@ -80,11 +82,11 @@ try:
     with st.sidebar:
         entrance.badge(who)
         filters.draw(data.options(), idle=name in UNFILTERED)
-        with st.expander(t("sources.title"), icon=":material/lan:"):
-            components.sources()
-        with st.expander(t("views.title"), icon=":material/bookmarks:"):
-            saved_views.draw(name, page.url_path, {key: f"app_pages/{key}.py" for key in pages})
-        guide.sidebar()
+        drawers.draw("sources", ":material/lan:", components.sources)
+        scripts = {key: f"app_pages/{key}.py" for key in pages}
+        drawers.draw("views", ":material/bookmarks:", partial(saved_views.draw, name, page.url_path, scripts))
+        drawers.draw("glossary", ":material/menu_book:", guide.glossary)
+        guide.call_again()
         components.clear_button()
     address.publish(
         {

@@ -16,7 +16,7 @@ import streamlit as st
 
 from core.errors import CachewiseError
 from core.settings import Settings
-from dashboard import auth, data, filters, ink, kpis
+from dashboard import auth, data, filters, ink, kpis, sparks
 from dashboard import format as fmt
 from dashboard.download import csv_bytes
 from dashboard.i18n import Language, known, language, t
@@ -305,9 +305,9 @@ def show_card(card: kpis.Card, view: filters.View) -> None:
             delta_color=colours.get(card.better, "off"),
             delta_description=compared_with(view) if card.delta is not None else None,
             help=card.help,
-            chart_data=card.spark,
-            chart_type="area",
         )
+        if card.spark:
+            st.html(sparks.picture(card.spark, card.spark_words))
         st.caption(card.parts or "\u00a0")
         if card.calls is not None:
             st.page_link(

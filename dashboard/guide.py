@@ -44,10 +44,13 @@ def tour(page: str) -> None:
             )
 
 
-def sidebar() -> None:
-    """Offer the tour again, and the terms."""
-    with st.expander(t("glossary.title"), icon=":material/menu_book:"):
-        st.markdown("\n\n".join(f"**{t(f'term.{term}')}**  \n{t(f'term.{term}.means')}" for term in TERMS))
+def glossary() -> None:
+    """Explain every term in a sentence."""
+    st.markdown("\n\n".join(f"**{t(f'term.{term}')}**  \n{t(f'term.{term}.means')}" for term in TERMS))
+
+
+def call_again() -> None:
+    """Offer the tour again to whoever has closed it."""
     if st.session_state.get("tour") == CLOSED:
         st.button(t("tour.again"), key="tour_again", icon=":material/tour:", on_click=_again, width="stretch")
 

@@ -54,6 +54,7 @@ class Card:
     parts: str
     help: str
     spark: list[float] | None
+    spark_words: str = ""  # what the sparkline shows
     calls: Mapping[str, str] | None = None  # the address of the calls behind it
 
 
@@ -75,16 +76,24 @@ def card(kpi: Kpi, total: Row, before: Row | None, series: Sequence[Row], lang: 
     if _is_cache_rate(kpi.name) and total.get("calls") and not caching_in_use(total):
         now, value = None, translate(lang, "kpi.not_in_use")  # said so, not shown as 0 %
     label = translate(lang, f"metric.{kpi.name}.label")
+    label = f"{label} {kpi.part}" if kpi.part else label
+    spark = ink.spark(series, kpi.spark) if kpi.spark and now is not None else None
     return Card(
-        label=f"{label} {kpi.part}" if kpi.part else label,
+        label=label,
         value=value,
         delta=delta(now, pick(before, kpi) if before else None, kpi.kind, lang),
         better=METRICS[kpi.name].better if kpi.name in METRICS else None,
         parts=parts(kpi, total, lang),
         help=formula_help(kpi.name, lang),
-        spark=ink.spark(series, kpi.spark) if kpi.spark and now is not None else None,
+        spark=spark,
+        spark_words=_spark_words(label, spark, kpi.kind, lang) if spark else "",
         calls=None if now is None or (kpi.name == "price_coverage" and now == 1) else CALLS_BEHIND.get(kpi.name),
     )
+
+
+def _spark_words(label: str, values: Sequence[float], kind: Kind, lang: Language) -> str:
+    low, high, last = (shown(value, kind, lang) for value in (min(values), max(values), values[-1]))
+    return translate(lang, "alt.spark", name=label, low=low, high=high, last=last)
 
 
 def shown(value: Any, kind: Kind, lang: Language) -> str:

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from core.errors import CachewiseError
 from dashboard.headers import SecurityHeaders, asked_from_here
+from dashboard.statics import Announced, Statics
 
 log = logging.getLogger("cachewise.dashboard")
 
@@ -91,6 +92,11 @@ app = st.App(
     Path(__file__).parent / "app.py",
     lifespan=lifespan,
     routes=ROUTES,
-    middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)],
+    middleware=[
+        Middleware(SecurityHeaders),
+        Middleware(Statics),
+        Middleware(GZipMiddleware, minimum_size=1000, compresslevel=6),
+        Middleware(Announced),
+    ],
     on_script_error=on_script_error,
 )

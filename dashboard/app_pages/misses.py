@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import components, data, drill, miss_charts, miss_words
+from dashboard import components, data, drawers, drill, miss_charts, miss_words
 from dashboard import format as fmt
 from dashboard.i18n import language, t
 
@@ -153,7 +153,7 @@ with components.section("misses.mends", rows=ledger):
             st.markdown(head)
             st.markdown(t(f"mend.{row['mend_key']}"))
             if change := miss_words.change(row["mend_key"], lang):
-                st.code(change, language="python", wrap_lines=True)
+                drawers.code(f"mend_{row['cause']}", change)
 
 by_engine = data.miss_engines(scope)
 with components.section("misses.by_engine", rows=by_engine):

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import components, data, miss_words, ttl_charts
+from dashboard import components, data, drawers, miss_words, ttl_charts
 from dashboard import format as fmt
 from dashboard.i18n import language, t
 
@@ -99,7 +99,8 @@ with left, components.section("ttl_lab.off", rows=off):
                    (("usd", "month"), ("low", "low"), ("high", "high"))}  # fmt: skip
         name, policy = miss_words.engine(row["engine"], lang), t(f"policy.{row['configured']}")
         st.markdown(t("ttl_lab.off.row", engine=name, policy=policy, **dollars))
-        st.code(miss_words.change("set_off", lang), language="python", wrap_lines=True)
+    if off:
+        drawers.code("set_off", miss_words.change("set_off", lang))
 bursts = [
     row | {"hours": ", ".join(f"{hour:02d}" for hour in row["hours"])} for row in data.bursts(scope, zone=view.zone)
 ]
@@ -120,7 +121,7 @@ with right, components.section("ttl_lab.warm", rows=bursts):
             key="ttl_bursts",
             alt=t("ttl_lab.warm.title"),
         )
-        st.code(miss_words.change("pre_warm", lang), language="python", wrap_lines=True)
+        drawers.code("pre_warm", miss_words.change("pre_warm", lang))
 
 with components.section("ttl_lab.compare", rows=compared):
     components.table(

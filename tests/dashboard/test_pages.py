@@ -243,7 +243,7 @@ def test_a_failing_source_is_named(fleet: Path, tmp_path: Path, monkeypatch: pyt
     lake.commit("ingest_passes", table_of("ingest_passes", [failed]))
     monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
 
-    seen = words(opened("overview"))
+    seen = words(opened("overview", drawer_sources=True))
 
     assert "1 source(s) failing" in seen
     assert "COL-404" in seen

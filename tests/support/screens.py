@@ -11,18 +11,19 @@ from streamlit import config
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from dashboard import auth
+from dashboard import auth, drawers
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+DRAWERS = ("sources", "views", "glossary")
 LANGUAGES = {"ko": ("ko-KR", "Asia/Seoul"), "en": ("en-GB", "Europe/Berlin")}
 
 
 def opened(name: str, lang: str = "en", **state: object) -> AppTest:
-    """Open a page as a browser of that language does, with these choices made."""
+    """Open a page as a browser of that language does, with these choices made and the sidebar's drawers open."""
     app = AppTest.from_file(str(APP), default_timeout=30)
     locale, zone = LANGUAGES[lang]
     app.context = {"locale": locale, "timezone": zone}
-    for key, value in state.items():
+    for key, value in (dict.fromkeys(map(drawers.key_of, DRAWERS), True) | state).items():
         app.session_state[key] = value
     if name != "overview":
         # switch_page() goes by the file's name until the router has run; this is the address the router gives it
