@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.page_queries import calls_of_day, invocations_of_day
+from collector import memory
 from core.pricing import default_book
 from core.reports import files
 from core.reports.request import Desk, Request
@@ -35,6 +36,7 @@ CASES = {
     "focus": ("day",),
     "focus-parquet by hour": ("hour",),
     "xlsx": ("day",),
+    "html": ("day",),
     "pdf": ("day",),
 }
 """Format and grouping of each case; documents (xlsx, html, pdf) also judge every call's miss cause."""
@@ -84,6 +86,7 @@ def generate(lake: Lake, calls: int) -> int:
 
 def export(place: Path, case: str) -> None:
     """Write one report to a file and print what it took."""
+    memory.lean()  # as the command does
     base = _peak_mib()
     began = time.perf_counter()
     with Reader(Lake(place)) as reader, tempfile.TemporaryDirectory() as folder:

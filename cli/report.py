@@ -15,6 +15,7 @@ from rich.console import Console
 from cli import scheduled
 from cli.asking import Misuse, make_scope, parse_groups, scope_options
 from cli.metrics import plain
+from collector import memory
 from core import settings
 from core.errors import FixSettings
 from core.metrics.chargeback import RULES, check_rule
@@ -68,6 +69,7 @@ def command(
     **given: Any,
 ) -> int:
     """Export the metrics, one row for each group and the total, exact to the last digit."""
+    memory.lean()
     if follow:
         return scheduled.follow(settings.load())
     if scheduled_for is not None:

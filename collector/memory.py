@@ -14,11 +14,18 @@ import pyarrow as pa
 def spare() -> None:
     """Set this process up for collecting: for commands that do nothing else.
 
-    Events and rows hold no cycles, and looking for some among them costs a tenth of the time. Arrow's own allocator
-    keeps what was freed; the system's gives it back when asked to.
+    Events and rows hold no cycles, and looking for some among them costs a tenth of the time.
     """
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+    lean()
+
+
+def lean() -> None:
+    """Do without what only takes memory: for commands that hold many rows.
+
+    Arrow's own allocator keeps what was freed; the system's gives it back when asked to.
+    """
     pa.set_memory_pool(pa.system_memory_pool())
     _without_pandas()
 

@@ -20,6 +20,7 @@ from core.store.query import Reader
 from core.store.schema import USD, UTC
 from core.traffic import Traffic, load
 from core.traffic.arrays import Bools, Coded, Ints, usd, words
+from core.traffic.rates import TokenRates
 
 SCHEMA = pa.schema(
     [
@@ -48,7 +49,7 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class _Lines:
+class Lines:
     """Lines of one kind: which calls, how many tokens of each kind of price, under what cause."""
 
     row: Ints
@@ -61,6 +62,7 @@ class _Lines:
 
     @property
     def tokens(self) -> Ints:
+        """All tokens of each line."""
         return self.input + self.write_5m + self.write_1h
 
 
@@ -73,16 +75,16 @@ def of_traffic(calls: Traffic, verdict: Verdict | None = None) -> pa.Table:
     """Return the ledger's lines of traffic already read, and judged where the verdict is given."""
     verdict = verdict or judge(calls)
     recoverable = savings(calls, verdict)
-    prefix, tail = _prefix_lines(calls, verdict), _tail_lines(calls, verdict)
+    prefix, tail = prefix_lines(calls, verdict), tail_lines(calls, verdict)
     table = pa.concat_tables([_table(calls, verdict, prefix, recoverable), _table(calls, verdict, tail, None)])
     return table.take(pa.array(np.argsort(np.concatenate([prefix.row, tail.row]), kind="stable")))
 
 
-def _prefix_lines(calls: Traffic, verdict: Verdict) -> _Lines:
+def prefix_lines(calls: Traffic, verdict: Verdict) -> Lines:
     """Return what was missed before the breakpoint: writes, and plain input where nothing was cached."""
     idle = calls.cached == 0
     row = np.flatnonzero(calls.in_scope & (np.where(idle, verdict.prefix, calls.write_5m + calls.write_1h) > 0))
-    return _Lines(
+    return Lines(
         row=row,
         input=np.where(idle, verdict.prefix, 0)[row],
         write_5m=calls.write_5m[row],
@@ -93,12 +95,13 @@ def _prefix_lines(calls: Traffic, verdict: Verdict) -> _Lines:
     )
 
 
-def _tail_lines(calls: Traffic, verdict: Verdict) -> _Lines:
+def tail_lines(calls: Traffic, verdict: Verdict) -> Lines:
+    """Return what comes after the breakpoint."""
     tail = np.where(calls.cached == 0, calls.input - verdict.prefix, calls.input)
     row = np.flatnonzero(calls.in_scope & (tail > 0))
     nothing = np.zeros(len(row), dtype=np.int64)
     measured = verdict.prefix_measured[row]
-    return _Lines(
+    return Lines(
         row=row,
         input=tail[row],
         write_5m=nothing,
@@ -109,14 +112,18 @@ def _tail_lines(calls: Traffic, verdict: Verdict) -> _Lines:
     )
 
 
-def _table(calls: Traffic, verdict: Verdict, lines: _Lines, recoverable: Ints | None) -> pa.Table:
-    row = lines.row
-    rates = calls.rates.take(row)
-    lost = (
+def lost(lines: Lines, rates: TokenRates) -> Ints:
+    """Return what a read of each line's tokens would have saved, in picodollars; the rates are those of its calls."""
+    return (
         lines.input * (rates.input - rates.read)
         + lines.write_5m * (rates.write_5m - rates.read)
         + lines.write_1h * (rates.write_1h - rates.read)
     )
+
+
+def _table(calls: Traffic, verdict: Verdict, lines: Lines, recoverable: Ints | None) -> pa.Table:
+    row = lines.row
+    rates = calls.rates.take(row)
     back = np.zeros(len(row), dtype=np.int64) if recoverable is None else recoverable[row]
     before = verdict.previous[row] if recoverable is not None else np.full(len(row), -1, dtype=np.int64)
     told = before >= 0
@@ -131,7 +138,7 @@ def _table(calls: Traffic, verdict: Verdict, lines: _Lines, recoverable: Ints | 
         "cause": words(lines.cause, NAMES),
         "detail": verdict.detail.take(row).arrow() if recoverable is not None else pa.nulls(len(row), pa.string()),
         "tokens": pa.array(lines.tokens),
-        "usd": usd(lost, rates.known),
+        "usd": usd(lost(lines, rates), rates.known),
         "recoverable_usd": usd(back, rates.known),
         "confidence": words(lines.confidence, CONFIDENCES),
         "evidence": words(lines.evidence, EVIDENCE),

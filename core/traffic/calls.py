@@ -27,7 +27,7 @@ LOOK_BACK = timedelta(days=8)
 TTL_WORDS = {"5m": 300_000, "1h": 3_600_000}
 
 _COLUMNS = (
-    "call_id", "invocation_id", "ts", "ts_kind", "source", "account", "region", "told_by", "function_name",
+    "call_id", "invocation_id", "ts", "ts_kind", "source", "account", "region", "told_by",
     "function_version", "engine", "provider", "model", "service_tier", "speed", "inference_geo", "caching_enabled",
     "cache_ttl", "prefix_tokens", "prefix_fingerprint", "input_tokens", "cache_read_tokens", "cache_write_5m_tokens",
     "cache_write_1h_tokens", "output_tokens", "prompt_tokens", "latency_ms", "ttft_ms", "price_check",
@@ -109,7 +109,8 @@ def load(reader: Reader, scope: Scope, book: PriceBook, *, look_back: timedelta 
     asked = with_starts(
         reader, rows.select(*_COLUMNS).mutate(in_scope=_in_scope(rows, scope)), start=earliest, end=scope.end
     )
-    return from_table(reader.run(asked), book, without_answer(reader, start=earliest, end=scope.end))
+    unanswered = without_answer(reader, start=earliest, end=scope.end)  # first: its tables are let go of by then
+    return from_table(reader.run(asked.drop("invocation_id")), book, unanswered)
 
 
 def from_table(table: pa.Table, book: PriceBook, unanswered: pa.Table | None = None) -> Traffic:
