@@ -1,6 +1,8 @@
 """What the whole test session shares: things too slow to start for each test."""
 
+import gc
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
@@ -14,6 +16,44 @@ hypothesis.settings.register_profile(
     "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
 hypothesis.settings.load_profile("house")
+
+TOGETHER = {
+    **dict.fromkeys(
+        (
+            "tests/core/fleet/test_clear_epoch_lambda.py",
+            "tests/core/fleet/test_clear_variable_lambda.py",
+            "tests/examples/test_bodo_clear.py",
+            "tests/examples/test_bodo_warm.py",
+        ),
+        "ministack and its Lambda processes",
+    ),
+    "tests/dashboard/test_pages.py": "every page of every store",
+    "tests/dashboard/test_planted_troubles.py": "a week of the demo fleet",
+    "tests/e2e/test_acts.py": "a served dashboard with an AWS and a Claude",
+}
+"""Files whose tests run in one worker, because they share what is slow to make."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Send each test to whichever worker is free, but those that share something slow to make to one.
+
+    xdist's own groups (3.8) do nothing under pytest 9: they rename tests in a way that it no longer sees.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return TOGETHER.get(nodeid.split("::")[0], nodeid)
+
+    return Together(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what stays for good, modules and tests, out of every search for garbage: a fifteenth of all time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def told(lived: Settings) -> tuple[Rows, Rows]:
     """The rows that the collector made of it, and the truth about what was logged."""
     reader = Reader(Lake(lived.lake_path))
-    rows: Rows = reader.table("calls", None, None).to_pyarrow().to_pylist()
+    rows: Rows = reader.rows(reader.table("calls"))
     reader.close()
     return rows, [truth for truth in read_truth(Path(demo_root(lived))) if truth["logged"]]
 

@@ -293,7 +293,10 @@ def test_days_are_those_of_the_zone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("by", [["colour"], ["engine", "engine"]])
 def test_an_unknown_group_names_what_is_accepted(tmp_path: Path, by: list[str]) -> None:
     """One line, with the dimensions."""
-    with Reader(fill(tmp_path)) as reader, pytest.raises(FixSettings, match=r"MET-004.*engine, model, provider"):
+    with (
+        Reader(fill(tmp_path)) as reader,
+        pytest.raises(FixSettings, match=r"MET-004.*engine, tenant, model, provider"),
+    ):
         breakdown(reader, Scope(), by)
 
 
