@@ -1,4 +1,4 @@
-"""PDF: one A4 page for people who want the answer: the sentence, key figures, two charts, engines and causes."""
+"""PDF: one A4 page for people who want the answer: sentence, key figures, two charts, engines, causes, chargeback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from core.reports import said
 from core.reports.csv import TOTAL
-from core.reports.document import Document
+from core.reports.document import DEFAULT_RULE, Document
 from core.reports.palette import INK, LOSS, READ, RULE, UNCACHED, WRITE_1H
 from core.reports.pdf_ink import draw, fitted, size_for, width, wrapped
 from core.reports.table import Report
@@ -19,9 +19,11 @@ from core.reports.table import Report
 _WIDE, _HIGH = A4
 _LEFT, _RIGHT = 36.0, _WIDE - 36.0
 _SOFT = "#5F6B77"
-_ENGINES, _CAUSES = 8, 6
+_ENGINES, _CAUSES, _CHARGED = 6, 5, 6
+_LINE, _AROUND = 12.0, 50.0  # a line of a table; its title, heads, total and the gap below it
 _ENGINE_COLUMNS = ("calls", "token_hit_rate", "no_cache_cost_usd", "cost_usd", "net_savings_usd")
 _CAUSE_COLUMNS = ("calls", "tokens", "usd", "recoverable_usd", "measured_share")
+_CHARGE_COLUMNS = ("calls", "direct_cost_usd", "allocated_writes_usd", "cost_usd", "net_savings_usd")
 _FOOT = ("cover.zone", "cover.filters", "cover.book", "cover.books", "cover.checked", "cover.coverage",
          "cover.complete", "cover.made")  # fmt: skip
 
@@ -37,6 +39,7 @@ def write(document: Document, out: BinaryIO) -> None:
     page.charts()
     page.table("engine", _ENGINE_COLUMNS, _ENGINES)
     page.table("causes", _CAUSE_COLUMNS, _CAUSES)
+    page.chargeback()
     page.foot()
     canvas.showPage()
     canvas.save()
@@ -150,34 +153,47 @@ class _Page:
         if last != first:
             self._line(x + wide - width(last.isoformat(), 7), y - 10, last.isoformat(), 7, colour=_SOFT)
 
-    def table(self, sheet: str, columns: tuple[str, ...], most: int) -> None:
+    def chargeback(self) -> None:
+        """Draw who is charged, and by which rule, as many groups as there is room for; the total is of all."""
+        room = int((self.y - self._foot_top() - _AROUND) / _LINE)
+        rule = self.document.request.allocate or DEFAULT_RULE
+        self.table("chargeback", _CHARGE_COLUMNS, max(1, min(_CHARGED, room)), rule)
+
+    def table(self, sheet: str, columns: tuple[str, ...], most: int, *said_too: str) -> None:
         """Draw the first rows of a sheet and its total, every digit of it."""
         report = self.document.sheets[sheet]
         left_out = len(report.groups) - most
-        title = self.document.title(sheet)
-        if left_out > 0:
-            title += f" · {self.document.word('pdf.more', n=left_out)}"
+        title = " · ".join(
+            [
+                self.document.title(sheet),
+                *said_too,
+                *([self.document.word("pdf.more", n=left_out)] if left_out > 0 else []),
+            ]
+        )
         self._text(_LEFT, title, 10.5, bold=True)
         self.y -= 14
         labels = [self.document.word(f"metric.{name}") for name in columns]
-        self._row(self.document.word(f"col.{report.by[0]}"), labels, colour=_SOFT)
+        self._row(" / ".join(self.document.word(f"col.{name}") for name in report.by), labels, colour=_SOFT)
         self._rule(_LEFT, self.y + 9, _RIGHT)
         for row in report.groups[:most]:
-            name = said.name(self.document, report, report.by[0], row[report.by[0]])
+            name = " / ".join(said.name(self.document, report, column, row[column]) for column in report.by)
             loss = (row.get("net_savings_usd") or 0) < 0
             self._row(name, self._cells(report, row, columns), colour=LOSS if loss else INK)
         self._rule(_LEFT, self.y + 9, _RIGHT)
         self._row(TOTAL, self._cells(report, report.total, columns), bold=True)
-        self.y -= 12
+        self.y -= _LINE
 
     def foot(self) -> None:
         """Draw what makes the figures understood and found again."""
-        self.y = min(self.y, 30.0 + 10 * len(_FOOT))
+        self.y = min(self.y, self._foot_top() - _LINE)
         self._rule(_LEFT, self.y + 12, _RIGHT)
         for key in _FOOT:
             text = f"{self.document.word(key)}: {self.cover[key]}"
             self._text(_LEFT, fitted(text, 7, _RIGHT - _LEFT), 7, colour=_SOFT)
             self.y -= 10
+
+    def _foot_top(self) -> float:
+        return 18.0 + 10 * len(_FOOT) + _LINE
 
     def _cells(self, report: Report, row: dict[str, Any], columns: tuple[str, ...]) -> list[str]:
         return [said.shown(row[name], report.units[name]) for name in columns]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pypdf
 import pytest
+import reportlab
 from reportlab.pdfgen.canvas import Canvas
 
 from core.metrics import summary
@@ -71,6 +72,37 @@ def test_names_from_logs_do_nothing(korean: bytes) -> None:
     assert "/Annots" not in page
     assert b"/JavaScript" not in korean
     assert b"/URI" not in korean
+
+
+def test_the_chargeback_is_on_it_with_its_rule(desk: Desk) -> None:
+    """Who is charged what for shared writes, under the groups asked for; the total is the report's."""
+    made = files.encode(desk, Request(by=("day", "tenant"), allocate="even"), "pdf")
+    (page,) = pypdf.PdfReader(io.BytesIO(made)).pages
+    told = page.extract_text()
+    table = told[told.index("Chargeback · even") :]
+
+    assert "Tenant" in table
+    assert "(untagged)" in table
+    assert said.money(summary(desk.reader, Scope())["cost_usd"]) in table
+
+
+def test_a_font_of_the_machine_is_embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a TrueType font of the list lies in a usual folder, the file carries what it needs of it."""
+    font = Path(reportlab.__file__).parent / "fonts" / "Vera.ttf"
+    monkeypatch.setattr(pdf_ink, "_FOLDERS", (str(tmp_path),))
+    embedded = []
+    for file in (None, tmp_path / "NanumGothic.ttf"):
+        if file:
+            shutil.copy(font, file)
+        pdf_ink.hangul.cache_clear()
+        out = io.BytesIO()
+        canvas = Canvas(out)
+        pdf_ink.draw(canvas, 10, 10, "한국어", 9)
+        canvas.save()
+        embedded.append(b"/FontFile2" in out.getvalue())
+    pdf_ink.hangul.cache_clear()
+
+    assert embedded == [False, True]
 
 
 def test_figures_are_shrunk_and_never_cut() -> None:
