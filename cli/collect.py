@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from cli.alerts import AlertWatch
 from collector import memory
 from collector.build import make_collector, paths_as_sources
 from collector.pipeline import Collector
@@ -26,6 +25,9 @@ from core.pricing import load_book
 from core.settings import Settings, SourceSettings
 from core.store.lake import Lake
 from core.store.schema import TABLES
+
+if TYPE_CHECKING:
+    from cli.alerts import AlertWatch
 
 CARE_EVERY_S = 120.0
 _SUMS = ("read", "recognised", "ignored", "skipped", "calls", "new_calls", "new_invocations",
@@ -58,6 +60,8 @@ def command(paths: tuple[str, ...], name: str | None, once: bool, interval: floa
     with _stopped_by_signals() as stop:
         if once:
             return _once(collectors, lake, stop, as_json=as_json or not sys.stdout.isatty())
+        from cli.alerts import AlertWatch  # asks the tables, which reading once does not
+
         watch = AlertWatch(settings)
         _follow(collectors, lake, stop, interval, watch, as_json=as_json or not sys.stdout.isatty())
     return 0

@@ -11,10 +11,30 @@ import click
 
 from core.errors import CachewiseError
 
-VERBS = (
-    "run", "collect", "metrics", "price", "probe", "clear", "misses", "ttl", "regressions", "alerts", "report",
-    "reconcile", "reprice", "compact", "expire", "doctor", "demo",
-)  # fmt: skip
+VERBS = {
+    "run": "Run the dashboard and the collector until Ctrl-C.",
+    "collect": "Ingest log lines from the configured sources, or from PATHs: files, folders, patterns, or - for stdin.",
+    "metrics": "Print what caching cost and saved, how often it hit, and how long requests took.",
+    "price": 'Price JSON lines {"id", "provider", "model", "at", "usage"}; read from FILE, or from stdin.',
+    "probe": "Probe the Claude cache live: is it written and read, what does it save, what breaks it, how long does it"
+    " live.",
+    "clear": "Clear the prompt store in every warm environment: preview, typed confirmation, audit entry, proof.",
+    "misses": "Say why prompt tokens were not read from the Claude cache, what it cost, and what to change.",
+    "ttl": "Replay the calls that came under no caching, 5m, 1h, and 5m kept alive; say what each would cost a month.",
+    "regressions": "Find read share, misses, cost and latency that left their own baseline, with time, size, dollars"
+    " and cause.",
+    "alerts": "Open and resolve alerts by the rules in cachewise.toml, and tell their targets.",
+    "report": "Export the metrics, one row for each group and the total, exact to the last digit.",
+    "reconcile": "Hold tokens, requests and dollars of the logs against Anthropic's usage and cost reports, or"
+    " Bedrock's.",
+    "reprice": "Price stored calls again with the present price book: preview by model, then one transaction for each"
+    " date.",
+    "compact": "Join small files; the collector does it by itself while it follows, this is for one-shot collecting.",
+    "expire": "Drop rows of dates older than AGE from every table; the audit log and the collector's place stay.",
+    "doctor": "Check everything that the figures depend on.",
+    "demo": "Write the demo fleet's logs: history first, then live traffic until Ctrl-C.",
+}
+"""Every verb, in the order of use, with the first sentence of its help: to list them, none need be imported."""
 
 
 class Verbs(click.Group):
@@ -31,6 +51,11 @@ class Verbs(click.Group):
         command = importlib.import_module(f"cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs with what they do."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,10 +9,8 @@ from typing import BinaryIO
 from collector.parsers.emf import METRIC_NAMES, named
 from collector.pipeline import Collector
 from collector.sources.base import Source
-from collector.sources.cloudwatch import CloudWatchSource
 from collector.sources.files import STDIN, FilesSource
 from collector.sources.pace import Paces
-from collector.sources.s3 import S3Source
 from core.errors import FixSettings
 from core.pricing import PriceBook
 from core.settings import SourceSettings
@@ -31,10 +29,14 @@ def make_collector(
     """Return the collector of one configured source. Sources that are read together share `paces`."""
     source: Source
     if settings.kind == "cloudwatch":
+        from collector.sources.cloudwatch import CloudWatchSource
+
         source = CloudWatchSource(settings, follow=follow, pace=(paces or Paces()).of(settings))
     elif settings.kind == "files":
         source = FilesSource(settings, final=not follow, stdin=stdin)
     elif settings.kind == "s3":
+        from collector.sources.s3 import S3Source
+
         source = S3Source(settings)
     else:
         raise FixSettings(

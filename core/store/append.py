@@ -9,6 +9,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,25 @@ _DISTINCT = frozenset({"call_id", "event_key", "event_id", "invocation_id", "oth
 """Columns whose values hardly repeat: looking for repetitions in them takes time and finds none."""
 
 
-def append(delta: DeltaTable, table: str, folder: Path, rows: pa.Table, properties: CommitProperties) -> None:
-    """Append rows, sorted by date, in one transaction. What fails on the way leaves no file behind."""
+def append(
+    delta: DeltaTable,
+    table: str,
+    folder: Path,
+    rows: pa.Table,
+    properties: CommitProperties,
+    guard: AbstractContextManager[object],
+) -> None:
+    """Append rows, sorted by date, in one transaction. What fails on the way leaves no file behind.
+
+    The handle may be one that others read with: `guard` is held while the transaction moves it on.
+    """
     written: list[Path] = []
     try:
         actions = [_write(folder, day, part, table, written) for day, part in _days(rows)]
-        delta.create_write_transaction(
-            actions, mode="append", schema=rows.schema, partition_by=[DATE], commit_properties=properties
-        )
+        with guard:
+            delta.create_write_transaction(
+                actions, mode="append", schema=rows.schema, partition_by=[DATE], commit_properties=properties
+            )
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)

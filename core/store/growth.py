@@ -28,6 +28,11 @@ def is_grown(table: str, delta: DeltaTable) -> bool:
     return bool(_lacking(table, delta)) or _GROWN in delta.metadata().configuration
 
 
+def lacks(table: str, delta: DeltaTable) -> bool:
+    """Say whether a table must be given columns before it is written."""
+    return bool(_lacking(table, delta))
+
+
 def grow(table: str, delta: DeltaTable) -> DeltaTable:
     """Give an older table the columns it lacks, and return it; the caller is its only writer."""
     lacking = _lacking(table, delta)

@@ -265,7 +265,10 @@ class Lake:
         return _date_of(uri), str(self.path / table / f"date={uri.rsplit('/date=', 1)[1]}")
 
     def _append(self, table: str, rows: pa.Table, properties: CommitProperties) -> None:
-        append(self._existing(table), table, self.path / table, in_order(rows), properties)
+        with self._guard:
+            known = self._delta(table)
+        delta = known if known is not None and not growth.lacks(table, known) else self._existing(table)
+        append(delta, table, self.path / table, in_order(rows), properties, self._guard)
 
     def _merge(self, table: str, parts: Sorted, properties: CommitProperties) -> None:
         """Replace, append and remove in one transaction; a replaced row may move to another date."""

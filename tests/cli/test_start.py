@@ -1,0 +1,63 @@
+"""How quickly the command starts: what it need not load, it does not load."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from cli.main import VERBS, cachewise
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLES = {"pyarrow", "numpy", "deltalake"}
+HEAVY = {"duckdb", "ibis", "pandas", "boto3", "botocore", "anthropic", "pydantic", "streamlit", "plotly", "rich"}
+LOOK = """
+import sys
+from cli.main import main
+try:
+    main(sys.argv[1:])
+except SystemExit as done:
+    assert not done.code, done.code
+print("loaded", *sorted({name.partition(".")[0] for name in sys.modules}), sep=" ")
+"""
+
+
+def loaded_by(*args: str, tables: Path) -> set[str]:
+    """Return the packages that a command has loaded when it is done."""
+    environ = {**os.environ, "CACHEWISE_STORE_PATH": str(tables)}
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, *args], capture_output=True, text=True, cwd=ROOT, env=environ, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+def test_help_loads_no_verb_and_no_table(tmp_path: Path) -> None:
+    """Listing the verbs needs click and nothing else that is ours or heavy."""
+    loaded = loaded_by("--help", tables=tmp_path)
+
+    assert not loaded & {*TABLES, *HEAVY, "collector", "orjson"}
+
+
+def test_collecting_files_loads_the_tables_and_neither_their_queries_nor_aws(tmp_path: Path) -> None:
+    """A file read, and read again with nothing new: no query engine, no AWS, no data frames."""
+    (tmp_path / "a.log").write_text("REPORT RequestId: x\n")
+
+    for _ in range(2):
+        loaded = loaded_by("collect", "--json", str(tmp_path / "a.log"), tables=tmp_path / "tables")
+
+        assert loaded >= TABLES
+        assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_list_of_verbs_says_what_each_one_s_help_says_first(verb: str) -> None:
+    """The sentence in the list is the verb's own; only so the list needs no verb."""
+    command = cachewise.get_command(click.Context(cachewise), verb)
+
+    assert command is not None
+    assert command.help is not None
+    assert " ".join(command.help.split()).startswith(VERBS[verb])
