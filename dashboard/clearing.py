@@ -94,6 +94,19 @@ def _holding(row: dict[str, Any]) -> dict[str, Any]:
 # clearing
 
 
+def clearable(source: str) -> list[str]:
+    """Return the engines that can be chosen for a clear; none where the source cannot be cleared from here."""
+    configured = data.configuration()
+    known = next((item for item in configured.sources if item.name == source), None)
+    if configured.demo or known is None or known.clear is None:
+        return []
+    return _engines(source)
+
+
+def _engines(source: str) -> list[str]:
+    return sorted({item.engine for found in data.environments(source) for item in found.holdings})
+
+
 def clear(name: str) -> None:
     """Offer to clear the prompt store of a source: preview, typed confirmation, proof; or say why that cannot be."""
     configured = data.configuration()
@@ -120,7 +133,7 @@ def _offer(source: SourceSettings) -> None:
         components.problem(error, t("caches.refused"))
         return
     lang = language()
-    engines = sorted({item.engine for found in data.environments(source.name) for item in found.holdings})
+    engines = _engines(source.name)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         engine = st.selectbox(
             t("caches.which"),

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from collector import checkup
-from core import advice, alerts, fleet, metrics, misses, notebook, probe, promises, reconcile, settings, ttl
+from core import advice, alerts, drift, fleet, metrics, misses, notebook, probe, promises, reconcile, settings, ttl
 from core.metrics.scope import Scope
 from core.pricing import PriceBook, load_book
 from core.pricing.provenance import newest_check
@@ -425,6 +425,29 @@ def _moment() -> datetime:
 def environments(source: str) -> list[fleet.Environment]:
     """Return the source's environments and what each prompt store holds, as its logs tell."""
     return _fleet("environments", versions(), _moment(), source=source)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _drift(name: str, at: Versions, scope: Scope | None, now: datetime | None, sources: tuple[str, ...]) -> Any:
+    """Run one function of core.drift; `at` is part of the key only."""
+    if scope is not None:
+        return getattr(drift, name)(_reader(), scope)
+    return getattr(drift, name)(_reader(), now=now, sources=sources)
+
+
+def drifted_prompts(source: str) -> list[drift.Drifted]:
+    """Return the source's environments that serve an older prompt than their sisters."""
+    return _drift("prompts", _versions_of(_LOGGED), None, _moment(), (source,))
+
+
+def memory_use(scope: Scope) -> list[drift.MemoryUse]:
+    """Return memory used against memory configured, by function version."""
+    return _drift("memory", _versions_of(_LOGGED), _settled(scope), None, ())
+
+
+def cold_starts(scope: Scope) -> list[drift.ColdStarts]:
+    """Return how often requests waited for a new environment, and what that cost; nothing where none were seen."""
+    return _drift("cold_starts", _versions_of(_LOGGED), _settled(scope), None, ())
 
 
 def claude_prefixes(source: str) -> list[fleet.ClaudePrefix]:

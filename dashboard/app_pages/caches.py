@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import claude_cache, clearing, components, data
+from dashboard import claude_cache, clearing, components, data, environments
 from dashboard import format as fmt
 from dashboard.i18n import language, t
 
@@ -24,6 +24,7 @@ if source is None:
     clearing.explain_settings("bodo")
 else:
     clearing.holdings(source)
+    environments.behind(source, clearable=clearing.clearable(source))
     with components.section("caches.clear"):
         clearing.clear(source)
     clearing.proof(source)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import charts, components, data
+from dashboard import charts, components, data, environments
 from dashboard.i18n import t
 from dashboard.kpis import Kpi
 
@@ -79,3 +79,5 @@ with components.section("latency.by_engine", rows=engines, metric="response_time
             key="latency_by_engine",
             alt=t("latency.by_engine.title"),
         )
+
+environments.memory(scope)
