@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
 REPEATED_TOKENS = 5
-SLICE_MS = rescans.HOUR_MS  # the past is read and committed slice by slice: tokens die after 24 hours
-LONGEST_SLICE_MS = 24 * SLICE_MS
-_FEW_PAGES, _MANY_PAGES = 10, 100
+SLICE_MS = rescans.HOUR_MS  # of the past that is read again in one pass while following
+COMMIT_PAGES = 50  # what was read is committed so often at least: half a minute at the default pace
+_KEPT_IDS = 50_000
 MARGIN_MS = 2_000  # a call's record and text line are told together: never see one without the other
 _SECOND_MS = 1_000
 
@@ -152,58 +152,75 @@ class CloudWatchSource:
                 return
 
     def _read(self, scan: _Scan, hw: int | None, now_ms: int) -> Iterator[tuple[Batch, int]]:
-        """Yield the batches of a scan, slice by slice, each with how far everything was read."""
-        begin, width = scan.begin_ms, SLICE_MS
-        while True:
-            end = min(begin + width, scan.end_ms)
-            last = end >= scan.end_ms
-            pages = 0
-            for full in self._slice(scan, begin, end if last else end - 1, hw, now_ms):
-                pages += 1
-                if full:
-                    yield self._take(scan, end, ends=False), begin
-            ends = last or not scan.whole
-            yield self._take(scan, end, ends=ends), end
-            if ends:
-                return
-            begin, width = end, _next_width(width, pages)
+        """Yield the batches of a scan, each with how far everything was read.
 
-    def _slice(self, scan: _Scan, begin: int, end: int, hw: int | None, now_ms: int) -> Iterator[bool]:
-        """Read one window page by page to its last, saying after each whether the batch is full."""
-        edge = scan.context_ms is not None and begin == scan.begin_ms
-        first = begin - MARGIN_MS if edge else begin
-        read: set[str] = set()  # ids of this window: a page may come twice
-        known = 0  # how many of them when the last token was lost
+        A scan is one query: a query for each hour would end each hour with a page that is not full. Events come in
+        order of their time, so that what is older than the newest of a page has been read.
+        """
+        end = scan.end_ms if scan.whole else min(scan.begin_ms + SLICE_MS, scan.end_ms)
+        pages = 0
+        for full in self._window(scan, end if end == scan.end_ms else end - 1, hw, now_ms):
+            pages += 1
+            if full or pages >= COMMIT_PAGES:
+                reached, pages = max(scan.begin_ms, min(self._newest_ms, end - 1)), 0
+                yield self._take(scan, reached, ends=False), reached
+                self._forget_long_before(min(reached, now_ms - self._settings.overlap_s * 1000))
+        yield self._take(scan, end, ends=True), end
+
+    def _window(self, scan: _Scan, end: int, hw: int | None, now_ms: int) -> Iterator[bool]:
+        """Read a scan page by page to its last, saying after each whether the batch is full.
+
+        While a page is worked on, and its batch stored, the next one is being fetched.
+        """
+        first = scan.begin_ms - MARGIN_MS if scan.context_ms is not None else scan.begin_ms
+        self._newest_ms = first
+        read: dict[str | None, int] = {}  # ids of this window: a page may come twice
+        known = 0  # how many had been read when the last token was lost
+        count, before = 0, first
         token: str | None = None
         repeated = 0
-        while True:
-            try:
-                page = self._pages.page(first, end, token)
-            except TokenLost:
-                if len(read) == known:
-                    raise
-                first, known, token = self._newest_ms, len(read), None  # pages come in order of time
-                continue
-            self._server_ms = page.server_ms or self._server_ms
-            self._batch.requests += page.requests
-            self._batch.retries += page.retries
-            for item in page.events:
-                event_id = item.get("eventId")
-                if event_id is None or event_id not in read:
-                    read.add(event_id)
-                    self._newest_ms = item.get("timestamp", first)
-                    self._event(item, scan, hw, now_ms)
-            yield len(self._batch.events) >= BATCH_EVENTS or self._text_bytes >= BATCH_BYTES
-            if page.following is None:
-                return
-            repeated = repeated + 1 if page.following == token else 0
-            if repeated > REPEATED_TOKENS:
-                raise TryAgain(
-                    f"CloudWatch Logs repeats one page of {self._settings.log_group} without end.",
-                    code="COL-508",
-                    mend="Nothing is lost; the next pass reads on from here.",
-                )
-            token = page.following
+        coming = self._pages.ahead(first, end, None)
+        try:
+            while True:
+                try:
+                    page = coming.get()
+                except TokenLost:
+                    if count == known:
+                        raise
+                    first, known, token = self._newest_ms, count, None  # pages come in order of time
+                    coming = self._pages.ahead(first, end, None)
+                    continue
+                repeated = repeated + 1 if page.following is not None and page.following == token else 0
+                token = page.following
+                if token is not None and repeated <= REPEATED_TOKENS:
+                    coming = self._pages.ahead(first, end, token)
+                self._server_ms = page.server_ms or self._server_ms
+                self._batch.requests += page.requests
+                self._batch.retries += page.retries
+                begun = self._newest_ms
+                for item in page.events:
+                    event_id = item.get("eventId")
+                    if event_id is None or event_id not in read:
+                        ts_ms = item.get("timestamp")
+                        if isinstance(ts_ms, int):
+                            self._newest_ms = ts_ms
+                        read[event_id] = self._newest_ms
+                        count += 1
+                        self._event(item, scan, hw, now_ms)
+                if len(read) > _KEPT_IDS:  # a page that comes again is the last one, or the one before
+                    read = {event_id: ts_ms for event_id, ts_ms in read.items() if ts_ms >= before}
+                before = begun
+                yield len(self._batch.events) >= BATCH_EVENTS or self._text_bytes >= BATCH_BYTES
+                if token is None:
+                    return
+                if repeated > REPEATED_TOKENS:
+                    raise TryAgain(
+                        f"CloudWatch Logs repeats one page of {self._settings.log_group} without end.",
+                        code="COL-508",
+                        mend="Nothing is lost; the next pass reads on from here.",
+                    )
+        finally:
+            coming.drop()
 
     def _event(self, item: Any, scan: _Scan, hw: int | None, now_ms: int) -> None:
         """Count or keep one event of a page."""
@@ -260,16 +277,15 @@ class CloudWatchSource:
             origin = self._origins[stream] = Origin(self._account, self._region, self._group, stream)
         return origin
 
+    def _forget_long_before(self, start_ms: int) -> None:
+        """Forget ids of a long first read that no pass of this process will meet, wherever the cursor is held."""
+        if len(self._seen) > 4 * _KEPT_IDS:
+            oldest_ms = start_ms - HOLD_MS - MARGIN_MS
+            self._seen = {event_id: ts_ms for event_id, ts_ms in self._seen.items() if ts_ms >= oldest_ms}
+
     def _forget_before(self, start_ms: int) -> None:
         self._seen = {event_id: ts_ms for event_id, ts_ms in self._seen.items() if ts_ms >= start_ms}
         self._batch, self._text_bytes = Batch(), 0
-
-
-def _next_width(width: int, pages: int) -> int:
-    """Return how wide the next slice is: each costs a request even where nothing was logged."""
-    if pages <= _FEW_PAGES:
-        return min(2 * width, LONGEST_SLICE_MS)
-    return max(width // 2, SLICE_MS) if pages > _MANY_PAGES else width
 
 
 def _identity(settings: SourceSettings) -> tuple[str | None, str | None, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,36 @@ class Page:
     server_ms: int | None  # AWS's clock, to the second
 
 
+class ComingPage:
+    """A page that is being fetched while something else is done."""
+
+    def __init__(self, fetch: Callable[[Callable[[], bool]], Page]) -> None:
+        self._page: Page | None = None
+        self._error: Exception | None = None
+        self._wanted = True
+        self._fetch = fetch
+        self._thread = threading.Thread(target=self._run, name="cachewise-next-page", daemon=True)
+        self._thread.start()
+
+    def get(self) -> Page:
+        """Wait for the page, and return it or raise what became of it."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        assert self._page is not None, "a page or an error"
+        return self._page
+
+    def drop(self) -> None:
+        """Say that nobody waits for it any more: it is not tried again."""
+        self._wanted = False
+
+    def _run(self) -> None:
+        try:
+            self._page = self._fetch(lambda: self._wanted)
+        except Exception as error:  # noqa: BLE001  # raised again where the page is asked for
+            self._error = error
+
+
 class LogPages:
     """Asks for pages of one log group. Retries are made here, not in boto3, so that they keep to the pace."""
 
@@ -53,9 +84,18 @@ class LogPages:
         self._pace = pace or Pace(settings.requests_per_s, sleep=sleep)
         self._sleep = sleep
         self._group = _group(str(settings.log_group))
+        self._one_at_a_time = threading.Lock()
 
-    def page(self, start_ms: int, end_ms: int, token: str | None) -> Page:
-        """Return one page. Raises TryAgain or FixSettings once trying again is of no use."""
+    def ahead(self, start_ms: int, end_ms: int, token: str | None) -> ComingPage:
+        """Begin to fetch a page."""
+        return ComingPage(lambda wanted: self.page(start_ms, end_ms, token, wanted=wanted))
+
+    def page(self, start_ms: int, end_ms: int, token: str | None, *, wanted: Callable[[], bool] = lambda: True) -> Page:
+        """Return one page. Raises TryAgain or FixSettings once trying again is of no use, or the page not wanted."""
+        with self._one_at_a_time:  # the page that an interrupted pass left behind comes first
+            return self._page(start_ms, end_ms, token, wanted)
+
+    def _page(self, start_ms: int, end_ms: int, token: str | None, wanted: Callable[[], bool]) -> Page:
         asked = {**self._group, "startTime": max(0, start_ms), "endTime": end_ms, "limit": PAGE_LIMIT}
         if token:
             asked["nextToken"] = token
@@ -70,7 +110,7 @@ class LogPages:
             except CachewiseError:
                 raise
             except Exception as error:  # noqa: BLE001  # boto3 raises classes made at run time; every one is explained
-                if tried >= ATTEMPTS or not worth_retrying(error):
+                if tried >= ATTEMPTS or not worth_retrying(error) or not wanted():
                     raise self._explained(error, token) from None
                 self._sleep(_pause_s(tried))
                 continue

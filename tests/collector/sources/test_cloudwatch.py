@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from collector.pipeline import Collector
-from collector.sources.cloudwatch import MARGIN_MS, SLICE_MS, CloudWatchSource
+from collector.sources.cloudwatch import MARGIN_MS, CloudWatchSource, _Scan
 from collector.sources.pace import BURST, Pace
 from core.errors import CachewiseError, FixSettings, TryAgain
 from core.pricing import default_book
@@ -88,17 +88,49 @@ def test_empty_and_partial_pages_are_read_to_the_last_token(lake: Lake) -> None:
     assert (result.requests, result.retries) == (len(pages.asked), len(pages.asked))
 
 
-def test_the_first_pass_goes_back_since_days_in_slices(lake: Lake) -> None:
-    """A long history is committed slice by slice, each with its cursor."""
-    pages = Pages(empty_every=0, size=100)
-    pages.add(invocation(1))
-    run(pages, lake, since_days=1)
+def test_the_first_pass_goes_back_since_days_in_one_window(lake: Lake) -> None:
+    """One query from page to page: a query for each hour would end each with a page that is not full."""
+    pages = Pages(empty_every=0, size=4)
+    pages.add([line for number in range(5) for line in invocation(number)])
 
-    starts = [asked["startTime"] for asked in pages.asked]
-    hours = [(start_ms - starts[0]) // SLICE_MS for start_ms in starts]
-    assert starts[0] == NOW_MS - 86_400_000
-    assert hours == [0, 1, 3, 7, 15]  # an hour at first; twice as long while a slice takes few pages
-    assert len(rows(lake, "ingest_passes")) == len(starts)
+    result = run(pages, lake, since_days=1)
+
+    assert {asked["startTime"] for asked in pages.asked} == {NOW_MS - 86_400_000}
+    assert result.requests == len(pages.asked) == 8  # 30 events on pages of 4
+
+
+def test_a_long_first_read_is_committed_on_the_way(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fails after some pages: what they told is stored, and the next pass reads on from there."""
+    monkeypatch.setattr("collector.sources.cloudwatch.COMMIT_PAGES", 2)
+    monkeypatch.setattr("collector.sources.log_pages.ATTEMPTS", 1)
+    pages = Pages(empty_every=0, size=6)
+    pages.fault = lambda number: ConnectionResetError() if number == 5 else None
+    for number in range(5):
+        pages.add(invocation(number, ms=NOW_MS - 20 * 3_600_000 + number * 3_600_000))
+    broken = run(pages, lake, since_days=1)
+    stored = len(rows(lake, "calls"))
+    pages.asked.clear()
+    pages.fault = lambda number: None
+    mended = run(pages, lake, since_days=1)
+
+    assert (broken.status, stored, mended.status) == ("failed", 4, "done")
+    assert pages.asked[0]["startTime"] >= NOW_MS - 18 * 3_600_000
+    assert len(rows(lake, "calls")) == len(rows(lake, "invocations")) == 5
+
+
+def test_the_next_page_is_fetched_while_one_is_worked_on(lake: Lake) -> None:
+    """When a batch is handed over, the page after it has been asked for already."""
+    pages = Pages(empty_every=0, size=6)
+    pages.add([line for number in range(3) for line in invocation(number)])
+    second = threading.Event()
+    pages.fault = lambda number: second.set() if number == 2 else None
+    source = CloudWatchSource(settings(), client=pages, sleep=lambda seconds: None)  # type: ignore[arg-type]
+    whole = source._window(_Scan(0, NOW_MS - 3_600_000, NOW_MS, None, whole=True), NOW_MS, None, NOW_MS)
+    next(whole)
+
+    assert second.wait(10)
+    whole.close()
+    assert [asked.get("nextToken") for asked in pages.asked] == [None, "6:1"]
 
 
 def test_every_pass_reads_the_overlap_again(lake: Lake) -> None:
