@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from collector.event import LogEvent, Origin, Position, TimeKind
-from collector.lane.requests import Lot, Requests, Run
+from collector.lane.requests import Head, Kept, Lot, Place, Requests, Run, ToldCall, name_engines
+from collector.parsers import parse_message
 from collector.parsers.claude_code import more_complete, project_name
 from collector.parsers.facts import (
     ELSEWHERE,
@@ -165,6 +166,25 @@ class _Told:
     draft: CallDraft | StoreDraft
 
 
+@dataclass(frozen=True, slots=True)
+class _Unmade:
+    """A record of the quick lane; it becomes a draft, in place of its columns, where a line may be a copy of it."""
+
+    place: Place
+    kept: Kept
+    lot: Lot
+    engine: str | None
+
+    def made(self) -> CallDraft:
+        """Return the draft."""
+        kept = self.kept
+        (fact,) = parse_message(kept.line.decode().rstrip("\r")).facts
+        assert isinstance(fact, CallRecord)
+        call = ToldCall(fact, kept.ts_ms, kept.ts_kind, kept.offset, kept.engine, kept.explicit)
+        owner = self.lot.owners[kept.head.number] = _owner_of(self.place, kept.head, [call], self.engine)
+        return owner.calls[0]
+
+
 @dataclass(slots=True)
 class _Stream:
     """What is known of one environment."""
@@ -178,7 +198,7 @@ class _Stream:
     others: dict[str, Invocation] = field(default_factory=dict)  # open beside the current one
     closed: deque[tuple[int, int, str]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     recent: dict[tuple[int, int, int], _Told] = field(default_factory=dict)
-    records: deque[CallDraft] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    records: deque[CallDraft | _Unmade] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     misses: dict[str, tuple[int, StoreDraft]] = field(default_factory=dict)
     engine: str | None = None
     last_ms: int = 0
@@ -231,24 +251,24 @@ class Correlator:
         self._close_gap(stream)
         self._found = found
         if stream.engine is not None:
-            _name_engines(run, found, stream.engine)
-        lot = Lot(run.first, run.last, len(self._settled))
-        for number in found.told.keys() & range(run.first, run.last) if found.told else ():
-            owner = _owner_of(run, found, number, stream.engine)
+            name_engines(run, found.code_of(stream.engine))
+        block, lot = run.block, Lot(run.first, run.last, len(self._settled))
+        for number in [number for number in block.told if run.first <= number < run.last]:
+            owner = _owner_of(run.place, block.head(number), block.told[number], stream.engine)
             stream.records.extend(draft for draft in owner.calls if isinstance(draft.fact, CallRecord))
             lot.owners[number] = owner
         for owner in lot.owners.values():
             owner.pair()
-        rows = found.rows
+        left = (kept for kept in run.kept if kept.head.number >= run.first)  # the others were told line by line
+        stream.records.extend(_Unmade(run.place, kept, lot, stream.engine) for kept in left)
         if stream.unreported:
-            for number in range(run.first, run.last):
-                stream.unreported.pop(rows[number][1].decode(), None)
-        for row in rows[max(run.first, run.last - _REMEMBERED) : run.last]:
-            stream.closed.append((row[2], row[7], row[1].decode()))
+            for name in block.ids(run.first, run.last):
+                stream.unreported.pop(name, None)
+        stream.closed.extend(block.times(max(run.first, run.last - _REMEMBERED), run.last))
         stream.platform = stream.between = True
         stream.engine = run.engine or stream.engine
         stream.last_ms = max(stream.last_ms, run.highest_ms)
-        self.newest_ms = rows[run.last - 1][7]
+        self.newest_ms = int(block.heads.ended_ms[run.last - 1 - block.first])
         self._lots.append(lot)
         return True
 
@@ -404,12 +424,11 @@ class Correlator:
 
     def _taken_out(self, request_id: str) -> bool:
         """Say whether a request is among the runs taken in; if so, it timed out."""
-        wanted = request_id.encode()
         for lot in reversed(self._lots):
-            for number in range(lot.last - 1, lot.first - 1, -1):
-                if self._found.rows[number][1] == wanted:
-                    lot.timed_out[number] = lot.timed_out.get(number, 0) + 1
-                    return True
+            number = self._found.number_of(request_id, lot.first, lot.last)
+            if number is not None:
+                lot.timed_out[number] = lot.timed_out.get(number, 0) + 1
+                return True
         return False
 
     def _store(self, stream: _Stream, event: LogEvent, fact: StoreLine, part: int) -> None:
@@ -614,30 +633,22 @@ class Correlator:
         return told if another else None
 
 
-def _name_engines(run: Run, found: Requests, engine: str) -> None:
-    """Give the calls before a run's first prompt-store line the engine that its stream spoke of last."""
-    for place in range(run.first_call, len(found.calls)):
-        call = found.calls[place]
-        if call[4] is not None or call[0] >= run.last:
-            break
-        found.calls[place] = (*call[:4], engine, *call[5:])
-
-
-def _owner_of(run: Run, found: Requests, number: int, engine: str | None) -> Invocation:
-    """Return a request of a run that tells records, for its calls: all else of it is columns."""
-    row, place = found.rows[number], run.place
-    rid, version = row[1].decode(), row[6].decode()
+def _owner_of(place: Place, head: Head, told: Iterable[ToldCall], engine: str | None) -> Invocation:
+    """Return a request of a run, for those of its calls that are drafts: all else of it is columns."""
 
     def event(ts_ms: int, kind: TimeKind, offset: int) -> LogEvent:
         return LogEvent(place.origin, None, ts_ms, kind, "", offset, Position(place.file_id, offset))
 
-    first = event(row[2], "logged" if row[3] else "file", row[4])
-    one = Invocation(place.origin, rid, row[2], first, started=True, version=version, last_ms=row[7], closed=True)
-    one.report, one.lines = _REPORTED, row[8]
-    for call in found.told[number]:
-        told = event(call.ts_ms, call.ts_kind, call.offset)
+    first = event(head.started_ms, "logged" if head.stamped else "file", head.start)
+    one = Invocation(
+        place.origin, head.rid, head.started_ms, first, started=True, version=head.version, last_ms=head.ended_ms,
+        closed=True,
+    )  # fmt: skip
+    one.report, one.lines = _REPORTED, head.lines
+    for call in told:
+        at = event(call.ts_ms, call.ts_kind, call.offset)
         attribution = "explicit" if call.explicit else "positional"
-        one.calls.append(CallDraft(told, call.fact, rid, attribution, call.engine or engine, redelivery=False))
+        one.calls.append(CallDraft(at, call.fact, head.rid, attribution, call.engine or engine, redelivery=False))
     return one
 
 
@@ -678,7 +689,15 @@ def _open_in(stream: _Stream) -> list[Invocation]:
     return [*([stream.current] if stream.current else []), *stream.others.values()]
 
 
-def _nearest(draft: CallDraft, records: Iterable[CallDraft]) -> CallDraft | None:
+def _made(records: deque[CallDraft | _Unmade]) -> list[CallDraft]:
+    """Make drafts of all records kept."""
+    for place, record in enumerate(records):
+        if isinstance(record, _Unmade):
+            records[place] = record.made()
+    return [record for record in records if isinstance(record, CallDraft)]
+
+
+def _nearest(draft: CallDraft, records: deque[CallDraft | _Unmade]) -> CallDraft | None:
     """Return the record that tells what a text line tells, if one was written at nearly the same time."""
     if not isinstance(draft.fact, CostLine):
         return None
@@ -688,7 +707,7 @@ def _nearest(draft: CallDraft, records: Iterable[CallDraft]) -> CallDraft | None
 
     same = [
         record
-        for record in records
+        for record in _made(records)
         if record.twin is None and isinstance(record.fact, CallRecord) and _same_tokens(draft.fact, record.fact)
     ]
     nearest = min(same, key=away, default=None)

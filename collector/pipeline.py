@@ -288,7 +288,7 @@ def _parse(batch: Batch, correlator: Correlator, step: PassResult, names: Metric
     """Parse and correlate a batch; return whether it held anything not read before."""
     recognised = step.recognised
     lane = batch.lane
-    fresh = bool(batch.ignored or batch.skipped or lane.rows or batch.sessions.lines)
+    fresh = bool(batch.ignored or batch.skipped or lane.count or batch.sessions.lines)
     if batch.sessions.lines:
         recognised["claude_code"] += batch.sessions.lines
     for event in _in_order(batch, correlator, step):
@@ -319,9 +319,9 @@ def _in_order(batch: Batch, correlator: Correlator, step: PassResult) -> Iterato
         yield from batch.events[told : run.at]
         told = run.at
         while run.first < run.last and not correlator.take_run(run, batch.lane):
-            yield from run.lines_again(batch.lane.rows[run.first])
+            yield from run.lines_again(run.first)
             run.first += 1
-        count_run(run, batch.lane, step.recognised)
+        count_run(run, step.recognised)
     yield from batch.events[told:] if told else batch.events
 
 

@@ -59,6 +59,11 @@ def message_ranks(ended: NDArray[np.bool_], output: NDArray[np.int64]) -> NDArra
     return RECORD_LEDGER * _LEDGER + ended * _ENDED + np.minimum(output, _ENDED - 1)
 
 
+def record_ranks(lines: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the ranks of what records in such requests tell."""
+    return RECORD_LEDGER * _LEDGER + whole_ranks(lines)
+
+
 def _seen(one: Invocation) -> int:
     if one.started and one.report is None and one.end_ms is not None:
         steps = int(25 * math.log2(max(0, one.end_ms - one.start_ms) + 1))

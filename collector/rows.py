@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from collector.correlate import CallDraft, Invocation, StoreDraft
 from collector.event import LogEvent, Origin
-from collector.lane.columns import Columns, LaneRows, as_table
+from collector.lane.columns import LaneRows, as_table
+from collector.lane.record_columns import Columns
 from collector.lane.requests import Lot, Requests
 from collector.parsers.claude_code import completeness
 from collector.parsers.facts import CallRecord, CostLine
@@ -65,14 +67,14 @@ class Settled:
         drafts: list[tuple[Draft, Invocation]] = []
         places: list[int] = []
         for lot in self.lots:
-            for owner in lot.owners.values():
+            for request, owner in lot.owners.items():
                 drafts += ((draft, owner) for draft in of(owner))
-                places += [2 * lot.place] * len(of(owner))
+                places += [((2 * lot.place) << 32) + request] * len(of(owner))
         before = self.context_before_ms
         for number, owner in enumerate(self.one_by_one):
             told = [draft for draft in of(owner) if before is None or draft.event.ts_ms >= before]
             drafts += ((draft, owner) for draft in told)
-            places += [2 * number + 1] * len(told)
+            places += [(2 * number + 1) << 32] * len(told)
         return drafts, places
 
 
@@ -86,7 +88,7 @@ class Laying:
             self._drafts, self._places = _one_of_each(self._drafts, self._places, settled)
         name = teller.defaults.function_name
         self._lane = (
-            LaneRows(settled.found, settled.lots, teller.source, lambda origin: _function(origin, name)[0])
+            LaneRows(settled.found, settled.lots, teller, lambda origin: _function(origin, name)[0])
             if settled.lots
             else None
         )
@@ -97,7 +99,8 @@ class Laying:
         minimum = lru_cache(maxsize=None)(teller.book.cache_minimum_tokens)
         told = _table([_call(draft, owner, teller, minimum) for draft, owner in self._drafts], _TOLD, CALLS)
         if self._lane:
-            told = _among(told, self._places, self._lane.calls(teller.defaults, minimum), _TOLD, CALLS)
+            quick = [self._lane.calls(minimum), self._lane.records(minimum)]
+            told = _among(told, self._places, quick, _TOLD, CALLS)
         if self._settled.sessions.rows:
             named = teller.defaults.function_name
             columns = session_columns(
@@ -124,8 +127,8 @@ class Laying:
         ]
         told = _table([_invocation(one, self._teller) for _, one in kept], _OF_INVOCATIONS, INVOCATIONS)
         if self._lane:
-            places = [2 * number + 1 for number, _ in kept]
-            told = _among(told, places, self._lane.invocations(), _OF_INVOCATIONS, INVOCATIONS)
+            places = [(2 * number + 1) << 32 for number, _ in kept]
+            told = _among(told, places, [self._lane.invocations()], _OF_INVOCATIONS, INVOCATIONS)
         return told
 
     def stores(self) -> pa.Table:
@@ -133,7 +136,7 @@ class Laying:
         drafts, places = self._settled.drafts(_stores_of)
         told = _table([_store(draft, owner, self._teller) for draft, owner in drafts], _OF_STORES, PROMPT_STORE_EVENTS)
         if self._lane:
-            told = _among(told, places, self._lane.stores(), _OF_STORES, PROMPT_STORE_EVENTS)
+            told = _among(told, places, [self._lane.stores()], _OF_STORES, PROMPT_STORE_EVENTS)
         return told
 
 
@@ -164,13 +167,17 @@ def _stores_of(owner: Invocation) -> list[StoreDraft]:
 
 
 def _among(
-    told: pa.Table, places: Sequence[int], lane: tuple[Columns, Any], names: Sequence[str], schema: pa.Schema
+    told: pa.Table,
+    places: Sequence[int],
+    lane: Sequence[tuple[Columns, NDArray[np.int64]]],
+    names: Sequence[str],
+    schema: pa.Schema,
 ) -> pa.Table:
     """Put the rows of the lane among the others, in the order in which the log tells them."""
-    columns, before = lane
-    quick = as_table(columns, names, schema)
-    order = np.argsort(np.concatenate([2 * before, np.array(places, dtype=np.int64)]), kind="stable")
-    return pa.concat_tables([quick, told]).take(pa.array(order)) if told.num_rows else quick
+    tables = [*(as_table(columns, names, schema) for columns, _ in lane), told]
+    rows = pa.concat_tables([table for table in tables if table.num_rows] or [told])
+    order = np.argsort(np.concatenate([*(place for _, place in lane), np.array(places, dtype=np.int64)]), kind="stable")
+    return rows.take(pa.array(order))
 
 
 def part_key(event: LogEvent, part: int) -> str:

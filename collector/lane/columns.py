@@ -2,73 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from collector.lane.requests import Lot, Requests
-from collector.rank import text_ranks, whole_ranks
+from collector.lane.arrays import either, moments, same, zeros
+from collector.lane.record_columns import Columns, Minimum, record_columns
+from collector.lane.requests import UNNAMED, Ints, Lot, Requests, Told, heads_of, told_of
+from collector.rank import record_ranks, text_ranks, whole_ranks
 from core.caching.cacheable import is_cacheable
-from core.settings import LineDefaults
 
-Ints = NDArray[np.int64]
-Columns = dict[str, Any]
+if TYPE_CHECKING:
+    from collector.rows import Teller
+
 FunctionName = Callable[[Any], str | None]
-Minimum = Callable[[str, str], int | None]
 
 
 class LaneRows:
     """The rows of the requests taken in, with the place of each among the settled ones."""
 
-    def __init__(self, found: Requests, lots: Sequence[Lot], source: str, names: FunctionName) -> None:
-        self._found, self._lots, self._source = found, lots, source
-        self._rows = _columns(found.rows, 13)
-        self._place = _ints(self._rows[0])
-        self._lines = _ints(self._rows[8])
-        self._settled = np.full(len(found.rows), -1, dtype=np.int64)  # -1: told line by line after all
+    def __init__(self, found: Requests, lots: Sequence[Lot], teller: Teller, names: FunctionName) -> None:
+        self._found, self._lots, self._teller = found, lots, teller
+        heads = [block.heads for block in found.blocks]
+        self._heads = heads_of(heads)
+        self._place = np.repeat([block.place for block in found.blocks], [len(one.start) for one in heads])
+        self._lines = self._heads.lines
+        self._settled = np.full(found.count, -1, dtype=np.int64)  # -1: told line by line after all
+        drafts = np.zeros(found.count, dtype=np.bool_)
         for lot in lots:
             self._settled[lot.first : lot.last] = lot.place
+            drafts[list(lot.owners)] = True
             for number, lines in lot.timed_out.items():
                 self._lines[number] += lines
         self._names = pa.array([names(place.origin) for place in found.places], pa.string())
+        self._engines = pa.array(list(found.engines), pa.string())
+        self._calls = told_of([block.calls for block in found.blocks])
+        self._stores = told_of([block.stores for block in found.blocks])
+        self._records = told_of([block.records for block in found.blocks])
+        self._as_columns = (self._settled[self._records.number] >= 0) & ~drafts[self._records.number]
 
-    def calls(self, defaults: LineDefaults, minimum: Minimum) -> tuple[Columns, Ints]:
+    def calls(self, minimum: Minimum) -> tuple[Columns, Ints]:
         """Return columns of the calls that text lines tell, unpriced, and the places of the rows."""
-        told = _columns(self._found.calls, 11)
-        number, kept = self._kept(told[0])
-        given, output, read, write = (_counts(told[place], kept) for place in (7, 8, 9, 10))
+        kept = self._settled[self._calls.number] >= 0
+        told, defaults = self._calls.only(kept), self._teller.defaults
+        given, output, read, write = (
+            pa.concat_arrays([getattr(block.costs, name) for block in self._found.blocks]).filter(pa.array(kept))
+            for name in ("given", "output", "read", "write")
+        )
+        usd = pa.concat_arrays([block.costs.usd for block in self._found.blocks]).filter(pa.array(kept))
         prompt = pc.add(pc.add(given, read), write)
-        event_ids = self._event_ids(number, _ints(told[3])[kept])
         ttl, model, provider = defaults.cache_ttl, defaults.model, defaults.provider
-        known = {"5m": (write, _zero(write)), "1h": (_zero(write), write)}
+        known = {"5m": (write, zeros(write)), "1h": (zeros(write), write)}
         unknown = pc.if_else(pc.equal(write, 0), 0, pa.scalar(None, pa.int64()))
         write_5m, write_1h = known.get(ttl or "", (unknown, unknown))
+        common = self._common(told)
         columns = {
-            "call_id": _keys(event_ids),
-            "id_kind": _same("event", number),
-            "ts": _moments(_ints(told[1])[kept]),
-            "ts_kind": _either(told[2], kept, "logged", "file"),
-            **self._whence(number, event_ids),
-            "told_by": _same("text", number),
-            "invocation_id": self._texts(1, number),
-            "attribution": _either(told[5], kept, "explicit", "positional"),
-            "suspected_redelivery": _same(False, number),
-            "function_version": self._texts(6, number),
-            "engine": pa.array(told[4], pa.string()).filter(pa.array(kept)),
-            "provider": _same(provider, number),
-            "model": _same(model, number),
-            "model_known_by": _same("defaults" if model is not None else None, number),
-            "status": _same("ok", number),
-            "complete": _same(True, number),
-            "caching_enabled": _same(defaults.caching_enabled, number),
-            "cache_ttl": _same(ttl, number),
-            "ttl_known_by": _same("defaults" if ttl is not None else None, number),
+            **common,
+            "call_id": _keys(common["event_id"]),
+            "id_kind": same("event", told.number),
+            "ts": moments(told.ms),
+            "ts_kind": either(told.stamped, "logged", "file"),
+            "told_by": same("text", told.number),
+            "provider": same(provider, told.number),
+            "model": same(model, told.number),
+            "model_known_by": same("defaults" if model is not None else None, told.number),
+            "status": same("ok", told.number),
+            "complete": same(True, told.number),
+            "caching_enabled": same(defaults.caching_enabled, told.number),
+            "cache_ttl": same(ttl, told.number),
+            "ttl_known_by": same("defaults" if ttl is not None else None, told.number),
             "cacheable": _cacheable(
                 defaults.caching_enabled, pc.add(read, write), prompt, minimum(model, provider) if model else None
             ),
@@ -78,88 +84,96 @@ class LaneRows:
             "cache_write_1h_tokens": write_1h,
             "output_tokens": output,
             "prompt_tokens": prompt,
-            "web_search_requests": _same(0, number),
-            "reported_cost_usd": _texts(told[6], kept).cast(pa.decimal128(18, 12)),
-            "row_rank": text_ranks(self._lines[number]),
+            "web_search_requests": same(0, told.number),
+            "reported_cost_usd": usd,
+            "row_rank": text_ranks(self._lines[told.number]),
         }
-        return columns, self._settled[number]
+        return columns, self._places(told.number)
+
+    def records(self, minimum: Minimum) -> tuple[Columns, Ints]:
+        """Return columns of the calls that records tell, each alone in its request, and the places of the rows."""
+        told, wanted = self._records.only(self._as_columns), self._as_columns.tolist()
+        rows = (row for block in self._found.blocks for row in block.rows)
+        kept = [row for row, is_kept in zip(rows, wanted, strict=True) if is_kept]
+        columns = {
+            **self._common(told),
+            **record_columns(kept, self._teller.defaults, minimum),
+            "told_by": same("record", told.number),
+            "row_rank": record_ranks(self._lines[told.number]),
+        }
+        return columns, self._places(told.number)
 
     def stores(self) -> tuple[Columns, Ints]:
         """Return columns of prompt-store hits, and the places of the rows."""
-        told = _columns(self._found.stores, 5)
-        number, kept = self._kept(told[0])
-        event_ids = self._event_ids(number, _ints(told[2])[kept])
+        told = self._stores.only(self._settled[self._stores.number] >= 0)
+        common = self._common(told)
         columns = {
-            "event_key": _keys(event_ids),
-            "ts": _moments(_ints(told[1])[kept]),
-            **self._whence(number, event_ids),
-            "invocation_id": self._texts(1, number),
-            "attribution": _either(told[4], kept, "explicit", "positional"),
-            "suspected_redelivery": _same(False, number),
-            "function_version": self._texts(6, number),
-            "engine": pa.array(told[3], pa.string()).filter(pa.array(kept)),
-            "kind": _same("hit", number),
-            "row_rank": text_ranks(self._lines[number]),
+            **common,
+            "event_key": _keys(common["event_id"]),
+            "ts": moments(told.ms),
+            "kind": same("hit", told.number),
+            "row_rank": text_ranks(self._lines[told.number]),
         }
-        return columns, self._settled[number]
+        return columns, self._places(told.number)
 
     def invocations(self) -> tuple[Columns, Ints]:
         """Return columns of the requests themselves, and the places of the rows."""
-        number = np.flatnonzero(self._settled >= 0)
+        number, heads = np.flatnonzero(self._settled >= 0), self._heads
         calls, engines = self._summed()
-        timed_out = {place for lot in self._lots for place in lot.timed_out}
-        duration = self._texts(9, number).cast(pa.float64())
+        timed_out = [place for lot in self._lots for place in lot.timed_out]
+        status = np.isin(number, timed_out)
+        taken = pa.array(number)
         columns = {
-            "invocation_id": self._texts(1, number),
-            "ts": _moments(_ints(self._rows[2])[number]),
-            **self._whence(number, self._event_ids(number, _ints(self._rows[4])[number])),
-            "function_version": self._texts(6, number),
-            "engine": pa.array(engines, pa.string()).take(pa.array(number)),
-            "status": pa.array(["timeout" if place in timed_out else "ok" for place in number.tolist()], pa.string())
-            if timed_out
-            else _same("ok", number),
-            "duration_ms": duration,
-            "billed_duration_ms": self._texts(10, number).cast(pa.float64()),
-            "cold": _same(False, number),
-            "response_time_ms": duration,
-            "memory_mb": self._texts(11, number).cast(pa.int64()),
-            "max_memory_mb": self._texts(12, number).cast(pa.int64()),
+            **self._whence(number, heads.start[number]),
+            "invocation_id": heads.rid.take(taken),
+            "ts": moments(heads.started_ms[number]),
+            "function_version": heads.version.take(taken),
+            "engine": self._engine(engines[number]),
+            "status": either(status, "timeout", "ok"),
+            "duration_ms": heads.duration_ms.take(taken),
+            "billed_duration_ms": heads.billed_ms.take(taken),
+            "cold": same(False, number),
+            "response_time_ms": heads.duration_ms.take(taken),
+            "memory_mb": heads.memory_mb.take(taken),
+            "max_memory_mb": heads.max_memory_mb.take(taken),
             "calls": calls[number],
             "row_rank": whole_ranks(self._lines[number]),
         }
-        return columns, self._settled[number]
+        return columns, self._places(number)
 
-    def _kept(self, numbers: Sequence[int]) -> tuple[Ints, NDArray[np.bool_]]:
-        """Return the requests of rows that were taken in, and which rows those are."""
-        number = _ints(numbers)
-        kept = self._settled[number] >= 0
-        return number[kept], kept
+    def _places(self, number: Ints) -> Ints:
+        return order_of(2 * self._settled[number], number)
 
-    def _summed(self) -> tuple[Ints, list[str | None]]:
-        """Return per request how many calls it made, and the engine that all of its lines name."""
-        found = self._found
-        calls = np.bincount(_ints([call[0] for call in found.calls]), minlength=len(found.rows))
-        named: list[Iterable[tuple[int, str | None]]] = [
-            ((call[0], call[4]) for call in found.calls),
-            ((store[0], store[3]) for store in found.stores),
-        ]
+    def _summed(self) -> tuple[Ints, Ints]:
+        """Return per request how many calls it made, and the code of the engine that all of its lines name."""
+        count = self._found.count
+        calls = np.bincount(self._calls.number, minlength=count) + np.bincount(self._records.number, minlength=count)
+        lowest, highest = np.full(count, len(self._engines) + 1), np.full(count, UNNAMED)
+        for told in (self._calls, self._stores, self._records):
+            named = told.engine >= 0
+            np.minimum.at(lowest, told.number[named], told.engine[named])
+            np.maximum.at(highest, told.number[named], told.engine[named])
         for lot in self._lots:
             for number, owner in lot.owners.items():
                 calls[number] = owner.call_count
-                named.append([(number, draft.engine) for draft in owner.calls])
-        engines: list[str | None] = [None] * len(found.rows)
-        differing = set()
-        for number, engine in chain.from_iterable(named):
-            if engine is not None:
-                if engines[number] is None:
-                    engines[number] = engine
-                elif engines[number] != engine:
-                    differing.add(number)
-        for number in differing:
-            engines[number] = None
-        return calls, engines
+                for code in [self._found.engines[draft.engine] for draft in owner.calls if draft.engine is not None]:
+                    lowest[number], highest[number] = min(lowest[number], code), max(highest[number], code)
+        return calls, np.where(lowest == highest, highest, UNNAMED)
 
-    def _whence(self, number: Ints, event_ids: pa.Array) -> Columns:
+    def _common(self, told: Told) -> Columns:
+        return {
+            **self._whence(told.number, told.offset),
+            "invocation_id": self._heads.rid.take(pa.array(told.number)),
+            "attribution": either(told.explicit, "explicit", "positional"),
+            "suspected_redelivery": same(False, told.number),
+            "function_version": self._heads.version.take(pa.array(told.number)),
+            "engine": self._engine(told.engine),
+        }
+
+    def _engine(self, codes: Ints) -> pa.Array:
+        return self._engines.take(pa.array(codes, mask=codes < 0))
+
+    def _whence(self, number: Ints, offsets: Ints) -> Columns:
         place = pa.array(self._place[number])
         origins = [place.origin for place in self._found.places]
 
@@ -167,22 +181,24 @@ class LaneRows:
             return pa.array(values, pa.string()).take(place)
 
         return {
-            "source": _same(self._source, number),
+            "source": same(self._teller.source, number),
             "account": told([origin.account for origin in origins]),
             "region": told([origin.region for origin in origins]),
             "log_group": told([origin.log_group for origin in origins]),
             "log_stream": told([origin.log_stream for origin in origins]),
-            "event_id": event_ids,
+            "event_id": self._event_ids(place, offsets),
             "function_name": self._names.take(place),
         }
 
-    def _event_ids(self, number: Ints, offsets: Ints) -> pa.Array:
+    def _event_ids(self, place: pa.Array, offsets: Ints) -> pa.Array:
         files = pa.array([place.file_id for place in self._found.places], pa.string())
         at = pa.array(offsets).cast(pa.string())
-        return pc.binary_join_element_wise(files.take(pa.array(self._place[number])), at, "@")
+        return pc.binary_join_element_wise(files.take(place), at, "@")
 
-    def _texts(self, place: int, number: Ints) -> pa.Array:
-        return pa.array(self._rows[place], pa.binary()).take(pa.array(number)).cast(pa.string())
+
+def order_of(place: Ints, number: Ints | int) -> Ints:
+    """Return what rows are ordered by: the place of their request among all, then its number in the batch."""
+    return (place << 32) + number
 
 
 def as_table(columns: Columns, names: Sequence[str], schema: pa.Schema) -> pa.Table:
@@ -198,38 +214,6 @@ def as_table(columns: Columns, names: Sequence[str], schema: pa.Schema) -> pa.Ta
 
 def _array(values: Any) -> pa.Array:
     return values if isinstance(values, pa.Array) else pa.array(values)
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[Sequence[Any]]:
-    return list(zip(*rows, strict=True)) if rows else [()] * width
-
-
-def _ints(values: Sequence[int]) -> Ints:
-    return np.array(values, dtype=np.int64)
-
-
-def _counts(values: Sequence[bytes], kept: NDArray[np.bool_]) -> pa.Array:
-    return _texts(values, kept).cast(pa.int64())
-
-
-def _texts(values: Sequence[bytes], kept: NDArray[np.bool_]) -> pa.Array:
-    return pa.array(values, pa.binary()).filter(pa.array(kept)).cast(pa.string())
-
-
-def _moments(ms: Ints) -> pa.Array:
-    return pa.array(ms * 1000).cast(pa.timestamp("us", tz="UTC"))
-
-
-def _same(value: Any, number: Ints) -> pa.Array:
-    return pa.nulls(len(number)) if value is None else pa.repeat(pa.scalar(value), len(number))
-
-
-def _zero(counts: pa.Array) -> pa.Array:
-    return pa.repeat(pa.scalar(0, pa.int64()), len(counts))
-
-
-def _either(values: Sequence[bool], kept: NDArray[np.bool_], yes: str, no: str) -> pa.Array:
-    return pc.if_else(pa.array(values, pa.bool_()).filter(pa.array(kept)), yes, no)
 
 
 def _keys(event_ids: pa.Array) -> pa.Array:

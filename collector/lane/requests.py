@@ -1,26 +1,29 @@
-"""What the quick lane found in a batch: requests, text calls and prompt-store hits as rows of plain values."""
+"""What the quick lane found in a batch: requests, text calls, records and prompt-store hits, as columns."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from collector.event import LogEvent, Origin, TimeKind
+from collector.lane.records import RecordRow
 from collector.parsers.facts import CallRecord, CostLine
 
 if TYPE_CHECKING:
     from collector.correlate import Invocation
 
-RequestRow = tuple[int, bytes, int, bool, int, int, bytes, int, int, bytes, bytes, bytes, bytes]
-"""place, request id, START's time, is it logged, START's offset, where the request ends, version, REPORT's time, lines
-of ours, duration, billed, memory, most memory."""
-CallRow = tuple[int, int, bool, int, str | None, bool, bytes, bytes, bytes, bytes, bytes]
-"""request, time, is it logged, offset, engine, does it name its request, dollars, input, output, read, write."""
-StoreRow = tuple[int, int, int, str, bool]
-"""request, time, offset, engine, does it name its request. Hits only: a miss waits for its "stored" line."""
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+UNNAMED = -1
+"""The code of an engine that nobody named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,125 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Heads:
+    """Requests, a value for each: the lines around them and what REPORT measured."""
+
+    rid: pa.Array
+    started_ms: Ints
+    stamped: Bools  # is START's time one that a line tells
+    start: Ints  # where the request begins in the file
+    end: Ints
+    version: pa.Array
+    ended_ms: Ints
+    lines: Ints  # of ours
+    duration_ms: pa.Array
+    billed_ms: pa.Array
+    memory_mb: pa.Array
+    max_memory_mb: pa.Array
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Lines of ours, a value for each: calls or prompt-store hits. A miss waits for its "stored" line: not here."""
+
+    number: Ints  # of the request, counted through the batch
+    ms: Ints
+    stamped: Bools
+    offset: Ints
+    engine: Ints  # a code of Requests.engines
+    explicit: Bools  # does the line name its request
+
+    def only(self, kept: Bools) -> Told:
+        """Return some of them."""
+        return Told(*(getattr(self, one.name)[kept] for one in fields(self)))
+
+    def among(self, first: int, last: int) -> slice:
+        """Return where the lines of requests from `first` to before `last` stand."""
+        at, end = np.searchsorted(self.number, (first, last))
+        return slice(int(at), int(end))
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What cost lines say."""
+
+    usd: pa.Array
+    given: pa.Array
+    output: pa.Array
+    read: pa.Array
+    write: pa.Array
+
+
+@dataclass(frozen=True, slots=True)
 class ToldCall:
-    """A call of a request that tells some of its calls as records: they are paired and written the ordinary way."""
+    """A call of a request that tells its calls in several lines: they are paired and written the ordinary way."""
 
     fact: CallRecord | CostLine
+    ts_ms: int
+    ts_kind: TimeKind
+    offset: int
+    engine: str | None
+    explicit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Requests of one piece of a file."""
+
+    first: int  # of all requests of the batch
+    place: int
+    heads: Heads
+    calls: Told
+    costs: Costs
+    stores: Told
+    records: Told
+    rows: list[RecordRow]  # one for each of `records`
+    told: dict[int, list[ToldCall]]  # by request: those that tell several calls, one of them a record
+
+    @property
+    def last(self) -> int:
+        """Return the number behind the last of its requests."""
+        return self.first + len(self.heads.start)
+
+    def ids(self, first: int, last: int) -> list[str]:
+        """Return the ids of requests."""
+        ids: list[str] = self.heads.rid.slice(first - self.first, last - first).to_pylist()
+        return ids
+
+    def times(self, first: int, last: int) -> Iterator[tuple[int, int, str]]:
+        """Return of requests when they began, when they ended, and their ids."""
+        part, heads = slice(first - self.first, last - self.first), self.heads
+        return zip(heads.started_ms[part].tolist(), heads.ended_ms[part].tolist(), self.ids(first, last), strict=True)
+
+    def head(self, number: int) -> Head:
+        """Return one of its requests."""
+        at, heads = number - self.first, self.heads
+        return Head(
+            number, heads.rid[at].as_py(), heads.version[at].as_py(), int(heads.started_ms[at]),
+            bool(heads.stamped[at]), int(heads.start[at]), int(heads.ended_ms[at]), int(heads.lines[at]),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One request, as what its calls need to know of it."""
+
+    number: int
+    rid: str
+    version: str
+    started_ms: int
+    stamped: bool
+    start: int
+    ended_ms: int
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A record that a line still to come may be a copy of: enough to make a draft of it."""
+
+    head: Head
+    line: bytes
     ts_ms: int
     ts_kind: TimeKind
     offset: int
@@ -49,13 +167,14 @@ class Run:
 
     at: int  # the place among the batch's events that they come before
     place: Place
-    first: int  # of Requests.rows
-    first_call: int  # of Requests.calls
-    last: int = 0
-    lowest_ms: int = 1 << 62
-    highest_ms: int = 0
-    engine: str | None = None  # of its last prompt-store line
-    lines_again: Callable[[RequestRow], list[LogEvent]] = lambda _: []
+    block: Block
+    first: int  # of the batch's requests
+    last: int
+    lowest_ms: int
+    highest_ms: int
+    engine: str | None  # of its last prompt-store line
+    kept: list[Kept]  # its last records
+    lines_again: Callable[[int], list[LogEvent]]
     """The lines of one of its requests as ordinary events, for a stream that something else is open in."""
 
 
@@ -64,33 +183,48 @@ class Requests:
     """Everything the lane took of one batch."""
 
     places: list[Place] = field(default_factory=list)
-    rows: list[RequestRow] = field(default_factory=list)
-    calls: list[CallRow] = field(default_factory=list)
-    stores: list[StoreRow] = field(default_factory=list)
-    told: dict[int, list[ToldCall]] = field(default_factory=dict)  # by request: those that tell records
+    blocks: list[Block] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+    engines: dict[str, int] = field(default_factory=dict)  # the code of each name, in order
+    count: int = 0
+
+    def code_of(self, engine: str) -> int:
+        """Return the code of an engine's name."""
+        return self.engines.setdefault(engine, len(self.engines))
+
+    def number_of(self, request_id: str, first: int, last: int) -> int | None:
+        """Return the last of the requests from `first` to before `last`, which are of one block, that has that id."""
+        block = self.block_of(first)
+        ids = block.heads.rid.slice(first - block.first, last - first)
+        found = pc.indices_nonzero(pc.equal(ids, request_id))
+        return first + int(found[-1].as_py()) if len(found) else None
+
+    def block_of(self, number: int) -> Block:
+        """Return the block of a request."""
+        return self.blocks[bisect_right(self.blocks, number, key=lambda block: block.first) - 1]
 
 
 @dataclass(slots=True)
 class Lot:
     """Requests of one run that the correlator took in whole."""
 
-    first: int  # of Requests.rows
+    first: int  # of the batch's requests
     last: int
     place: int  # how many settled requests come before them
-    owners: dict[int, Invocation] = field(default_factory=dict)  # of those that tell records
+    owners: dict[int, Invocation] = field(default_factory=dict)  # of those whose calls are drafts
     timed_out: dict[int, int] = field(default_factory=dict)  # lines that said so afterwards
 
 
-def count_run(run: Run, found: Requests, recognised: Counter[str]) -> None:
+def count_run(run: Run, recognised: Counter[str]) -> None:
     """Count the lines of ours in the requests of a run."""
-    count = run.last - run.first
+    block, count = run.block, run.last - run.first
     recognised["start"] += count
     recognised["end"] += count
     recognised["report"] += count
-    recognised["prompt_store_hit"] += _among(found.stores, run)
-    recognised["cost"] += _among(found.calls, run)
-    for number, told in found.told.items():
+    for kind, lines in (("prompt_store_hit", block.stores), ("cost", block.calls), ("record", block.records)):
+        part = lines.among(run.first, run.last)
+        recognised[kind] += part.stop - part.start
+    for number, told in block.told.items():
         if run.first <= number < run.last:
             records = sum(isinstance(call.fact, CallRecord) for call in told)
             recognised["record"] += records
@@ -99,6 +233,19 @@ def count_run(run: Run, found: Requests, recognised: Counter[str]) -> None:
         del recognised[kind]
 
 
-def _among(rows: Sequence[tuple[Any, ...]], run: Run) -> int:
-    first, last = (bisect_left(rows, number, key=lambda row: row[0]) for number in (run.first, run.last))
-    return last - first
+def name_engines(run: Run, engine: int) -> None:
+    """Give the calls before a run's first prompt-store line the engine that its stream spoke of last."""
+    for told in (run.block.calls, run.block.records):
+        codes = told.engine[told.among(run.first, run.last)]
+        codes[codes == UNNAMED] = engine
+
+
+def told_of(parts: Sequence[Told]) -> Told:
+    """Return lines of several blocks as one."""
+    return Told(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Told)))
+
+
+def heads_of(parts: Sequence[Heads]) -> Heads:
+    """Return requests of several blocks as one."""
+    columns = [[getattr(part, one.name) for part in parts] for one in fields(Heads)]
+    return Heads(*(np.concatenate(c) if isinstance(c[0], np.ndarray) else pa.concat_arrays(c) for c in columns))

@@ -77,7 +77,7 @@ def _record(
         reported_cost_usd=dollars(one(body.get("cost_usd"))),
         stop_category=text(body, "stop_category"),
         other_id=text(body, "api_request_id"),
-        prefix_blocks=_blocks(prefix),
+        prefix_blocks=prefix_blocks(prefix),
         cache_miss_reason=_reason(body),
         has_output=flag(body, "has_output"),
         tenant=tenant(body),
@@ -116,7 +116,7 @@ def _started_ms(body: Mapping[str, Any]) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _blocks(prefix: Mapping[str, Any]) -> str | None:
+def prefix_blocks(prefix: Mapping[str, Any]) -> str | None:
     """Return the listed blocks as "part:fingerprint …"; None when they are not told or not as they should be."""
     listed = prefix.get("blocks")
     if not isinstance(listed, list) or not 0 < len(listed) <= _MAX_BLOCKS:

@@ -15,7 +15,8 @@ from core.usage import Usage, from_any
 from core.usage.shapes import from_messages
 
 MAX_TEXT = 300
-_TENANT = ("tenant", "tenant_id", "tenantId", "tenant.id")
+TENANT = ("tenant", "tenant_id", "tenantId", "tenant.id")
+"""Names of the member that says whom a call is charged to."""
 _MICRO = Decimal(1).scaleb(-12)
 LATEST_MS = 4_102_444_800_000
 """2100: beyond it a number is no time in milliseconds."""
@@ -44,7 +45,7 @@ def text(body: Mapping[str, Any], *keys: str) -> str | None:
 def tenant(*places: Mapping[str, Any]) -> str | None:
     """Return the tenant's tag that the first of the objects names; what is too long or not printable is none."""
     for place in places:
-        for key in _TENANT:
+        for key in TENANT:
             tag = tenant_tag(one(place[key])) if key in place else None
             if tag is not None:
                 return tag

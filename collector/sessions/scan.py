@@ -23,7 +23,7 @@ from core.usage import Usage
 from core.usage.shapes import INVOCATION_METRICS
 
 if TYPE_CHECKING:
-    from collector.sources.file_events import OpenFile
+    from collector.sources.open_file import OpenFile
 
 _HEADS = (b'"sessionId"', b'"isSidechain"', b'"leafUuid"', b'"parentUuid"', b'"file-history-snapshot"')
 _OTHERS = frozenset({"logEvents", "awslogs", "eventId", "messageType", "resourceSpans", "event"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -12,41 +11,22 @@ import orjson
 from collector.event import LogEvent, Origin, Position, TimeKind
 from collector.lane.scan import Lane
 from collector.parsers import otel
-from collector.parsers.clock import STAMP_SPAN, find_iso_ms, iso_ms, plausible, stamp_in
+from collector.parsers.clock import iso_ms, plausible, stamp_in
 from collector.parsers.prefilter import bytes_may_be_ours, may_be_ours
 from collector.sessions.scan import SessionLane
 from collector.sources import envelopes
 from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch
-from collector.sources.file_bytes import Found
-from collector.sources.file_identity import KnownFile
+from collector.sources.open_file import OpenFile, settle_stamp
 from core.errors import CachewiseError
 from core.settings import SourceSettings
 
 _BATCH_LINES = 400_000
 _BATCH_CALLS = 50_000
-_WEIGHT = 5  # a request in columns takes as much memory as so many events
+_BATCH_REQUESTS = 40_000  # of the quick lane: columns take less memory than events
 _TAIL_LINE = re.compile(  # `aws logs tail`: time, stream (unless --format short), message
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?) +"
     r"(?:(\d{4}/\d\d/\d\d/\S*\[[^\]\s]+\][0-9a-f]+) +)?(?=\S)"
 )
-
-
-@dataclass(slots=True)
-class OpenFile:
-    """The file being read: where we are in it, and what its lines inherit."""
-
-    found: Found
-    known: KnownFile
-    origin: Origin
-    offset: int
-    seen: int
-    whole: bool  # it cannot grow: what it ends with is complete
-    stamp_ms: int
-    stamped: bool
-    stamp_line: bytes = b""  # the last line that tells a time, not read before it is needed
-    ids: bool = True
-    session: bool = False  # it may be a session's of Claude Code
-    joint: int = -1  # where an envelope ended without a newline: the newline that may follow is no line
 
 
 class Telling:
@@ -291,7 +271,7 @@ class Telling:
         """Say whether the batch should be handed over."""
         batch = self.batch
         return (
-            len(batch.events) + len(self._keyed) + _WEIGHT * len(batch.lane.rows) >= BATCH_EVENTS
+            (len(batch.events) + len(self._keyed)) / BATCH_EVENTS + batch.lane.count / _BATCH_REQUESTS >= 1
             or len(batch.sessions.rows) >= 2 * _BATCH_CALLS  # no message is cut in two for as long as that can be
             or self._text_bytes >= BATCH_BYTES
             or batch.ignored["other"] >= _BATCH_LINES
@@ -308,15 +288,6 @@ class Telling:
         batch.events.extend(self._keyed)
         self.batch, self._keyed, self._text_bytes = Batch(), [], 0
         return batch
-
-
-def settle_stamp(file: OpenFile, now_ms: int) -> None:
-    """Read the time of the last line that told one."""
-    if file.stamp_line:
-        stamp = find_iso_ms(file.stamp_line[:STAMP_SPAN].decode("utf-8", errors="replace"))
-        file.stamp_line = b""
-        if stamp is not None and plausible(stamp, now_ms=now_ms):
-            file.stamp_ms, file.stamped = stamp, True
 
 
 def may_be_payload(data: bytes) -> bool:

@@ -16,8 +16,9 @@ from collector.sessions.scan import is_session_head
 from collector.sources import envelopes
 from collector.sources.base import MAX_LINE, Batch, Cursor
 from collector.sources.file_bytes import Found, chunks, head_of, list_files
-from collector.sources.file_events import OpenFile, Telling, may_be_payload, settle_stamp
+from collector.sources.file_events import Telling, may_be_payload
 from collector.sources.file_identity import HEAD, FileCursor, KnownFile, mark_of, still_marked
+from collector.sources.open_file import OpenFile, settle_stamp
 from core.errors import BadInput
 from core.settings import SourceSettings
 

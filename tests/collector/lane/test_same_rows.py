@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -65,6 +66,12 @@ def collect(path: Path, tables: Path, defaults: LineDefaults) -> tuple[PassResul
     return result, told
 
 
+BETWEEN = (
+    cost(), "between", f"{iso(T0)} between", prompt_store_hit_line("faq"), "[x] {", "[nothing]", cost(given=5, read=0),
+    record("msg_3", ms=T0, given=5, read=0), "[abc] 2026-11-20T15:00:00 z", "[INFO]\t2026-11-20T15:00:00.000Z\tq\tx",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_the_lane_tells_what_the_ordinary_way_tells(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hundreds of requests, a third of them with a line in another form: every row and every counter is the same."""
@@ -73,7 +80,8 @@ def test_the_lane_tells_what_the_ordinary_way_tells(seed: int, tmp_path: Path, m
     for number in range(150):
         lines += lines_of(draw, number, T0 + number * draw.choice((0, 40, 3000)))
         if draw.random() < 0.05:
-            lines.append(draw.choice((cost(), "between", f"{iso(T0 + number)} between", prompt_store_hit_line("faq"))))
+            lines.append(draw.choice(BETWEEN))
+    monkeypatch.setattr("collector.sources.file_bytes.CHUNK", (1_000_000, 9_000)[seed % 2])
     path = tmp_path / "lambda.log"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     defaults = (DEFAULTS, LineDefaults(), LineDefaults(model="claude-haiku-4-5", cache_ttl="5m"))[seed % 3]
@@ -88,6 +96,71 @@ def test_the_lane_tells_what_the_ordinary_way_tells(seed: int, tmp_path: Path, m
         assert quick_rows[name] == slow_rows[name]
 
 
+def test_records_in_any_form_are_told_as_the_parser_tells_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each record has one member of another kind, or lacks it: whatever the parser makes of it is what is stored."""
+    draw = Random(5)
+    odd = (
+        None,
+        "",
+        "text",
+        7,
+        -1,
+        3.5,
+        True,
+        [3],
+        ["x"],
+        {},
+        {"a": 1},
+        10**12,
+        "x" * 400,
+        "5m",
+        "2026-11-20T01:02:03Z",
+    )
+    more = ("service_tier", "has_output", "type", "diagnosis", "blocks", "server_tool_use", "tenant", "tenantId")
+    lines: list[str] = []
+    for number in range(300):
+        body = json.loads(record(f"msg_{number}", ms=T0 + number, request_id=draw.choice((None, rid(number)))))
+        body["usage"]["cache_creation"] = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}
+        body |= {"latency_ms": 3.5, "ttft_ms": 1, "stop_reason": "end_turn", "cost_usd": "0.01", "api_request_id": "r"}
+        place = draw.choice(
+            (body, body, body["usage"], body["usage"]["cache_creation"], body["caching"], body["prefix"])
+        )
+        name = draw.choice([*place, *more])
+        place[name] = draw.choice(odd)
+        if draw.random() < 0.1:
+            del place[name]
+        told = json.dumps(body, ensure_ascii=draw.random() < 0.5)
+        lines += [start(rid(number)), told, f"END RequestId: {rid(number)}", report(rid(number))]
+    path = tmp_path / "lambda.log"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    quick, quick_rows = collect(path, tmp_path / "quick", LineDefaults(cache_ttl="1h"))
+    monkeypatch.setattr(Telling, "lines", Telling._each_line)
+    slow, slow_rows = collect(path, tmp_path / "slow", LineDefaults(cache_ttl="1h"))
+
+    assert quick.to_json() == slow.to_json()
+    assert quick_rows == slow_rows
+
+
+def test_a_line_behind_a_run_is_joined_with_the_record_in_it(tmp_path: Path) -> None:
+    """A cost line that comes after REPORT tells a call that a record told: it is one call, checked by its line."""
+    lines = [
+        line
+        for n in range(30)
+        for line in (
+            start(rid(n)), record(f"msg_{n}", ms=T0 + n, given=n + 1, read=0), f"END RequestId: {rid(n)}",
+            report(rid(n)),
+        )
+    ]  # fmt: skip
+    path = tmp_path / "lambda.log"
+    path.write_text("\n".join([*lines, cost(given=30, read=0)]) + "\n", encoding="utf-8")
+
+    _, rows = collect(path, tmp_path / "tables", DEFAULTS)
+
+    assert [row["call_id"] for row in rows["calls"] if row["checked_by"] == "text"] == ["msg_29"]
+    assert len(rows["calls"]) == 30
+
+
 def test_the_lane_takes_the_requests_of_an_ordinary_log(tmp_path: Path) -> None:
     """Nearly all requests written in the exact form go the quick way: otherwise it would be no help."""
     lines: list[str] = []
@@ -99,5 +172,5 @@ def test_the_lane_takes_the_requests_of_an_ordinary_log(tmp_path: Path) -> None:
 
     (batch,) = files_source(path).read(None, NOW)
 
-    assert len(batch.lane.rows) == 50
+    assert batch.lane.count == 50
     assert batch.events == []

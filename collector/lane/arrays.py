@@ -1,0 +1,42 @@
+"""Small Arrow columns of the quick lane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.lane.requests import Bools, Ints
+
+
+def moments(ms: Ints) -> pa.Array:
+    """Return times in milliseconds as the tables hold them."""
+    return pa.array(ms * 1000).cast(pa.timestamp("us", tz="UTC"))
+
+
+def same(value: Any, number: Ints) -> pa.Array:
+    """Return one value for every row."""
+    return pa.nulls(len(number)) if value is None else pa.repeat(pa.scalar(value), len(number))
+
+
+def zeros(counts: pa.Array) -> pa.Array:
+    """Return a zero for every count."""
+    return pa.repeat(pa.scalar(0, pa.int64()), len(counts))
+
+
+def either(values: Bools, yes: str, no: str) -> pa.Array:
+    """Return one of two words for every row."""
+    return pc.if_else(pa.array(values), yes, no)
+
+
+def texts(values: Sequence[str | None]) -> pa.Array:
+    """Return strings, or nulls."""
+    return pa.array(values, pa.string())
+
+
+def known_by(told: Sequence[str | None], known: Sequence[str | None]) -> pa.Array:
+    """Return how a value is known: told by the record itself, or by the settings."""
+    pairs = zip(told, known, strict=True)
+    return texts(["record" if mine is not None else None if value is None else "defaults" for mine, value in pairs])

@@ -1,0 +1,37 @@
+"""A file being read: where we are in it, and the time its lines tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from collector.event import Origin
+from collector.parsers.clock import STAMP_SPAN, find_iso_ms, plausible
+from collector.sources.file_bytes import Found
+from collector.sources.file_identity import KnownFile
+
+
+@dataclass(slots=True)
+class OpenFile:
+    """The file being read: where we are in it, and what its lines inherit."""
+
+    found: Found
+    known: KnownFile
+    origin: Origin
+    offset: int
+    seen: int
+    whole: bool  # it cannot grow: what it ends with is complete
+    stamp_ms: int
+    stamped: bool
+    stamp_line: bytes = b""  # the last line that tells a time, not read before it is needed
+    ids: bool = True
+    session: bool = False  # it may be a session's of Claude Code
+    joint: int = -1  # where an envelope ended without a newline: the newline that may follow is no line
+
+
+def settle_stamp(file: OpenFile, now_ms: int) -> None:
+    """Read the time of the last line that told one."""
+    if file.stamp_line:
+        stamp = find_iso_ms(file.stamp_line[:STAMP_SPAN].decode("utf-8", errors="replace"))
+        file.stamp_line = b""
+        if stamp is not None and plausible(stamp, now_ms=now_ms):
+            file.stamp_ms, file.stamped = stamp, True
