@@ -1,7 +1,8 @@
 """How long reports of a year take and how much memory they need, each format in a process of its own.
 
-Run by hand: `python -m benchmarks.report_export [--calls 10000000] [--lake FOLDER] [--formats csv,focus]`. The calls
-are spread over 365 days; peak memory is that of the exporting process alone.
+Run by hand: `python -m benchmarks.report_export [--calls 10000000] [--days 365] [--lake FOLDER] [--formats csv,focus]`.
+The calls are spread over 365 days, of which the first `--days` are written: as dense, and sooner done. Peak memory is
+that of the exporting process alone.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ def main() -> None:
     """Generate, export, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--calls", type=int, default=10_000_000)
+    parser.add_argument("--days", type=int, default=DAYS, help="write only the first days of the year")
     parser.add_argument("--lake", type=Path, help="where the tables are, or are to be kept")
     parser.add_argument("--formats", help="only these, comma between")
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -58,7 +60,8 @@ def main() -> None:
         if Lake(place).version("calls") is None:
             began = time.perf_counter()
             print(
-                f"wrote {generate(Lake(place), given.calls):,} rows in {time.perf_counter() - began:.0f} s", flush=True
+                f"wrote {generate(Lake(place), given.calls, given.days):,} rows in {time.perf_counter() - began:.0f} s",
+                flush=True,
             )
         libraries = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "pyarrow", "xlsxwriter", "reportlab"))
         print(f"Python {platform.python_version()}, {libraries}; {os.cpu_count()} cores, shared", flush=True)
@@ -74,10 +77,10 @@ def main() -> None:
                 )
 
 
-def generate(lake: Lake, calls: int) -> int:
-    """Write a year of calls, and one invocation for every fifth, a day at a time; return the rows."""
+def generate(lake: Lake, calls: int, days: int) -> int:
+    """Write the first days of a year of so many calls, and one invocation for every fifth, a day at a time; return the rows."""
     rng, rows = np.random.default_rng(20261101), 0
-    for day in range(DAYS):
+    for day in range(days):
         began = START + timedelta(days=day)
         rows += lake.commit("calls", calls_of_day(rng, began, calls // DAYS)).added
         rows += lake.commit("invocations", invocations_of_day(rng, began, calls // DAYS // 5)).added
