@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def generate(lake: Lake, calls: int, days: int) -> int:
-    """Write the first days of a year of so many calls, and one invocation for every fifth, a day at a time; return the rows."""
+    """Write the first days of a year of so many calls, with an invocation for every fifth; return how many rows."""
     rng, rows = np.random.default_rng(20261101), 0
     for day in range(days):
         began = START + timedelta(days=day)

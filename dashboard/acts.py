@@ -6,6 +6,7 @@ A page cannot forget the question: hiding a button guards nothing on the server'
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
@@ -56,16 +57,19 @@ def stop_probe() -> None:
     if last is None or not last.running:
         return
     last.stopping.set()  # first: what spends money is stopped even where the audit log cannot be written
-    _note("stop_probe", last.plan.run_id)
+    seen = last.progress
+    told = {"experiment": seen.experiment, "requests": seen.requests, "spent_usd": str(seen.spent_usd)} if seen else {}
+    _note("stop_probe", last.plan.run_id, {"state": "running", **told}, {"state": "stopping"})
 
 
 def run_checkup() -> None:
     """Look at everything now, with the collector's rights. It may be the tables that are ill, so it runs regardless."""
     auth.require("operator")
+    before = _found()
     try:
         data.run_checkup()
     finally:
-        _note("checkup", "everything")
+        _note("checkup", "everything", before, _found())
 
 
 def mark_done(key: tuple[str | None, str | None, str], end: datetime, done_at: datetime | None) -> None:
@@ -147,11 +151,20 @@ def _ready() -> None:
         )
 
 
-def _note(name: str, target: str) -> None:
+def _found() -> dict[str, object]:
+    """Return what the latest checkup found, in numbers."""
+    latest = data.latest_checkup()
+    if latest is None:
+        return {"checked_at": None}
+    at, checks = latest
+    return {"checked_at": at.isoformat(), **Counter(str(check.get("status")) for check in checks)}
+
+
+def _note(name: str, target: str, before: fleet.Facts, after: fleet.Facts) -> None:
     """Write an act that changes no service into the audit log, or say in the server's log that it could not be."""
     action = fleet.new_action(name, target, actor=auth.actor())
     try:
-        fleet.record(data.lake(), action, "done", now=datetime.now(UTC))
+        fleet.record(data.lake(), action, "done", now=datetime.now(UTC), before=before, after=after)
     except CachewiseError as error:
         log.warning("%s is not in the audit log: %s", name, error.code)
     data.versions.clear()

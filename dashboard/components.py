@@ -18,7 +18,7 @@ from core.errors import CachewiseError
 from core.settings import Settings
 from dashboard import auth, data, filters, ink, kpis, sparks
 from dashboard import format as fmt
-from dashboard.download import csv_bytes
+from dashboard.download import csv_bytes, for_viewers
 from dashboard.i18n import Language, known, language, t
 
 _BEHIND = timedelta(minutes=20)
@@ -353,7 +353,7 @@ def section(name: str, *, rows: Rows | None = None, metric: str | None = None, *
             if rows:
                 st.download_button(
                     "CSV",
-                    data=lambda: csv_bytes(rows),
+                    data=for_viewers(lambda: csv_bytes(rows)),
                     file_name=f"cachewise-{name.replace('.', '-').replace('_', '-')}.csv",
                     mime="text/csv",
                     on_click="ignore",

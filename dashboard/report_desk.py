@@ -16,6 +16,7 @@ from core.reports import files, said, xlsx
 from core.reports.request import Desk, Request
 from core.reports.words import word
 from dashboard import components
+from dashboard.download import for_viewers
 from dashboard.filters import View
 from dashboard.i18n import Language, language, t, translate
 
@@ -90,7 +91,8 @@ def hand_out(desk: Desk, form: str, request: Request, *, calls: int, rows: int) 
     name, kind = files.file_name(form, request), files.FORMS[form].mime
     if calls < LARGE:
         st.download_button(
-            t("reports.download", name=name), data=lambda: files.encode(desk, request, form), file_name=name, mime=kind,
+            t("reports.download", name=name), data=for_viewers(lambda: files.encode(desk, request, form)),
+            file_name=name, mime=kind,
             on_click="ignore", icon=":material/download:", type="primary", key="report_download",
         )  # fmt: skip
         return

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import claude_cache, clearing, components, data, environments
+from dashboard import audit, claude_cache, clearing, components, data, environments
 from dashboard import format as fmt
 from dashboard.i18n import language, t
 
@@ -28,7 +28,8 @@ else:
     with components.section("caches.clear"):
         clearing.clear(source)
     clearing.proof(source)
-    clearing.audit_log(source)
+
+audit.show()
 
 st.header(t("caches.claude"), anchor=False, divider="blue")
 st.info(t("caches.claude.body"), title=t("caches.claude.title"), icon=":material/lock_clock:")

@@ -7,7 +7,7 @@ import streamlit as st
 from core.metrics.drilldown import MOST_ROWS, Which
 from dashboard import address, call_choice, call_rows, components, data, kpis, miss_words
 from dashboard import format as fmt
-from dashboard.download import csv_bytes
+from dashboard.download import csv_bytes, for_viewers
 from dashboard.i18n import known, language, t, translate
 from dashboard.kpis import Kpi
 
@@ -88,7 +88,7 @@ with components.section("calls.table"):
     st.caption(t("misses.calls.shown", shown=fmt.count(len(told)), n=fmt.count(n)))
     st.download_button(
         t("calls.csv", n=fmt.count(min(n, MOST_ROWS))),
-        data=lambda: csv_bytes(data.calls(scope, everything, limit=MOST_ROWS), call_rows.CSV_COLUMNS),
+        data=for_viewers(lambda: csv_bytes(data.calls(scope, everything, limit=MOST_ROWS), call_rows.CSV_COLUMNS)),
         file_name="cachewise-calls.csv",
         mime="text/csv",
         on_click="ignore",

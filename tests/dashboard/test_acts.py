@@ -10,6 +10,8 @@ import grimp
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from collector import checkup
+from collector.checkup import Check
 from core import fleet
 from core.errors import FixSettings
 from core.store.lake import Lake
@@ -129,11 +131,17 @@ def test_a_link_does_nothing(name: str, folder: Path, monkeypatch: pytest.Monkey
 def test_the_log_names_the_address_of_who_is_signed_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkup started on the page is written down under the operator's e-mail address."""
     seen_as(monkeypatch, Visitor("member", "operator", "Kim", "kim@example.com"))
-    monkeypatch.setattr(data, "run_checkup", lambda: None)  # what it looks at is tests/collector/checkup's subject
+    kinds = ("prices", "ok"), ("tables", "fail"), ("lines", "ok")
+    found = [Check(kind, "calls", status, "told") for kind, status in kinds]
+    now = datetime(2026, 11, 20, tzinfo=UTC)  # what a checkup looks at is tests/collector/checkup's subject
+    monkeypatch.setattr(data, "run_checkup", lambda: checkup.remember(data.configuration(), found, now=now))
 
     acts.run_checkup()
 
     (entry,) = audited(folder)
+    (folder / "data" / "tables" / ".checkup.json").unlink()
+    assert entry.before == {"checked_at": None}
+    assert entry.after == {"checked_at": now.isoformat(), "ok": 2, "fail": 1}
     assert (entry.actor, entry.action, entry.result) == ("kim@example.com (dashboard)", "checkup", "done")
     assert (datetime.now(UTC) - entry.ts).total_seconds() < 60
 

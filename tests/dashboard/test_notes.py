@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core import notebook
 from core.errors import FixSettings
 from core.notebook import SavedView
+from core.store import lake as lake_module
 from core.store.lake import Lake
 from core.store.query import Reader
 from dashboard import acts, data, saved_views
@@ -66,6 +67,26 @@ def test_a_note_is_written_marked_on_charts_and_removed(lake: Lake, lang: str) -
 
     assert kept(lake, "notes") == []
     assert set(lake.read("actions")["action"].to_pylist()) == {"note_added", "note_removed"}
+
+
+@pytest.mark.usefixtures("operator")
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_table_held_by_another_process_is_said_so(lake: Lake, lang: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The write is refused with STO-001, nothing is half written, and what was typed is still there to try again."""
+    monkeypatch.setattr(lake_module, "_TABLE_WAIT_S", 0.05)
+    app = opened("notes", lang)
+    app.text_input(key="note_text").set_value("a deploy")
+    with lake.writing("actions"):
+        app.button(key="note_add").click().run()
+
+    assert not app.exception
+    (box,) = app.error
+    assert "STO-001" in box.proto.title + box.value
+    assert kept(lake, "notes") == []
+    assert app.text_input(key="note_text").value == "a deploy"
+    app.button(key="note_add").click().run()
+    assert not app.error
+    assert [note.text for note in kept(lake, "notes")] == ["a deploy"]
 
 
 @pytest.mark.usefixtures("operator")

@@ -261,6 +261,9 @@ def test_a_run_under_way_is_shown_and_can_be_stopped(claude: Simulator) -> None:
     app.run()
 
     assert any("not run · PRB-408" in title for title in titles(app))
+    (stop,) = [item for item in data.recorded_actions() if item.action == "stop_probe"]
+    assert (stop.before["state"], stop.before["experiment"]) == ("running", "write_then_read")
+    assert stop.after == {"state": "stopping"}
 
 
 def test_a_run_that_breaks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,76 @@
+"""The audit log as the Caches page shows it: every operator action, who did it, and what was before and after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from core import fleet
+from dashboard import components, data
+from dashboard import format as fmt
+from dashboard.components import Column
+from dashboard.i18n import t
+
+ACTIONS = (
+    "clear", "probe", "stop_probe", "checkup", "mend_done", "mend_undone", "note_added", "note_removed", "view_saved",
+    "view_removed", "reconcile", "reprice", "undo reprice", "expire",
+)  # fmt: skip
+"""Everything that is written into the audit log, by page or by command."""
+
+LATEST = 500
+_LONGEST = 2_000  # characters of what was before or after
+
+
+def show() -> None:
+    """List who did what, when, what was before and after, and how it ended; the latest first."""
+    rows = [row(item) for item in data.recorded_actions()[:LATEST]]
+    with components.section("caches.audit", rows=rows):
+        if not rows:
+            components.unknown("caches.audit.none")
+            return
+        components.table(
+            rows,
+            [
+                Column("ts", "moment", "caches.col.when"),
+                Column("actor", "text", "caches.col.actor"),
+                Column("action_text", "word", "caches.col.action"),
+                Column("target", "text", "caches.col.target"),
+                Column("before", "wide", "caches.col.before"),
+                Column("after", "wide", "caches.col.after"),
+                Column("result_text", "word", "caches.col.result"),
+                Column("error_code", "word", "caches.col.error_code"),
+            ],
+            key="caches_audit",
+            alt=t("caches.audit.title"),
+        )
+
+
+def row(item: fleet.Recorded) -> dict[str, Any]:
+    """Return one action as a row of the table and of its CSV."""
+    return {
+        "ts": item.ts,
+        "ended_at": item.ended_at,
+        "action_id": item.action_id,
+        "actor": item.actor,
+        "action": item.action,
+        "action_text": t(f"audit.action.{item.action.replace(' ', '_')}") if item.action in ACTIONS else item.action,
+        "target": item.target,
+        "before": said(item.before),
+        "after": said(item.after),
+        "result": item.result,
+        "result_text": t(f"caches.result.{item.result}"),
+        "error_code": item.after.get("error_code") or item.after.get("error") or fmt.UNKNOWN,
+    }
+
+
+def said(facts: Mapping[str, Any]) -> str | None:
+    """Return facts on one line, "name: value · …"; None where nothing was told."""
+    text = " · ".join(f"{name}: {_value(value)}" for name, value in facts.items())
+    return "".join(char if char.isprintable() else "�" for char in text)[:_LONGEST] or None
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return fmt.UNKNOWN
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
