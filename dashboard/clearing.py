@@ -1,4 +1,4 @@
-"""The parts of the Caches page: what the prompt store holds, its clear with preview and proof, the audit log."""
+"""The parts of the Caches page: what the prompt store holds, its clear with preview and proof."""
 
 from __future__ import annotations
 
