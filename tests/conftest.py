@@ -28,6 +28,7 @@ TOGETHER = {
         "ministack and its Lambda processes",
     ),
     "tests/dashboard/test_pages.py": "every page of every store",
+    "tests/dashboard/test_hostile_text.py": "every page of a hostile log",
     "tests/dashboard/test_planted_troubles.py": "a week of the demo fleet",
     "tests/e2e/test_acts.py": "a served dashboard with an AWS and a Claude",
 }

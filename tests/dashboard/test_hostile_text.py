@@ -13,6 +13,7 @@ from typing import Any
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from core.metrics.scope import Scope
 from core.pricing import default_book
@@ -20,7 +21,7 @@ from core.reports import files
 from core.reports.request import Desk, Request
 from core.store.lake import Lake
 from core.store.query import Reader
-from dashboard import download
+from dashboard import data, download
 from tests.support import hostile_text
 from tests.support.hostile_text import ELSEWHERE, FORMULAS, MARKUP, NAMES
 from tests.support.reading import protos_of
@@ -68,12 +69,21 @@ def test_the_names_arrived(engines: set[str]) -> None:
     assert set(MARKUP) <= engines
 
 
+@pytest.fixture(scope="module")
+def pages(lake: Lake) -> dict[str, AppTest]:
+    """Every page over them, opened one after the other with the same caches."""
+    with pytest.MonkeyPatch.context() as patch, bound_to("127.0.0.1"):
+        patch.setenv("CACHEWISE_STORE_PATH", str(Path(lake.path).parent))
+        data.reopen()
+        seen = {name: opened(name) for name in PAGES}
+        data.reopen()
+    return seen
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_no_page_acts_upon_a_name(name: str, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_page_acts_upon_a_name(name: str, pages: dict[str, AppTest]) -> None:
     """Whatever Streamlit reads as Markdown has every name escaped; charts have no tag and no template of theirs."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(Path(lake.path).parent))
-    with bound_to("127.0.0.1"):
-        app = opened(name)
+    app = pages[name]
 
     assert not app.exception
     protos = [proto for proto in protos_of(app) if hasattr(proto, "ListFields")]

@@ -14,13 +14,14 @@ _WATCH = """
 }
 """
 # A click starts its run a moment later, parallel fragments are drawn while others have ended, and Plotly draws on its
-# own: so the screen must be whole, and nothing on it may have changed for a while.
+# own, and colours fade over: so the screen must be whole, and nothing on it may have changed for a while.
 _STILL = """
 (quiet) => {
   const app = document.querySelector("[data-testid=stApp]");
   return app && app.dataset.testScriptState === "notRunning" && document.querySelector("h1")
     && !document.querySelector("[data-stale=true], [data-testid=stSkeleton], [data-testid=stSkeletonElement]")
     && [...document.querySelectorAll("[data-testid=stPlotlyChart]")].every(one => one.querySelector(".main-svg"))
+    && !document.getAnimations().some(one => one instanceof CSSTransition && one.playState === "running")
     && performance.now() - window.__changed > quiet;
 }
 """
