@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from core.errors import FixSettings
+from core.settings_tables import only, wrong
 
+_wrong = wrong("CFG-018")
 Provider = Literal["none", "oidc", "proxy", "alb"]
 Role = Literal["viewer", "operator"]
 ACCESS_PROVIDERS: tuple[str, ...] = ("none", "oidc", "proxy", "alb")
@@ -83,7 +84,7 @@ def read_access(data: Mapping[str, Any], path: Path | None) -> AccessSettings:
     table = data.get("access", {})
     if not isinstance(table, dict):
         raise _wrong(path, "access must be a table", "Write [access] on its own line.")
-    _only(table, _KEYS, "access.", path)
+    only(_wrong, table, _KEYS, "access", path)
     provider = table.get("provider", "none")
     if provider not in ACCESS_PROVIDERS:
         raise _wrong(path, f"access.provider = {provider!r}", f"Accepted: {', '.join(ACCESS_PROVIDERS)}.")
@@ -167,18 +168,8 @@ def _hours(value: object, path: Path | None) -> float:
 def _headers(table: object, path: Path | None) -> tuple[tuple[str, str], ...]:
     if not isinstance(table, dict):
         raise _wrong(path, "access.headers must be a table", "Write [access.headers] below [access].")
-    _only(table, set(_HEADERS), "access.headers.", path)
+    only(_wrong, table, set(_HEADERS), "access.headers", path)
     for key, name in table.items():
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
             raise _wrong(path, f"access.headers.{key} = {name!r}", "Accepted: the name of a header.")
     return tuple((table or _HEADERS).items())
-
-
-def _only(table: Mapping[str, Any], known: set[str], where: str, path: Path | None) -> None:
-    for key in table:
-        if key not in known:
-            raise _wrong(path, f'unknown key "{where}{key}"', f"Accepted: {', '.join(sorted(known))}.")
-
-
-def _wrong(path: Path | None, what: str, mend: str) -> FixSettings:
-    return FixSettings(f"{path}: {what}.", code="CFG-018", mend=mend)

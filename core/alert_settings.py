@@ -12,8 +12,9 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from core.errors import FixSettings
+from core.settings_tables import only, wrong
 
+_wrong = wrong("ALR-001")
 AlertMetric = Literal[
     "hit_rate", "request_hit_rate", "prompt_store_hit_rate", "cost_per_request", "cost", "error_rate",
     "budget", "source_behind", "probe_failed", "regression",
@@ -128,7 +129,7 @@ def _rule(item: Mapping[str, Any], index: int, targets: set[str], path: Path | N
     if not isinstance(name, str) or not name.strip():
         raise _wrong(path, f"alerts[{index}].name is missing", 'Add name = "…".')
     where = f'alert "{name}"'
-    _only(item, _RULE_KEYS, where, path)
+    only(_wrong, item, _RULE_KEYS, where, path)
     if metric not in ALERT_METRICS:
         raise _wrong(path, f"{where} has metric = {metric!r}", f"Accepted: {', '.join(ALERT_METRICS)}.")
     rule = AlertRule(
@@ -165,7 +166,7 @@ def _target(name: str, item: object, env: Mapping[str, str], path: Path | None) 
     where = f"targets.{name}"
     if not isinstance(item, dict):
         raise _wrong(path, f"{where} must be a table", f"Write [targets.{name}] on its own line.")
-    _only(item, {"kind", "url", "url_env", "topic_arn", "region"}, where, path)
+    only(_wrong, item, {"kind", "url", "url_env", "topic_arn", "region"}, where, path)
     kind = item.get("kind")
     if kind not in TARGET_KINDS or name == LOG_TARGET:
         raise _wrong(
@@ -204,7 +205,7 @@ def _budget(item: object, path: Path | None) -> Budget | None:
         return None
     if not isinstance(item, dict):
         raise _wrong(path, "budget must be a table", "Write [budget] on its own line.")
-    _only(item, {"monthly_usd", "zone"}, "budget", path)
+    only(_wrong, item, {"monthly_usd", "zone"}, "budget", path)
     limit = _number(item, "monthly_usd", "budget", path)
     if limit is None or limit <= 0:
         raise _wrong(path, f"budget.monthly_usd = {item.get('monthly_usd')!r}", 'Accepted: dollars above 0, as "500".')
@@ -274,13 +275,3 @@ def _named(data: Mapping[str, Any], name: str, path: Path | None) -> Mapping[str
     if not isinstance(table, dict):
         raise _wrong(path, f"{name} must be a table", f"Write [{name}.NAME] for each.")
     return table
-
-
-def _only(item: Mapping[str, Any], known: set[str], where: str, path: Path | None) -> None:
-    for key in item:
-        if key not in known:
-            raise _wrong(path, f'{where} has an unknown key "{key}"', f"Accepted: {', '.join(sorted(known))}.")
-
-
-def _wrong(path: Path | None, what: str, mend: str) -> FixSettings:
-    return FixSettings(f"{path}: {what}.", code="ALR-001", mend=mend)

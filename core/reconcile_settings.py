@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from core.errors import FixSettings
+from core.settings_tables import only, wrong
 
+_wrong = wrong("REC-001")
 Api = Literal["auto", "analytics", "legacy"]
 APIS: tuple[str, ...] = ("auto", "analytics", "legacy")
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+")
@@ -38,9 +39,8 @@ def read_reconcile(data: Mapping[str, Any], path: Path | None) -> ReconcileSetti
     if not isinstance(table, dict):
         raise _wrong(path, "reconcile must be a table", "Write [reconcile] on its own line.")
     known = {item.name for item in fields(ReconcileSettings)}
+    only(_wrong, table, known, "reconcile", path)
     for key, value in table.items():
-        if key not in known:
-            raise _wrong(path, f'reconcile has an unknown key "{key}"', f"Accepted: {', '.join(sorted(known))}.")
         if key in _LISTS:
             _check_list(key, value, path)
         elif key in _TEXTS and not (isinstance(value, str) and value.strip()):
@@ -62,7 +62,3 @@ def _check_list(key: str, value: object, path: Path | None) -> None:
     for part in value:
         if key == "regions" and not _REGION.fullmatch(part):
             raise _wrong(path, f"reconcile.regions has {part!r}", 'Accepted: regions such as "ap-northeast-2".')
-
-
-def _wrong(path: Path | None, what: str, mend: str) -> FixSettings:
-    return FixSettings(f"{path}: {what}.", code="REC-001", mend=mend)

@@ -13,8 +13,9 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from core.errors import FixSettings
+from core.settings_tables import only, wrong
 
+_wrong = wrong("REP-005")
 Schedule = Literal["daily", "weekly", "monthly"]
 SCHEDULES: tuple[Schedule, ...] = ("daily", "weekly", "monthly")
 Place = Literal["folder", "s3", "webhook"]
@@ -95,9 +96,7 @@ def _rule(item: Mapping[str, Any], index: int, env: Mapping[str, str], path: Pat
     if not isinstance(name, str) or not name.strip():
         raise _wrong(path, f"reports[{index}].name is missing", 'Add name = "…".')
     where = f'report "{name}"'
-    for key in item:
-        if key not in _KEYS:
-            raise _wrong(path, f'{where} has an unknown key "{key}"', f"Accepted: {', '.join(sorted(_KEYS))}.")
+    only(_wrong, item, _KEYS, where, path)
     schedule, lang = item.get("schedule"), item.get("lang", "en")
     if schedule not in SCHEDULES:
         raise _wrong(path, f"{where} has schedule = {schedule!r}", f"Accepted: {', '.join(SCHEDULES)}.")
@@ -153,7 +152,3 @@ def _zone(name: object, where: str, path: Path | None) -> str:
         return ZoneInfo(str(name)).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise _wrong(path, f"{where} has zone = {name!r}", "Accepted: names such as Asia/Seoul.") from None
-
-
-def _wrong(path: Path | None, what: str, mend: str) -> FixSettings:
-    return FixSettings(f"{path}: {what}.", code="REP-005", mend=mend)

@@ -16,6 +16,7 @@ from core.reconcile.access import unreadable
 from core.reconcile.analytics import COSTS, TYPES, dollars
 from core.reconcile.model import NO_MODEL, Bill, BilledLine
 from core.reconcile.own import midnight, model_name
+from core.reconcile.pages import pages
 from core.reconcile.spans import LONGEST, spans
 from core.reconcile_settings import ReconcileSettings
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 USAGE = "/v1/organizations/usage_report/messages"
 COST = "/v1/organizations/cost_report"
 _GAPS = ("no_priority_tier", "cost_daily_only")
-_LONGEST_WALK = 10_000
 
 
 def fetch(client: anthropic.Anthropic, settings: ReconcileSettings, book: PriceBook, start: date, end: date) -> Bill:
@@ -68,24 +68,18 @@ class _Reports:
         """Yield every row with its day."""
         import httpx2
 
-        page: str | None = None
-        seen: set[str] = set()
-        for _ in range(_LONGEST_WALK):
+        def ask(page: str | None) -> Mapping[str, Any]:
             more = {} if page is None else {"page": page}
             raw = self._client.get(path, cast_to=httpx2.Response, options={"params": {**params, **more}})
             self.simulated = self.simulated or is_simulated(raw)
-            answer = raw.json()
+            answer: Mapping[str, Any] = raw.json()
+            return answer
+
+        for answer in pages(ask, lambda answer: answer.get("next_page") if answer.get("has_more") else None):
             for bucket in answer["data"]:
                 day = datetime.fromisoformat(bucket["starting_at"]).astimezone(UTC).date()
                 for row in bucket["results"]:
                     yield day, row
-            page = answer.get("next_page")
-            if not answer.get("has_more") or page is None:
-                return
-            if page in seen:
-                break
-            seen.add(page)
-        raise unreadable("a page that repeats")
 
 
 def _usage_lines(book: PriceBook, day: date, row: Mapping[str, Any]) -> list[BilledLine]:

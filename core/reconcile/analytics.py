@@ -16,6 +16,7 @@ from core.pricing import PriceBook
 from core.reconcile.access import unreadable
 from core.reconcile.model import NO_MODEL, Bill, BilledLine, DayModel
 from core.reconcile.own import midnight, model_name
+from core.reconcile.pages import pages
 from core.reconcile.spans import LONGEST, spans
 from core.reconcile_settings import ReconcileSettings
 
@@ -86,14 +87,17 @@ def dollars(cents: str) -> Decimal:
 
 def _items(page: Any, reached: list[datetime]) -> Iterator[Any]:
     """Yield the rows of every page, and note how far the provider says its figures reach."""
-    seen: set[str] = set()
-    for one in page.iter_pages():
+    held = page
+
+    def ask(token: str | None) -> Any:
+        nonlocal held
+        held = held if token is None else held.get_next_page()
+        return held
+
+    for one in pages(ask, lambda one: one.next_page if one.has_next_page() else None):
         if one.data_refreshed_at is not None:
             reached.append(one.data_refreshed_at)
         yield from one.data or ()
-        if one.next_page is not None and one.next_page in seen:
-            raise unreadable("a page that repeats")
-        seen.add(one.next_page or "")
 
 
 def _usage_lines(day: date, model: str, usage: Any) -> list[BilledLine]:
