@@ -31,7 +31,7 @@ from core.store.lake import Lake
 from core.store.query import Reader
 from core.traffic import load
 from simulator.fleet.engines import ENGINES
-from tests.support.accuracy_page import MODES, Found, Run, page
+from tests.support.accuracy_page import MODES, Found, Run, changing_section, page
 from tests.support.changing import Changing, Parts, confuse_changing
 from tests.support.truth import Confusion, Fleet, confuse, live, rerun, text_only
 
@@ -110,7 +110,7 @@ def _folder(keep: Path | None, name: str) -> Iterator[Path]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", choices=("demo", "changing", "both"), default="both")
-    parser.add_argument("--seeds", default="101-120", help="of the demo's fleets")
+    parser.add_argument("--seeds", default="101-120", help="of the demo's fleets, such as 147-149,157")
     parser.add_argument("--changing-seeds", default="401-420")
     parser.add_argument("--days", type=int, default=18)
     parser.add_argument("--jobs", type=int, default=1)
@@ -120,13 +120,15 @@ def main() -> None:
     given = parser.parse_args()
     if given.out and given.kind != "both":
         parser.error("--out writes the whole page: it needs --kind both")
-    run = Run(_range(given.seeds), _range(given.changing_seeds), given.days, given.traffic)
+    run = Run(_seeds(given.seeds), _seeds(given.changing_seeds), given.days, given.traffic)
     with ProcessPoolExecutor(given.jobs) as pool:
         changing = demo = None
         if given.kind != "demo":
             changing = _all(pool, run.changing, examine_changing, told=lambda found: found[0])
         if given.kind != "changing":
             demo = _all(pool, run.seeds, examine, given.days, given.traffic, given.keep, told=lambda f: f.confusion)
+    if changing and not demo:
+        print("\n".join(changing_section(changing)))
     if demo and changing:
         text = page(demo, changing, run)
         print(text)
@@ -134,13 +136,17 @@ def main() -> None:
             given.out.write_text(text, encoding="utf-8")
 
 
-def _range(seeds: str) -> range:
-    first, _, last = seeds.partition("-")
-    return range(int(first), int(last or first) + 1)
+def _seeds(text: str) -> list[int]:
+    """Read "147-149,157"."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return found
 
 
 def _all(
-    pool: ProcessPoolExecutor, seeds: range, work: Callable[..., Any], *more: Any, told: Callable[[Any], Confusion]
+    pool: ProcessPoolExecutor, seeds: list[int], work: Callable[..., Any], *more: Any, told: Callable[[Any], Confusion]
 ) -> dict[str, list[Any]]:
     """Examine every fleet in both modes, and tell of each as it is done."""
     began = time.perf_counter()

@@ -34,8 +34,8 @@ class Found:
 class Run:
     """What was run: which fleets of each kind, and how large."""
 
-    seeds: range
-    changing: range
+    seeds: Sequence[int]
+    changing: Sequence[int]
     days: int
     traffic: float
 
@@ -52,10 +52,10 @@ def page(demo: Demo, changing: Changed, run: Run) -> str:
         "Written by `make accuracy` (`benchmarks/accuracy.py`); do not edit it by hand.\n",
         "Two kinds of simulated fleets, read by the real collector from their logs. None of the seeds was used while "
         "building.\n",
-        f"* **The demo's fleets**: {len(run.seeds)} fleets (seeds {run.seeds[0]} to {run.seeds[-1]}) of {run.days} "
+        f"* **The demo's fleets**: {len(run.seeds)} fleets (seeds {spans(run.seeds)}) of {run.days} "
         f"days{smaller}. Eleven engines that cache their system prompt. The truth is the simulator's own account of "
         "every call ([demo.md](demo.md)); it never reaches the analysis.\n"
-        f"* **Changing fleets**: {len(run.changing)} fleets (seeds {run.changing[0]} to {run.changing[-1]}) of three "
+        f"* **Changing fleets**: {len(run.changing)} fleets (seeds {spans(run.changing)}) of three "
         "engines whose conversations are cached too, two at a time, and whose tools, system prompt, messages, model "
         "and speed change (`tests/support/changing.py`). The truth is what was done to the conversation since its last "
         "call.\n",
@@ -63,10 +63,21 @@ def page(demo: Demo, changing: Changed, run: Run) -> str:
         'lines). "Text lines alone": the same fleets without any record; model, TTL and start are worked out.\n',
         f"Run on {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}.\n",
         *_ledger({mode: [item.confusion for item in items] for mode, items in demo.items()}),
-        *_changing(changing),
+        *changing_section(changing),
         *_lab(demo),
     ]
     return "\n".join(parts) + "\n\n" + LIMITS
+
+
+def spans(seeds: Sequence[int]) -> str:
+    """Return numbers as "147–149, 157"."""
+    parts: list[list[int]] = []
+    for seed in sorted(seeds):
+        if parts and seed == parts[-1][-1] + 1:
+            parts[-1].append(seed)
+        else:
+            parts.append([seed])
+    return ", ".join(str(part[0]) if len(part) == 1 else f"{part[0]}–{part[-1]}" for part in parts)
 
 
 def _ledger(found: dict[str, list[Confusion]]) -> list[str]:
@@ -75,7 +86,8 @@ def _ledger(found: dict[str, list[Confusion]]) -> list[str]:
     return ["## Miss ledger: the demo's fleets\n", _HEAD, *_cells(_shares(found, whole, asked)), *_matrices(whole)]
 
 
-def _changing(found: Changed) -> list[str]:
+def changing_section(found: Changed) -> list[str]:
+    """Return the section on the fleets that change."""
     each = {mode: [confusion for confusion, _ in items] for mode, items in found.items()}
     whole = {mode: _whole(items) for mode, items in each.items()}
     named = [whole[mode].named_share(without=["dynamic_tail"]) for mode in MODES]
@@ -150,14 +162,18 @@ LIMITS = """## What these figures do not say
 The demo's fleets are its eleven engines with other dice: their traffic, their faults and their dates are of one kind.
 The changing fleets have two conversations to an engine and a change in every third request; of a real service with
 hundreds of conversations side by side, text lines would tell less, and say `unknown` more often.
-The cache of both is `core/caching/cache_model.py`, the documented rules; a provider that evicts early would show as
-`unknown`, which the fleets never have. Where two things were done to one conversation the weightier is its truth (a
-switch before a part, tools before messages), and where it would have been dead anyway, its expiry.
+That fingerprints reach all says that listed blocks are enough to tell these causes; a service that lists tools and
+system only, as bodo does, has no conversations to tell apart. Where two things were done to one conversation the
+weightier is its truth (a switch before a part, tools before messages), and where it would have been dead anyway, its
+expiry.
+The cache of both kinds is `core/caching/cache_model.py`, the documented rules; a provider that evicts early would show
+as `unknown`, which the fleets never have.
 The re-run counts the calls the logs tell of, but every call was sent: a timeout's call is in no log, yet it writes and
 refreshes. The TTL Lab finds such calls by their invocations ([ttl.md](ttl.md)); in text lines a request that Claude
-refused looks the same, and is mistaken for one. In a burst the luck of one answer decides who else writes: what a
-re-run with other dice differs by is what no prediction can know. Seeds 1, 2, 3 and 7 (misses), fleets of four engines
-with seeds 1001 to 1022 (TTL Lab) and changing fleets with seeds 301 to 306 were used while building.
+refused looks the same, and is mistaken for one: no line of a known form tells them apart. In a burst the luck of one
+answer decides who else writes: what a re-run with other dice differs by is what no prediction can know. Seeds 1, 2, 3
+and 7 (misses), fleets of four engines with seeds 1001 to 1022 (TTL Lab) and changing fleets with seeds 301 to 306 were
+used while building.
 """
 
 
