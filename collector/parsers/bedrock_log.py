@@ -135,7 +135,9 @@ def _stream(events: list[Any]) -> _Body:
         if isinstance(event, Mapping):
             stream.feed(event)
             metrics = inner(event, _METRICS)
-            told.latency_ms = _number(metrics, "invocationLatency") or told.latency_ms
+            said = inner(inner(event, "metadata"), "metrics") or inner(event, "metrics")  # ConverseStream's last event
+            found = _number(metrics, "invocationLatency") or _number(said, "latencyMs")
+            told.latency_ms = found or told.latency_ms
             told.ttft_ms = _number(metrics, "firstByteLatency") or told.ttft_ms
     told.message_id, told.model = stream.message_id, stream.model
     told.stop_reason, told.stop_category = stream.stop_reason, stream.stop_category

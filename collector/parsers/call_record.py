@@ -8,7 +8,18 @@ from typing import Any
 
 from collector.parsers.clock import iso_ms
 from collector.parsers.facts import CallRecord, Parsed, skipped
-from collector.parsers.values import dollars, flag, inner, milliseconds, one, tenant, text, tokens, usage_in
+from collector.parsers.values import (
+    dollars,
+    flag,
+    inner,
+    milliseconds,
+    one,
+    tenant,
+    text,
+    tokens,
+    usage_in,
+    written_ttl,
+)
 from core.errors import BadInput
 from core.settings import CACHE_TTLS
 from core.telemetry import RECORD_EVENT, RECORD_VERSION
@@ -65,7 +76,7 @@ def _record(
         usage=usage,
         request_id=text(body, "request_id") or text(body, "requestId") or request_id,
         caching_enabled=flag(caching, "enabled"),
-        cache_ttl=ttl if ttl in CACHE_TTLS else None,
+        cache_ttl=ttl if ttl in CACHE_TTLS else written_ttl(usage),
         prefix_tokens=tokens(prefix, "tokens"),
         prefix_fingerprint=text(prefix, "fingerprint"),
         latency_ms=milliseconds(body, "latency_ms"),

@@ -112,6 +112,17 @@ def test_a_cut_record_is_broken_json(cut: int) -> None:
         assert (parsed.outcome, parsed.kind) == ("skipped", "broken_json")
 
 
+def test_a_record_s_own_writes_prove_their_ttl_where_it_names_none() -> None:
+    """Else the row would say that settings knew it."""
+    body = json.loads(record("msg_8"))
+    body["caching"] = {"enabled": True}
+    usage = {"input_tokens": 3, "output_tokens": 1, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 900}
+    split = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 900}
+
+    assert read(json.dumps({**body, "usage": {**usage, "cache_creation": split}})).cache_ttl == "1h"
+    assert read(json.dumps({**body, "usage": usage})).cache_ttl is None
+
+
 def test_a_failed_call_needs_no_usage() -> None:
     """A request that Claude refused or could not serve is a call that failed."""
     fact = read(record("msg_4", usage=None, status="error", error_type="overloaded_error"))

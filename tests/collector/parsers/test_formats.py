@@ -141,6 +141,22 @@ def test_bodies_kept_elsewhere_leave_the_counts_and_no_ttl() -> None:
     assert (fact.usage.ttl_split_known, fact.cache_ttl) == (False, None)
 
 
+def test_a_converse_stream_in_bedrock_s_log_tells_its_latency() -> None:
+    """It stands in the stream's last event, beside the usage, and not where InvokeModel's stream says it."""
+    body = json.loads(lines("bedrock_log")[2])
+    output = body["output"]["outputBodyJson"]
+    body["operation"] = "ConverseStream"
+    body["output"]["outputBodyJson"] = [
+        {"messageStart": {"role": "assistant"}},
+        {"messageStop": {"stopReason": "end_turn"}},
+        {"metadata": {"usage": output["usage"], "metrics": {"latencyMs": 1275}}},
+    ]
+
+    fact = told(json.dumps(body))
+
+    assert (fact.latency_ms, counts(fact)) == (1275.0, counts(told(lines("bedrock_log")[2])))
+
+
 def test_a_failed_bedrock_call_is_an_error_without_usage() -> None:
     """errorCode is its error type."""
     fact = told(lines("bedrock_log")[4])
