@@ -34,12 +34,13 @@ run: .venv/.run ## start the dashboard and the collector (PORT=8501; with nothin
 demo: .venv/.run ## the same, always with the demo fleet
 	@$(BIN)/python -m cli run --demo $(if $(PORT),--port $(PORT))
 
+# browser tests wait more than they work: a third one fills the time of the two
 test: .venv/.dev ## run every test (browser tests where Chromium is installed)
 	@$(BIN)/python -m pytest -q -n 2 -m "not e2e" $(ARGS)
-	@$(BIN)/python -m pytest -q -n 2 -m e2e
+	@$(BIN)/python -m pytest -q -n 3 -m e2e
 
 e2e: .venv/.dev ## run the browser tests alone
-	@$(BIN)/python -m pytest -q -n 2 -m e2e $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 -m e2e $(ARGS)
 
 check: .venv/.dev ## format, lint, types, import rules, lock
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
