@@ -2,8 +2,9 @@
 
 Run: `python benchmarks/ingest.py [--mb 200]`. The lines are mixed as in a real function's log: platform
 lines, prompt-store lines, cost lines, call records and lines of the application. Prints lines per second of wall and of
-processor time, peak memory, and the ratio to the baseline `splitlines` + `orjson.loads` over the same bytes in the same
-run, with versions, cores and sizes.
+processor time, peak memory, and the ratio to the baseline (lines split, `orjson.loads` of those that are JSON) over
+the same bytes in the same run, with versions, cores and sizes. Then the same requests in Lambda's JSON log format, a
+tenth of the size: there the baseline decodes every line.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -82,7 +84,32 @@ def told(draw: random.Random, front: str, moment: datetime, given: int, read: in
     return front + line
 
 
-def build(path: Path, megabytes: int, started: datetime | None = None) -> None:
+def as_json(request: str) -> str:
+    """Return the lines of a request in Lambda's JSON log format."""
+    told: list[dict[str, Any]] = []
+    lines = request.splitlines()
+    name, time_of = lines[0].split()[2], lines[1].split("\t")[1]
+    for line in lines:
+        if line.startswith("START"):
+            told.append({"time": time_of, "type": "platform.start", "record": {"requestId": name, "version": "12"}})
+        elif line.startswith("END"):
+            told.append({"time": time_of, "type": "platform.runtimeDone", "record": {"requestId": name,
+                         "status": "success"}})  # fmt: skip
+        elif line.startswith("REPORT"):
+            metrics = {"durationMs": float(line.split()[4]), "billedDurationMs": 1234, "memorySizeMB": 512,
+                       "maxMemoryUsedMB": 123}  # fmt: skip
+            told.append({"time": time_of, "type": "platform.report", "record": {"requestId": name, "metrics": metrics,
+                         "status": "success"}})  # fmt: skip
+        else:
+            message = line.split("\t", 3)[-1]
+            told.append({"timestamp": time_of, "level": "INFO", "message": message, "logger": "root",
+                         "requestId": name})  # fmt: skip
+    return "".join(orjson.dumps(line).decode() + "\n" for line in told)
+
+
+def build(
+    path: Path, megabytes: int, started: datetime | None = None, form: Callable[[str], str] = lambda request: request
+) -> None:
     """Write a file of that size, its requests spread over the last days."""
     draw = random.Random(7)
     started = started or datetime.now(UTC) - timedelta(days=DAYS)
@@ -90,13 +117,13 @@ def build(path: Path, megabytes: int, started: datetime | None = None) -> None:
     written = 0
     with path.open("w", encoding="utf-8") as handle:
         for request in requests(draw, started, timedelta(days=DAYS) / (count + 1)):
-            written += handle.write(request)
+            written += handle.write(form(request))
             if written >= megabytes * 1_000_000:
                 return
 
 
 def baseline(path: Path) -> tuple[int, float]:
-    """Split the file's lines and parse those that are JSON: the least anything that reads it must do.
+    """Split the file's lines and decode those that are JSON: the least anything that reads it must do.
 
     Returns how many lines, and how many seconds of processor time it took.
     """
@@ -139,6 +166,25 @@ def main() -> None:
         f"ingest takes {cpu_s / base_s:.1f} × as long, both in processor time"
     )
     print(f"peak memory {peak_mb:,.0f} MiB (before the pass {before_mb:,.0f}); tables {stored / 1e6:,.1f} MB")
+    every_line_json(max(1, megabytes // 10))
+
+
+def every_line_json(megabytes: int) -> None:
+    """Measure requests in Lambda's JSON log format, against decoding every line."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "json.log"
+        build(path, megabytes, form=as_json)
+        lines, base_s = baseline(path)
+        settings = SourceSettings(name="bench", kind="files", paths=(str(path),), defaults=DEFAULTS)
+        cpu = time.process_time()
+        lake = Lake(Path(folder) / "tables")
+        result = Collector(FilesSource(settings), lake, default_book(), defaults=DEFAULTS).run_pass()
+        cpu_s = time.process_time() - cpu
+    assert result.lines_read == lines, (result.lines_read, lines)
+    print(
+        f"every line JSON, {megabytes} MB, {lines:,} lines, {result.new_calls:,} calls: baseline {lines / base_s:,.0f} "
+        f"lines/s, ingest {lines / cpu_s:,.0f} lines/s; ingest takes {cpu_s / base_s:.1f} × as long"
+    )
 
 
 if __name__ == "__main__":

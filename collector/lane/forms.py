@@ -24,8 +24,8 @@ _REPORT = (
     rf"Memory Size: (?P<memory>\d{{1,9}}) MB\tMax Memory Used: (?P<most>\d{{1,9}}) MB{_END}"
 )
 _HIT = (
-    r"\A(?:\xe2\x9c\x85 )?Cache HIT for (?:\[(?P<bracketed>[^\[\]{}:\x00-\x20][^\[\]{}:\x00-\x1f]{0,80})\]|"
-    rf"(?P<bare>[A-Za-z0-9_][A-Za-z0-9_.-]{{0,80}})) - DB query skipped(?: \(permanent cache\))?{_END}"
+    r"\A(?:\xe2\x9c\x85 )?Cache HIT for (?:\[(?P<bracketed>[^\[\]{}:\x00-\x20][^\[\]{}:\x00-\x1f]*)\]|"
+    rf"(?P<bare>[A-Za-z0-9_][A-Za-z0-9_.-]*)) - DB query skipped(?: \(permanent cache\))?{_END}"
 )
 _COST = (
     r"\A(?:\xf0\x9f\x92\xb0 )?API Cost: \$(?P<usd>\d{1,6}\.\d{1,12}) \| input: (?P<given>\d{1,10}), "

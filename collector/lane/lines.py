@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from collector.parsers.clock import AHEAD_MS, EARLIEST_MS
@@ -53,7 +54,7 @@ class Lines:
 
     def at(self, at: Ints, width: int) -> Bytes:
         """Return the letters at each place, a row for each."""
-        return self.letters[at[:, None] + np.arange(width)]
+        return sliding_window_view(self.letters, width)[at]
 
     def cut(self, starts: Ints, ends: Ints) -> pa.Array:
         """Return pieces that follow each other and do not overlap, as an Arrow array of bytes."""

@@ -25,6 +25,7 @@ REMEMBERED = 64
 """Records of a run that lines still to come are compared with, as many as the correlator keeps of a stream."""
 _ENGINE = 4  # its place in a RecordRow
 _EXPLICIT = -1
+_LONGEST_NAME = 80  # bytes of an engine; a longer one is for the parser to judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ class Taken:
             engine = name.decode().strip()
         except UnicodeDecodeError:
             return UNNAMED
-        told_otherwise = not engine or "Cost" in engine or ISO_TIME.search(engine)
+        told_otherwise = not engine or len(name) > _LONGEST_NAME or "Cost" in engine or ISO_TIME.search(engine)
         return UNNAMED if told_otherwise else self._found.code_of(engine)
 
     # records
