@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +27,20 @@ def files(root: Path) -> dict[str, bytes]:
     """Every log file and its bytes."""
     logs = root / "logs"
     return {str(path.relative_to(logs)): path.read_bytes() for path in logs.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the history of a day up to noon; only read."""
+    root = tmp_path_factory.mktemp("history")
+    writer(root).write_history(NOON_MS)
+    return root
+
+
+@pytest.fixture
+def begun(history: Path, tmp_path: Path) -> Path:
+    """A folder of one's own with that history, as a run that ended at noon left it."""
+    return shutil.copytree(history, tmp_path / "begun")
 
 
 def test_event_ids_are_laid_out_like_cloudwatchs() -> None:
@@ -55,39 +70,35 @@ def test_ids_sort_in_emission_order(tmp_path: Path) -> None:
     assert all(a < b for ids in streams.values() for a, b in pairwise(ids))
 
 
-def test_payloads_are_subscription_payloads(tmp_path: Path) -> None:
+def test_payloads_are_subscription_payloads(history: Path) -> None:
     """Each line is one DATA_MESSAGE of the source's log group, far smaller than a megabyte."""
-    writer(tmp_path).write_history(NOON_MS)
-
     for source, group in (("bodo-ws", "/aws/lambda/bodo-ws"), ("bodo-legacy", "/aws/lambda/bodo-legacy")):
-        for payload in payloads(tmp_path / "logs" / source):
+        for payload in payloads(history / "logs" / source):
             assert (payload["messageType"], payload["logGroup"]) == ("DATA_MESSAGE", group)
             assert payload["logEvents"]
             assert len(json.dumps(payload)) < 500_000
 
 
-def test_history_is_the_same_for_seed_and_day(tmp_path: Path) -> None:
+def test_history_is_the_same_for_seed_and_day(history: Path, tmp_path: Path) -> None:
     """Two folders of one seed agree byte for byte on every hour both have, whatever the time of day."""
-    writer(tmp_path / "a", NOON_MS).write_history(NOON_MS)
-    writer(tmp_path / "b", NOON_MS + 2 * HOUR_MS).write_history(NOON_MS + 2 * HOUR_MS)
-    a, b = files(tmp_path / "a"), files(tmp_path / "b")
+    writer(tmp_path, NOON_MS + 2 * HOUR_MS).write_history(NOON_MS + 2 * HOUR_MS)
+    a, b = files(history), files(tmp_path)
 
     assert len(a) == 2 * (24 + 12)
     assert a == {name: b[name] for name in a}
 
 
-def test_going_on_fills_the_gap_and_rewrites_nothing(tmp_path: Path) -> None:
+def test_going_on_fills_the_gap_and_rewrites_nothing(begun: Path) -> None:
     """A later run writes the hours in between, leaves the old files alone and repeats no event."""
-    writer(tmp_path).write_history(NOON_MS)
-    before = files(tmp_path)
+    before = files(begun)
 
     later = NOON_MS + 5 * HOUR_MS
-    writer(tmp_path, later).write_history(later)
-    after = files(tmp_path)
+    writer(begun, later).write_history(later)
+    after = files(begun)
 
     assert {name: after[name] for name in before} == before
     assert len(after) == len(before) + 10
-    ids = [event["id"] for payload in payloads(tmp_path / "logs") for event in payload["logEvents"]]
+    ids = [event["id"] for payload in payloads(begun / "logs") for event in payload["logEvents"]]
     assert len(ids) == len(set(ids))
 
 
@@ -122,20 +133,20 @@ def test_a_live_hour_left_open_is_finished_later(tmp_path: Path) -> None:
     assert max(t["ts"] for t in noon) > NOON_MS + 3_000_000
 
 
-def test_live_files_are_few_and_grow(tmp_path: Path) -> None:
+def test_live_files_are_few_and_grow(begun: Path) -> None:
     """Live traffic is appended to one file per source and hour, in whole lines."""
-    fleet = writer(tmp_path)
+    fleet = writer(begun)
     fleet.write_history(NOON_MS)
     sizes = []
     for second in range(0, 600, 20):
         fleet.catch_up(NOON_MS + second * 1000)
-        sizes.append(len(files(tmp_path).get("bodo-ws/2026/11/23/2026-11-23T03.jsonl", b"")))
+        sizes.append(len(files(begun).get("bodo-ws/2026/11/23/2026-11-23T03.jsonl", b"")))
 
-    live = [name for name in files(tmp_path) if name.endswith(".jsonl")]
+    live = [name for name in files(begun) if name.endswith(".jsonl")]
     assert len(live) == 2
     assert sizes == sorted(sizes) and sizes[-1] > sizes[5] > 0
     for name in live:
-        assert files(tmp_path)[name].endswith(b"\n")
+        assert files(begun)[name].endswith(b"\n")
 
 
 def test_live_events_never_come_before_their_time(tmp_path: Path) -> None:
@@ -184,13 +195,12 @@ def test_a_half_written_live_line_is_cut_off(tmp_path: Path) -> None:
     assert path.read_bytes() == whole
 
 
-def test_a_long_absence_is_filled_for_thirty_days_at_most(tmp_path: Path) -> None:
+def test_a_long_absence_is_filled_for_thirty_days_at_most(begun: Path) -> None:
     """After longer than the days asked for, writing begins anew that many days back; nothing before it is filled."""
-    writer(tmp_path).write_history(NOON_MS)
     later = NOON_MS + 9 * DAY_MS
-    writer(tmp_path, later).write_history(later)
+    writer(begun, later).write_history(later)
 
-    days = sorted({name.split("T")[0][-10:] for name in files(tmp_path) if name.startswith("bodo-ws/")})
+    days = sorted({name.split("T")[0][-10:] for name in files(begun) if name.startswith("bodo-ws/")})
     assert days == ["2026-11-21", "2026-11-22", "2026-11-23", "2026-11-30", "2026-12-01", "2026-12-02"]
 
 
