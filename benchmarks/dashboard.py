@@ -31,6 +31,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from benchmarks.page_queries import generate
 from core.store.lake import Lake
 from tests.support.rows import make_pass, table_of
+from tests.support.screen import entry
 
 ROOT = Path(__file__).parents[1]
 PAGES = (
@@ -164,9 +165,9 @@ def page_changes(browser: Browser, url: str) -> dict[str, float]:
     page.add_init_script(f"({WATCH})()")
     page.goto(f"{url}/?lang=en", wait_until="commit")
     drawn(page, "Overview")
-    menu, found = page.get_by_test_id("stSidebarNav"), {}
+    found = {}
     for title in PAGES:
-        link = menu.get_by_text(title, exact=True)
+        link = entry(page, title)
         page.evaluate("() => { window.__watch.since = window.__watch.changed = performance.now(); }")
         link.click()
         found[title] = drawn(page, title)

@@ -36,6 +36,7 @@ SECTIONS = {
         "data_health": ":material/monitor_heart:",
     },
 }
+HOME = "overview"  # by itself at the front, one click from everywhere
 UNFILTERED = ("actions", "notes", "probe", "caches", "reconcile")
 
 st.set_page_config(page_title="Cachewise", page_icon="💾", layout="wide")
@@ -59,17 +60,19 @@ pages = {
         f"app_pages/{name}.py",
         title=t(f"page.{name}.title"),
         icon=icon,
-        url_path="" if name == "overview" else name.replace("_", "-"),
-        default=name == "overview",
+        url_path="" if name == HOME else name.replace("_", "-"),
+        default=name == HOME,
     )
     for section in SECTIONS.values()
     for name, icon in section.items()
 }
 who = entrance.arrive()
+menu = {
+    t(f"menu.{heading}"): [pages[name] for name in section if name != HOME] for heading, section in SECTIONS.items()
+}
 page = st.navigation(
-    {t(f"menu.{heading}"): [pages[name] for name in section] for heading, section in SECTIONS.items()},
-    position="sidebar" if entrance.admits(who) else "hidden",
-    expanded=True,
+    {"": [pages[HOME]]} | menu,  # at the top, so that the sidebar has room for the filters
+    position="top" if entrance.admits(who) else "hidden",
 )
 name = next(key for key, value in pages.items() if value is page or value.url_path == page.url_path)
 

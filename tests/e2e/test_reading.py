@@ -71,7 +71,7 @@ def test_the_keyboard_reaches_menu_filters_and_downloads(page: Page, base_url: s
             page.evaluate(
                 """() => {
                   const at = one => document.activeElement.closest(one);
-                  if (at("[data-testid=stSidebarNav] a")) return "menu";
+                  if (at("[data-testid=stTopNav]")) return "menu";
                   if (at(".st-key-lang")) return "language";
                   if (at(".st-key-range")) return "range";
                   if (at(".st-key-engine")) return "engine";
@@ -85,6 +85,10 @@ def test_the_keyboard_reaches_menu_filters_and_downloads(page: Page, base_url: s
             break
     assert wanted <= reached
 
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Savings").focus()
+    page.get_by_test_id("stTopNavSection").filter(has_text="Money").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("stTopNavPopover")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("a:focus")).to_contain_text("Savings")
     page.keyboard.press("Enter")
     expect(page.locator("h1").first).to_have_text("Savings")

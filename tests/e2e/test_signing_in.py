@@ -92,7 +92,7 @@ def test_the_round_trip(page: Page, context: BrowserContext, url: str, provider:
     page.goto(f"{url}/caches")
     expect(page.get_by_text(KO["access.signed_out.title"])).to_be_visible()
     expect(page.get_by_test_id("stMetric")).to_have_count(0)
-    expect(page.get_by_test_id("stSidebarNavLink")).to_have_count(0)
+    expect(page.get_by_test_id("stTopNav")).to_have_count(0)
 
     sign_in(page, LEE)
     expect(page.get_by_test_id("stSidebar").get_by_text(KO["access.role.viewer"], exact=True).first).to_be_visible()
@@ -116,5 +116,5 @@ def test_the_round_trip(page: Page, context: BrowserContext, url: str, provider:
     page.get_by_role("button", name=EVE, exact=True).first.click()
     expect(page.get_by_text(KO["access.stranger.title"])).to_be_visible()
     expect(page.get_by_test_id("stMetric")).to_have_count(0)
-    expect(page.get_by_test_id("stSidebarNavLink")).to_have_count(0)
+    expect(page.get_by_test_id("stTopNav")).to_have_count(0)
     assert watch.troubles() == []
