@@ -63,6 +63,16 @@ def findings(lines: pa.Table, lab: ttl.Lab) -> dict[str, Any]:
     }
 
 
+def recoverable_lines(lines: pa.Table, lab: ttl.Lab) -> pa.Table:
+    """Return the ledger's lines of every engine's cause in which something can be had back."""
+    picked = pa.array(np.zeros(lines.num_rows, dtype=bool))
+    for mend in _known(misses.recoverable(lines, ttl.advise(lab))):
+        engine = lines["engine"]
+        same = pc.is_null(engine) if mend["engine"] is None else pc.equal(engine, mend["engine"])
+        picked = pc.or_(picked, pc.and_(pc.fill_null(same, False), pc.equal(lines["cause"], mend["cause"])))
+    return lines.filter(picked)
+
+
 def by_cause(lines: pa.Table, lab: ttl.Lab) -> Rows:
     """Return core.misses.by_cause with recoverable_usd over causes and lifetimes, rest_usd, and cumulative_share.
 

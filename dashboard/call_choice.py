@@ -9,11 +9,12 @@ from core.metrics import Which
 from core.misses import CAUSE_ORDER
 
 ANY = "all"
+RECOVERABLE = "recoverable"  # every cause in which something can be had back
 CHOICES: dict[str, tuple[str, ...]] = {
     "status": (ANY, "ok", "failed"),
     "priced": (ANY, "yes", "no"),
     "read": (ANY, "yes", "no"),
-    "cause": (ANY, *CAUSE_ORDER),
+    "cause": (ANY, RECOVERABLE, *CAUSE_ORDER),
 }
 ORDERS = {
     "newest": "ts desc",
@@ -30,8 +31,12 @@ def key_of(name: str) -> str:
 
 
 def asked(*, start: datetime | None = None, end: datetime | None = None, **choices: str) -> dict[str, str]:
-    """Return the address of some calls. Every choice is told, so that none is left over from an earlier visit."""
+    """Return the address of some calls. Every choice is told, so that none is left over from an earlier visit.
+
+    `order` may be among the choices: which calls are to stand on top.
+    """
     told = {key_of(name): choices.get(name, ANY) for name in CHOICES}
+    told[key_of("order")] = choices.get("order", next(iter(ORDERS)))
     if start is not None and end is not None:
         told |= {"from": start.astimezone(UTC).isoformat(), "to": end.astimezone(UTC).isoformat()}
     return told

@@ -25,6 +25,7 @@ from core.reports.request import Desk, Request
 from core.store.lake import Lake
 from core.store.query import Reader
 from core.traffic import load
+from dashboard import call_choice
 from dashboard.probe_desk import ProbeDesk
 from dashboard.studies import Studies, Study
 
@@ -206,7 +207,7 @@ def pulse(zone: str) -> dict[str, Any]:
     now, rows = _moment(), freshness()
     known = [row["complete_until"] for row in rows if row.get("complete_until")]
     until = min([now, *known]) if known else options().get("last_ts") or now
-    minute = now.replace(second=0) + timedelta(minutes=1)  # whoever asks within it shares the answer
+    minute = now.replace(second=59, microsecond=999_999)  # whoever asks within it shares the answer, and the day
     return _pulse(_versions_of(("calls",)), minute, until, zone)
 
 
@@ -332,14 +333,18 @@ def missed_calls(scope: Scope, *, cause: str, engine: str | None, every: bool, l
 def calls_of_cause(
     scope: Scope, cause: str, *, start: datetime | None, end: datetime | None, limit: int
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Return the newest calls under a cause within [start, end) by id, and what all of them missed together."""
-    lines, _ = _study(scope).made
-    picked = lines.filter(pc.equal(lines["cause"], cause))
+    """Return the newest calls under a cause within [start, end) by id, and what all of them missed together.
+
+    The cause may be `call_choice.RECOVERABLE`: all that can be mended.
+    """
+    lines, lab = _study(scope).made
+    mendable = cause == call_choice.RECOVERABLE
+    picked = advice.recoverable_lines(lines, lab) if mendable else lines.filter(pc.equal(lines["cause"], cause))
     if start is not None:
         picked = picked.filter(pc.greater_equal(picked["ts"], pa.scalar(start, lines["ts"].type)))
     if end is not None:
         picked = picked.filter(pc.less(picked["ts"], pa.scalar(end, lines["ts"].type)))
-    newest = picked.slice(max(0, picked.num_rows - limit))["call_id"].to_pylist()
+    newest = dict.fromkeys(picked.slice(max(0, picked.num_rows - limit))["call_id"].to_pylist())
     return tuple(newest), misses.total(picked)
 
 

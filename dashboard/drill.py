@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import components, filters, ink
+from dashboard import components, filters, ink, miss_words
 from dashboard import format as fmt
 from dashboard.call_choice import asked
 from dashboard.components import Column, Rows
@@ -24,7 +24,7 @@ FILTER_OF = {"engine": "engine", "model": "model", "provider": "provider", "func
 
 @st.fragment
 def chart(drawn: ink.Chart, view: filters.View, *, key: str, by: str | None = None, **choices: str) -> None:
-    """Draw a chart whose points lead to their calls; `by` names the dimension its groups are of."""
+    """Draw a chart whose points lead to their calls; `by` names what its groups are: a filter's, or "cause"."""
     ink.clickable(drawn.figure)
     event = st.plotly_chart(
         drawn.figure,
@@ -63,10 +63,11 @@ def offer(
     end = filters.bucket_end(start, view) if start else None
     named = [fmt.moment(start, view.zone)] if start else []
     if by and value is not None:
-        named.insert(0, fmt.plain(value, language()))
+        named.insert(0, miss_words.cause(value, language()) if by == "cause" else fmt.plain(value, language()))
+        choices |= {"cause": value} if by == "cause" else {}
     with st.container(horizontal=True, vertical_alignment="center", key=f"drill_{key}"):
         st.markdown(t("drill.picked", what=fmt.markdown_safe(" · ".join(named) or fmt.UNKNOWN)), width="content")
-        narrow = (FILTER_OF[by], str(value)) if by and value is not None else None
+        narrow = (FILTER_OF[by], str(value)) if by in FILTER_OF and value is not None else None
         if st.button(
             t("drill.see"), key=f"see_{key}", icon=":material/list:", type="primary", on_click=_keep, args=(narrow,)
         ):

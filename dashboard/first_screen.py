@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import CachewiseError
-from dashboard import action_cards, answer, components, data, filters, kpis, miss_charts
+from dashboard import action_cards, answer, call_choice, components, data, filters, kpis, miss_charts
 from dashboard import format as fmt
 from dashboard.i18n import language, t
 from dashboard.kpis import Kpi
@@ -62,7 +62,8 @@ def recoverable_card(found: Mapping[str, Any]) -> kpis.Card:
     card = kpis.card(_RECOVERABLE, found, None, [], language())
     missed = found["usd"]
     of = t("over.nothing_missed") if missed is None else t("over.missed_usd", n=fmt.money(missed))
-    return replace(card, parts=fmt.dollars_in_markdown(of))
+    calls = call_choice.asked(cause=call_choice.RECOVERABLE) if found["recoverable_usd"] else None
+    return replace(card, parts=fmt.dollars_in_markdown(of), calls=calls)
 
 
 def _say(box: Any, text: str, tone: answer.Tone) -> None:

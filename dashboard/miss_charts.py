@@ -98,7 +98,7 @@ def trend(rows: Sequence[Row], look: Look, *, markers: Sequence[Row] = (), heigh
             for row in rows
             if row["cause"] == name and row["usd"] is not None
         ]
-        ink.bars(figure, part, look.word(f"cause.{name}"), CAUSE_COLOURS[name], look)
+        ink.bars(figure, part, look.word(f"cause.{name}"), CAUSE_COLOURS[name], look, group=name)
     figure.update_layout(barmode="stack")
     ink.mark(figure, markers, look)
     ink.dress(figure, height=height, legend=True)

@@ -60,7 +60,8 @@ def freshness(reader: Reader, *, now: datetime | None = None) -> list[dict[str, 
     """
     present = now or datetime.now(UTC)
     passes = reader.table("ingest_passes")
-    recent = passes.filter(passes.ts >= present - timedelta(hours=24))
+    minute = present.replace(second=0, microsecond=0)  # a question that differs each time is written anew each time
+    recent = passes.filter(passes.ts >= minute - timedelta(hours=24))
     total, last_24h = _counters(reader, passes), _counters(reader, recent)
     return [
         {

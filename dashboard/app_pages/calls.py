@@ -24,6 +24,7 @@ options = {**call_choice.CHOICES, "order": tuple(call_choice.ORDERS)}
 for name, values in options.items():
     address.recall(call_choice.key_of(name), values, values[0])
 by_cause = st.session_state["calls_cause"] != call_choice.ANY
+mendable = st.session_state["calls_cause"] == call_choice.RECOVERABLE
 for column, (name, values) in zip(st.columns(len(options)), options.items(), strict=True):
     column.selectbox(
         t(f"calls.{name}"),
@@ -55,7 +56,9 @@ if by_cause:
     with st.grid(3, gap="small"):
         components.fact(t("calls.fact.calls"), fmt.count(n), "")
         components.fact(t("misses.fact.tokens"), fmt.tokens(missed["tokens"], lang), t("calls.fact.missed.note"))
-        components.fact(t("misses.fact.usd"), fmt.money(missed["usd"]), t("calls.fact.missed.note"))
+        back = fmt.dollars_in_markdown(fmt.money(data.findings(scope)["recoverable_usd"]))
+        note = t("calls.fact.recoverable.note", usd=back) if mendable and not span else t("calls.fact.missed.note")
+        components.fact(t("misses.fact.usd"), fmt.money(missed["usd"]), note)
 else:
     scope = replace(scope, start=span[0], end=span[1]) if span else scope
     which = everything = call_choice.which(chosen)
@@ -68,9 +71,9 @@ else:
             components.show_card(replace(kpis.card(kpi, total, None, [], lang), calls=None), view)
 
 calls = data.calls(scope, which, limit=SHOWN, order=call_choice.ORDERS[chosen["order"]])
-if by_cause:
+if by_cause and not mendable:
     causes = dict.fromkeys((call["call_id"] for call in calls), chosen["cause"])
-elif st.toggle(t("calls.judge"), key="calls_judge", help=t("calls.judge.help")):
+elif mendable or st.toggle(t("calls.judge"), key="calls_judge", help=t("calls.judge.help")):
     causes = data.causes_of(view.scope(), [call["call_id"] for call in calls])
 else:
     causes = None

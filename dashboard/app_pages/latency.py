@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import charts, components, data, environments
+from dashboard import charts, components, data, drill, environments
 from dashboard.i18n import t
 from dashboard.kpis import Kpi
 
@@ -33,7 +33,7 @@ else:
     with components.section("latency.over_time", rows=points, metric="response_time_ms"):
         then = components.before(data.latency_series, view)
         drawn = charts.percentiles(points, look, markers=data.markers(scope), before=then)
-        components.chart(drawn, key="latency_over_time")
+        drill.chart(drawn, view, key="latency_over_time", order="slowest")
 
 for column, (name, pair) in zip(st.columns(2), PAIRS.items(), strict=True):
     groups = [{"group": t(label), **spread[metric]} for label, metric in pair]
@@ -52,6 +52,10 @@ for column, (name, pair) in zip(st.columns(2), PAIRS.items(), strict=True):
                 key=f"latency_{name}_table",
                 alt=t(f"latency.{name}.title"),
             )
+            if name == "ttft":  # of an invocation, not of a call, is the other
+                with st.container(horizontal=True, gap="small"):
+                    drill.link(t("latency.calls.read"), status="ok", read="yes", order="slowest")
+                    drill.link(t("latency.calls.unread"), status="ok", read="no", order="slowest")
 
 with components.section("latency.store", metric="db_time_saved_ms"):
     if not total["prompt_store_lookups"]:
@@ -68,7 +72,7 @@ with components.section("latency.by_engine", rows=engines, metric="response_time
     if not engines:
         components.unknown("unknown.no_invocations")
     else:
-        components.table(
+        drill.table(
             engines,
             [
                 components.Column("engine", "text", "col.engine"),
@@ -76,6 +80,9 @@ with components.section("latency.by_engine", rows=engines, metric="response_time
                 components.Column("cold_starts", "count"),
                 *(components.Column(part, "ms", f"col.{part}") for part in ("p50", "p95", "p99")),
             ],
+            view,
+            by="engine",
+            order="slowest",
             key="latency_by_engine",
             alt=t("latency.by_engine.title"),
         )

@@ -135,7 +135,8 @@ with components.section("misses.calls", rows=calls):
 
 points = data.miss_series(scope, bucket=view.bucket, zone=view.zone).to_pylist()
 with components.section("misses.trend", rows=points):
-    components.chart(miss_charts.trend(points, look, markers=data.markers(scope)), key="miss_trend")
+    drawn = miss_charts.trend(points, look, markers=data.markers(scope))
+    drill.chart(drawn, view, by="cause", key="miss_trend")
 
 with components.section("misses.mends", rows=ledger):
     mends = [row for row in ledger if row["recoverable_usd"]]

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -202,6 +203,45 @@ def test_an_address_tells_every_choice() -> None:
     """No choice of an earlier visit is left over, and what it says is read back."""
     told = call_choice.asked(status="ok", priced="no", start=NOW - MINUTE, end=NOW)
 
-    assert {key for key in told if key.startswith("calls_")} == {f"calls_{name}" for name in call_choice.CHOICES}
+    assert {key for key in told if key.startswith("calls_")} == {
+        f"calls_{name}" for name in (*call_choice.CHOICES, "order")
+    }
     assert call_choice.span(told) == (NOW - MINUTE, NOW)
     assert call_choice.span({"from": NOW.isoformat(), "to": NOW.isoformat()}) is None
+
+
+@pytest.mark.usefixtures("shown")
+def test_what_is_recoverable_leads_to_its_calls() -> None:
+    """The card's link lists the calls whose misses can be mended, each with its cause, and names the card's dollars."""
+    first = opened("overview")
+    link = next(item for item in first.get("page_link") if "calls_cause=recoverable" in item.proto.query_string)
+    assert link.proto.label == "Calls"
+    usd = figures(first)[catalogue("en")["metric.recoverable_usd.label"]]
+
+    app = arrived("calls", {"calls_cause": "recoverable"})
+
+    assert not app.exception
+    assert f"of which {usd} recoverable" in words(app)
+    seen = listed(app)
+    assert len(seen) > 0
+    assert not set(seen["cause"]) & {catalogue("en")[f"cause.{name}"] for name in ("first_touch", "dynamic_tail")}
+
+
+@pytest.mark.usefixtures("shown")
+@pytest.mark.parametrize(
+    ("page", "chart", "group", "order"),
+    [("misses", "miss_trend", "first_touch", "newest"), ("latency", "latency_over_time", None, "slowest")],
+)
+def test_a_point_over_time_leads_to_its_calls(page: str, chart: str, group: str | None, order: str) -> None:
+    """A bar of the miss trend leads to the calls of its cause and day, a point of response times to the slowest."""
+    view = data.options()["last_ts"]
+    day = view.astimezone(ZoneInfo("Europe/Berlin")).replace(hour=0, minute=0, second=0, microsecond=0)
+    point = {"curve_number": 0, "point_index": 0, "customdata": [(day - timedelta(days=2)).isoformat(), group]}
+    app = arrived(page, {}, **{chart: {"selection": {"points": [point]}}})
+
+    app.button(key=f"see_{chart}").click().run()
+
+    assert not app.exception
+    assert app.title[0].value == "Calls"
+    assert (app.session_state["calls_order"], app.session_state["calls_cause"]) == (order, group or "all")
+    assert any(key == "from" for key in app.query_params)
