@@ -22,6 +22,7 @@ from core.settings import SourceSettings
 
 _BATCH_LINES = 400_000
 _BATCH_CALLS = 50_000
+_BATCH_READ = 512 * 1024 * 1024  # of lines that tell nothing too: what was read should not wait long to be stored
 _BATCH_REQUESTS = 40_000  # of the quick lane: columns take less memory than events
 _TAIL_LINE = re.compile(  # `aws logs tail`: time, stream (unless --format short), message
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?) +"
@@ -279,7 +280,7 @@ class Telling:
 
     def is_rich(self) -> bool:
         """Say whether the batch may be handed over at the end of a file."""
-        return len(self.batch.sessions.rows) >= _BATCH_CALLS
+        return len(self.batch.sessions.rows) >= _BATCH_CALLS or self.batch.bytes_read >= _BATCH_READ
 
     def take(self) -> Batch:
         """Hand over the batch; events with ids in the order they were written, text lines as they stand."""
