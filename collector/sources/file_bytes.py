@@ -49,7 +49,8 @@ def list_files(paths: Sequence[str]) -> tuple[list[Found], list[CachewiseError]]
 def chunks(handle: BinaryIO, *, at: int = 0, size: int | None = None) -> Iterator[bytes]:
     """Yield the uncompressed bytes from offset `at` on.
 
-    gzip is known by its first bytes, not by the name; members may follow each other. Raises BadInput at the end of
+    gzip is known by its first bytes, not by the name; members may follow each other, and what was packed twice (an
+    export of files that were packed already) is unpacked twice. Raises BadInput at the end of
     a truncated or damaged file, after everything readable was yielded.
     """
     size = size or CHUNK
@@ -58,7 +59,7 @@ def chunks(handle: BinaryIO, *, at: int = 0, size: int | None = None) -> Iterato
         yield from _plain(handle, first, at, size)
         return
     passed = 0
-    for piece in _gunzip(handle, first, size):
+    for piece in _unpacked(handle, first, size):
         if passed + len(piece) > at:
             yield piece[max(0, at - passed) :]
         passed += len(piece)
@@ -91,7 +92,34 @@ def _plain(handle: BinaryIO, first: bytes, at: int, size: int) -> Iterator[bytes
         first = handle.read(size)
 
 
-def _gunzip(handle: BinaryIO, raw: bytes, size: int) -> Iterator[bytes]:
+class _Rest:
+    """What is left of some pieces, to be read like a file."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, size: int) -> bytes:
+        """Return the next piece, whatever its size."""
+        return next(self._pieces, b"")
+
+
+def _unpacked(handle: BinaryIO, raw: bytes, size: int) -> Iterator[bytes]:
+    pieces = _gunzip(handle, raw, size)
+    first = next(pieces, b"")
+    if first.startswith(_GZIP):
+        yield from _gunzip(_Rest(pieces), first, size)
+    else:
+        yield from chained(first, pieces)
+
+
+def chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield what was read already, then the rest."""
+    if first:
+        yield first
+    yield from rest
+
+
+def _gunzip(handle: BinaryIO | _Rest, raw: bytes, size: int) -> Iterator[bytes]:
     member = zlib.decompressobj(31)
     while raw:
         try:

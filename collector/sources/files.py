@@ -15,7 +15,7 @@ from collector.parsers.prefilter import bytes_may_be_ours
 from collector.sessions.scan import is_session_head
 from collector.sources import envelopes
 from collector.sources.base import MAX_LINE, Batch, Cursor
-from collector.sources.file_bytes import Found, chunks, head_of, list_files
+from collector.sources.file_bytes import Found, chained, chunks, head_of, list_files
 from collector.sources.file_events import Telling, may_be_payload
 from collector.sources.file_identity import HEAD, FileCursor, KnownFile, mark_of, still_marked
 from collector.sources.open_file import OpenFile, settle_stamp
@@ -301,13 +301,6 @@ def _mark_at(path: str, offset: int) -> str:
     with Path(path).open("rb") as handle:
         handle.seek(max(0, offset - 64))
         return mark_of(handle.read(min(64, offset)))
-
-
-def chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield what was read already, then the rest."""
-    if first:
-        yield first
-    yield from rest
 
 
 def named(error: BadInput, path: str) -> BadInput:

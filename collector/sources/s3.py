@@ -17,9 +17,9 @@ from collector.event import LogEvent
 from collector.sources import envelopes
 from collector.sources.aws_session import open_session
 from collector.sources.base import Batch, Cursor
-from collector.sources.file_bytes import Found, chunks
+from collector.sources.file_bytes import Found, chained, chunks
 from collector.sources.file_identity import HEAD, FileCursor
-from collector.sources.files import FilesSource, chained, named, refused_head
+from collector.sources.files import FilesSource, named, refused_head
 from collector.sources.s3_faults import GONE, code_of, explain_s3, unreadable
 from core.errors import BadInput, CachewiseError, FixSettings
 from core.settings import SourceSettings

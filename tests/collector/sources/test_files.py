@@ -252,6 +252,20 @@ def test_a_missing_path_is_told_and_the_others_are_read(lake: Lake, tmp_path: Pa
     assert str(result.problems[0]).startswith(f"COL-301: There is no file at {tmp_path}/nowhere.log.")
 
 
+def test_what_was_packed_twice_is_read_and_three_times_is_refused(lake: Lake, tmp_path: Path) -> None:
+    """An export packs files that were packed already; what is packed once more is told to be no text."""
+    twice = gzip.compress(gzip.compress(text_of(invocation(1)).encode()))
+    (tmp_path / "a.log.gz.gz").write_bytes(twice)
+    (tmp_path / "b.log.gz").write_bytes(gzip.compress(twice))
+
+    result = collect(lake, tmp_path)
+    again = collect(lake, tmp_path)
+
+    assert (result.new_calls, dict(result.skipped)) == (1, {"binary": 1})
+    assert [problem.code for problem in result.problems] == ["COL-304"]
+    assert (again.lines_read, again.new_calls) == (0, 0)
+
+
 @pytest.mark.parametrize("cut", [9, 30])
 def test_a_truncated_gz_gives_what_it_holds(lake: Lake, tmp_path: Path, cut: int) -> None:
     """An upload in progress or a broken one: its readable lines are told, the fault is one line, others go on."""
