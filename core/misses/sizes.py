@@ -13,7 +13,7 @@ import numpy as np
 from core.caching.cache_model import LOOKBACK_POSITIONS
 from core.misses.moved import Found
 from core.traffic import Traffic
-from core.traffic.arrays import Bools, Ints
+from core.traffic.arrays import Bools, Ints, by_lane
 
 _FORGET_MS = 3 * 3_600_000
 _NEAR = 3.0  # turns between two calls of one conversation, at most
@@ -26,10 +26,14 @@ def of_sizes(calls: Traffic, part: Bools, whole: Bools, own_ttl: Ints) -> list[F
 
     Of a rewrite it is known that something all conversations share was changed; but most of one may have been dead.
     """
-    rows = np.flatnonzero(part)
+    lanes = np.unique(calls.lane[part])
+    if not len(lanes):
+        return []
+    rows = np.flatnonzero(np.isin(calls.lane, lanes) & (calls.cached > 0))
+    rows = rows[by_lane(calls.lane[rows], calls.start_ms[rows])]
+    bounds = np.flatnonzero(np.diff(calls.lane[rows])) + 1
     found: list[Found] = []
-    for lane in np.unique(calls.lane[rows]).tolist():
-        here = np.flatnonzero((calls.lane == lane) & (calls.cached > 0))
+    for here in np.split(rows, bounds):
         found += _Lane(calls, own_ttl, step=_turn(calls, here)).judge(here, part, whole)
     return found
 
