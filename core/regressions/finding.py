@@ -82,13 +82,14 @@ class _Group:
 
     @property
     def first(self) -> Found:
-        """The change that dates it: of the cache's own shares if there is one, the earliest found."""
+        """The change that dates it: of the most telling ones, the earliest found."""
         return min(self.telling, key=lambda item: (item.found, -item.strength))
 
     @property
     def telling(self) -> tuple[Found, ...]:
-        """The changes of the cache's own shares, if there are any; else all."""
-        return tuple(item for item in self.members if item.channel.metric in _SHARES) or self.members
+        """The changes of the cache's own shares, if there are any; else of prices, whose moment is exact; else all."""
+        shares = tuple(item for item in self.members if item.channel.metric in _SHARES)
+        return shares or tuple(item for item in self.members if item.channel.name == "unit_price") or self.members
 
     @property
     def start(self) -> int:

@@ -109,7 +109,9 @@ class Regression:
         shown = f"{_shown(self.metric, self.before)} → {_shown(self.metric, self.after)}"
         state = "" if self.open else f", over since {self.ended_at:%Y-%m-%d %H:%M} UTC"
         lost = f", ${self.lost_usd:,.2f} lost so far" if self.lost_usd is not None and self.lost_usd > 0 else ""
-        why = f"; likely cause: {self.likely_cause.label}" if self.likely_cause.kind != "unknown" else "; cause unknown"
+        known, seen = self.likely_cause.kind != "unknown", self.likely_cause.mechanism is not None
+        why = f"; likely cause: {self.likely_cause.label}" if known else "; cause unknown"
+        why += f" ({self.likely_cause.label})" if seen and not known else ""
         what = self.metric.replace("_", " ")
         return (
             f"{self.engine or self.source} ({self.model or 'unknown model'}): {what} {shown} "

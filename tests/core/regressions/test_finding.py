@@ -148,6 +148,26 @@ def test_a_shorter_ttl_is_named(find: Find) -> None:
     assert item.confidence == "measured"
 
 
+def test_a_price_dates_what_slowness_announced(find: Find) -> None:
+    """Answers slow two hours before the calls go to a dearer provider: the moment of the price is exact."""
+
+    def mutate(ts: datetime, call: dict[str, Any], rng: Random) -> None:
+        if ts >= CHANGE - 2 * HOUR:
+            call["ttft_ms"] *= 2
+        if ts >= CHANGE:
+            call["provider"] = "bedrock"
+
+    rows = traffic(mutate)
+    for row in rows:
+        if row["provider"] == "bedrock":
+            dollars = [name for name in row if name.endswith("cost_usd")]
+            row.update({name: row[name] * Decimal("1.1") for name in dollars if row[name] is not None})
+    item = only(find(rows))
+    assert CHANGE <= item.started_at < CHANGE + HOUR / 2
+    assert item.likely_cause.label == "provider: anthropic → bedrock"
+    assert {change.metric for change in item.changes} == {"cost_per_request", "latency"}
+
+
 def test_a_dearer_price_book_is_found_by_the_price_of_a_token(find: Find) -> None:
     """Ten per cent more for the same tokens is far below the noise of calls, and still found at once."""
     dollars = [name for name in traffic(days=1)[0] if name.endswith("_usd")]
