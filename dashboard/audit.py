@@ -34,12 +34,10 @@ def show() -> None:
             [
                 Column("ts", "moment", "caches.col.when"),
                 Column("actor", "text", "caches.col.actor"),
-                Column("action_text", "word", "caches.col.action"),
-                Column("target", "text", "caches.col.target"),
+                Column("what", "text", "caches.col.target"),
+                Column("result_text", "word", "caches.col.result"),
                 Column("before", "wide", "caches.col.before"),
                 Column("after", "wide", "caches.col.after"),
-                Column("result_text", "word", "caches.col.result"),
-                Column("error_code", "word", "caches.col.error_code"),
             ],
             key="caches_audit",
             alt=t("caches.audit.title"),
@@ -48,13 +46,14 @@ def show() -> None:
 
 def row(item: fleet.Recorded) -> dict[str, Any]:
     """Return one action as a row of the table and of its CSV."""
+    name = t(f"audit.action.{item.action.replace(' ', '_')}") if item.action in ACTIONS else item.action
     return {
         "ts": item.ts,
         "ended_at": item.ended_at,
         "action_id": item.action_id,
         "actor": item.actor,
         "action": item.action,
-        "action_text": t(f"audit.action.{item.action.replace(' ', '_')}") if item.action in ACTIONS else item.action,
+        "what": f"{name}: {item.target}",
         "target": item.target,
         "before": said(item.before),
         "after": said(item.after),

@@ -60,4 +60,4 @@ def test_hostile_facts_stay_on_their_line(text: str) -> None:
 
 def test_an_action_of_another_version_is_shown_by_its_name() -> None:
     """Nothing of the log is hidden."""
-    assert audit.row(recorded(action="transmute"))["action_text"] == "transmute"
+    assert audit.row(recorded(action="transmute"))["what"] == "transmute: calls 2026-11-01"

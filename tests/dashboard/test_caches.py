@@ -249,7 +249,7 @@ def test_a_confirmed_clear_is_done_audited_and_followed(folder: Path, operator: 
     assert list(table.read_epochs()) == [None]
     assert results(folder) == ["done", "started"]
     entry = shown(app, "Audit log")[0]
-    assert (entry["target"], entry["action_text"]) == ("bodo/prompt-store/*", "Clear of the prompt store")
+    assert entry["what"] == "Clear of the prompt store: bodo/prompt-store/*"
     assert entry["result_text"] == "done"
     assert "expected_misses: 15" in entry["before"]
     assert "epoch: " in entry["after"]
