@@ -1,4 +1,4 @@
-"""Asks what the first screen asks before anybody opens it: at the start, and now and then while it runs.
+"""Asks what pages ask before anybody opens them, the first screen first: at the start, and now and then later.
 
 What is asked is kept in dashboard.data as if a viewer had asked, so the first visitor of the day waits no longer
 than the others. A question whose answer is still good costs nothing.
@@ -53,16 +53,22 @@ def keep(stop: threading.Event, once: threading.Event | None = None) -> None:
                 once.set()
             if stop.is_set():
                 return
+        for zone in zones:
+            try:
+                other_pages(zone)
+            except CachewiseError as error:
+                log.warning("%s: the other pages could not be prepared: %s", error.code, error.message)
+            if stop.is_set():
+                return
         if stop.wait(EVERY_S):
             return
 
 
 def first_screen(zone: str, *, now: datetime | None = None) -> None:
     """Ask for everything that the first screen shows without a filter, the slowest first."""
-    first = data.options().get("first_ts")
-    if first is None:
+    view = _unfiltered(zone, now)
+    if view is None:
         return
-    view = filters.build({}, now=now or datetime.now(UTC), zone=zone, first_ts=first)
     scope, earlier = view.scope(), view.compared()
     data.findings(scope)
     data.miss_causes(scope)
@@ -76,3 +82,39 @@ def first_screen(zone: str, *, now: datetime | None = None) -> None:
     data.breakdown(scope, "engine")
     data.freshness()
     data.pulse(zone)
+
+
+def other_pages(zone: str, *, now: datetime | None = None) -> None:
+    """Ask for what the pages that take longest show beyond it: a change of page then waits for the browser alone."""
+    view = _unfiltered(zone, now)
+    if view is None:
+        return
+    scope, earlier = view.scope(), view.compared()
+    over_time = {"bucket": view.bucket, "zone": view.zone}
+    data.series(scope, by="engine", **over_time)
+    data.latency(scope)
+    data.latency(scope, by="engine")
+    data.memory_use(scope)
+    data.cold_starts(scope)
+    for asked in (scope, earlier.scope() if earlier else None):
+        if asked is not None:
+            data.latency_series(asked, **over_time)
+            data.store_series(asked, **over_time)
+    data.miss_groups(scope, "cause", "engine")
+    data.miss_series(scope, **over_time)
+    data.miss_engines(scope)
+    data.policy_mix(scope)
+    data.policies(scope)
+    data.bursts(scope, zone=view.zone)
+    advice = sorted(data.policy_advice(scope), key=lambda row: row["prefix_first"])
+    if advice:
+        data.gaps(scope, advice[0]["engine"])
+        data.crossover(scope, advice[0]["engine"])
+
+
+def _unfiltered(zone: str, now: datetime | None) -> filters.View | None:
+    """Return what somebody in this zone looks at who has chosen nothing; None where there is nothing to see."""
+    first = data.options().get("first_ts")
+    if first is None:
+        return None
+    return filters.build({}, now=now or datetime.now(UTC), zone=zone, first_ts=first)

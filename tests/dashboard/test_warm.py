@@ -1,4 +1,4 @@
-"""What keeps the first screen warm: it asks all that the first screen asks, and survives tables that fail."""
+"""What keeps pages warm: it asks all that they ask before anybody comes, and survives tables that fail."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data, filters, warm
-from tests.support.screens import APP
+from tests.support.screens import APP, opened
 
 
 def test_the_first_visitor_finds_everything_asked(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,6 +30,34 @@ def test_the_first_visitor_finds_everything_asked(fleet: Path, monkeypatch: pyte
     app.run()
 
     assert len(app.metric) == 6
+    assert asked == []
+
+
+@pytest.mark.parametrize("name", ["cost", "latency", "misses", "ttl_lab", "hit_rate"])
+def test_a_change_of_page_finds_everything_asked(name: str, fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the warm-up, the pages that take longest ask core.metrics, the studies and the environments nothing."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
+    warm.first_screen("Asia/Seoul")
+    warm.other_pages("Asia/Seoul")
+    asked: list[str] = []
+
+    def noted(what: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **more: asked.append(what) or real(*args, **more)
+
+    for owner, functions in (
+        (data.metrics, ("summary", "breakdown", "series", "store_series", "latency", "latency_series", "markers")),
+        (data.drift, ("memory", "cold_starts")),
+        (data.ttl, ("compare", "mix", "gaps", "crossover", "bursts")),
+        (data.misses, ("groups", "series")),
+        (data.advice, ("findings", "by_cause", "by_engine", "lifetimes")),
+    ):
+        for function in functions:
+            monkeypatch.setattr(owner, function, noted(function, getattr(owner, function)))
+
+    app = opened(name, "ko")
+
+    assert app.title
+    assert not app.exception
     assert asked == []
 
 
