@@ -2,7 +2,8 @@
 
 Run by hand: `python -m benchmarks.dashboard [--calls 1000000] [--days 30] [--runs 5] [--lake FOLDER]`. It serves
 the lake as `cachewise run` does and looks at it with Chromium. A time ends when nothing on the screen moves any more:
-the script has run, no part is stale or a skeleton, every chart is drawn, and the page has not changed since.
+the script has run, no part is stale or a skeleton, every chart is drawn, and the page has not changed since. The
+answer is there once its sentence and the six key figures are.
 """
 
 from __future__ import annotations
@@ -44,7 +45,11 @@ FIRST_WARM_S, FIRST_COLD_S, PAGE_S = 1.5, 3.5, 0.7
 WATCH = """
 () => {
   const state = {since: performance.now(), changed: performance.now()};
-  new MutationObserver(() => { state.changed = performance.now(); })
+  new MutationObserver(() => {
+    state.changed = performance.now();
+    if (!state.answered && document.querySelectorAll("[data-testid=stMetric]").length >= 6
+      && document.querySelector("[data-testid=stAlert]")) state.answered = state.changed;
+  })
     .observe(document, {subtree: true, childList: true, characterData: true,
       attributes: true, attributeFilter: ["data-stale", "data-test-script-state", "d", "class"]});
   window.__watch = state;
@@ -77,15 +82,17 @@ def main() -> None:
         store = given.lake or Path(folder)
         fill(store, given.calls, given.days)
         print_machine()
-        colds, warms, changes = [], [], {}
+        firsts, changes = [], {}
         for _ in range(given.runs):
             with serving(store, Path(folder)) as (url, server), chromium() as browser:
-                colds.append(first_screen(browser, url))
-                warms.append(first_screen(browser, url))
+                firsts.append((*first_screen(browser, url), *first_screen(browser, url)))
                 for title, seconds in page_changes(browser, url).items():
                     changes.setdefault(title, []).append(seconds)
                 memory, cpu = server.memory_info().rss / 2**20, sum(server.cpu_times()[:2])
+        cold_answers, colds, warm_answers, warms = (list(times) for times in zip(*firsts, strict=True))
+        print(f"{'first answer, cold':<34} {_times(cold_answers)}")
         print(f"{'first screen, cold':<34} {_times(colds)}   target {FIRST_COLD_S} s")
+        print(f"{'first answer, warm':<34} {_times(warm_answers)}")
         print(f"{'first screen, warm':<34} {_times(warms)}   target {FIRST_WARM_S} s")
         for title, times in changes.items():
             print(f"{'change to ' + title:<34} {_times(times)}   target {PAGE_S} s")
@@ -144,8 +151,8 @@ def chromium() -> Iterator[Browser]:
         yield browser
 
 
-def first_screen(browser: Browser, url: str) -> float:
-    """Return how long the first screen takes in a tab of its own; the browser keeps what it has in its cache."""
+def first_screen(browser: Browser, url: str) -> tuple[float, float]:
+    """Return how long answer and first screen take in a tab of their own; the browser keeps what is in its cache."""
     context = (
         browser.contexts[0]
         if browser.contexts
@@ -155,8 +162,9 @@ def first_screen(browser: Browser, url: str) -> float:
     page.add_init_script(f"({WATCH})()")
     page.goto(f"{url}/?lang=en", wait_until="commit")
     seconds = drawn(page, "Overview")
+    answered = page.evaluate("() => (window.__watch.answered - window.__watch.since) / 1000")
     page.close()
-    return seconds
+    return answered, seconds
 
 
 def page_changes(browser: Browser, url: str) -> dict[str, float]:
