@@ -62,7 +62,7 @@ soak: .venv/.dev ## hold the collector to the truth for an hour: 500 fault sched
 	@$(BIN)/python -m tests.support.soak $(SOAK)
 
 accuracy: .venv/.dev ## hold misses and TTL Lab to fleets whose causes are known (half an hour), into docs/accuracy.md
-	@$(BIN)/python benchmarks/accuracy.py --seeds 147-166 --jobs 2 --out docs/accuracy.md
+	@$(BIN)/python benchmarks/accuracy.py --seeds 147-166 --traffic 0.4 --jobs 2 --out docs/accuracy.md
 
 clean: ## remove the virtual environment and caches, keep data/
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
