@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import sys
@@ -17,6 +18,7 @@ def spare() -> None:
     Events and rows hold no cycles, and looking for some among them costs a tenth of the time.
     """
     gc.freeze()
+    atexit.register(gc.unfreeze)  # else DuckDB's binding calls what the end does not find a leak, on the terminal
     gc.set_threshold(100_000, 50, 100)
     lean()
 

@@ -36,6 +36,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     gc.collect()
     gc.freeze()
     yield {}
+    gc.unfreeze()  # else DuckDB's binding calls what the end does not find a leak
     stop.set()
 
 

@@ -63,6 +63,11 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(10_000)
 
 
+def pytest_unconfigure() -> None:
+    """Let the end find what was left out, or DuckDB's binding calls it a leak below the result."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
     """An AWS of this machine with real warm Lambda processes; skips where it cannot start."""
