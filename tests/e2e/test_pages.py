@@ -50,6 +50,7 @@ def serious(page: Page) -> list[str]:
     ]
 
 
+@pytest.mark.timeout(300)  # every page twice: ten times as long where others work too
 @pytest.mark.parametrize(("lang", "desk", "phone"), [("ko", "dark", "light"), ("en", "light", "dark")])
 def test_every_page_opens(
     browser: Browser, browser_context_args: dict[str, Any], base_url: str, lang: str, desk: Any, phone: Any
