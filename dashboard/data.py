@@ -16,6 +16,7 @@ import streamlit as st
 
 from collector import checkup
 from core import advice, alerts, drift, fleet, metrics, misses, notebook, probe, promises, reconcile, settings, ttl
+from core import regressions as worsening
 from core.metrics.scope import Scope
 from core.pricing import PriceBook, load_book
 from core.pricing.provenance import newest_check
@@ -35,7 +36,9 @@ _ENTRIES = 256
 _SAME_MOMENT_S = 5
 _SLOW_S = 600
 _JUDGED_S = 60
+_RENEWED_S = 900
 _LATELY = timedelta(hours=2)
+_REGRESSIONS = timedelta(days=30)
 _LOGGED = ("calls", "invocations", "prompt_store_events")
 _READS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
@@ -384,6 +387,18 @@ def crossover(scope: Scope, engine: str | None) -> dict[str, Any]:
 def bursts(scope: Scope, *, zone: str) -> Rows:
     """Return the engines whose calls arrive in bursts, and what pre-warming would save."""
     return _learn("ttl.bursts", scope, zone=zone)
+
+
+@st.cache_data(ttl=_RENEWED_S, show_spinner=False, max_entries=4)
+def regressions(zone: str) -> list[worsening.Regression]:
+    """Return what got worse in the last 30 days of data, dearest first; at most a quarter of an hour old.
+
+    `zone` makes the hours and weekends of the season.
+    """
+    newest = options().get("last_ts")
+    if newest is None:
+        return []
+    return worsening.ranked(worsening.find(_reader(), Scope(start=newest - _REGRESSIONS), zone=zone))
 
 
 @st.cache_data(show_spinner=False, max_entries=8)

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from dashboard import action_cards, components, data, promise_charts
-from dashboard.i18n import known, language, t
+from dashboard import action_cards, audit, components, data, promise_charts, worse
+from dashboard.i18n import t
 
 view = components.open_page(everything=True)
 todo, done = data.actions(view.scope()), data.promised()
@@ -23,29 +23,6 @@ with right, components.section("actions.done", rows=promise_charts.rows(done, fo
     for promise in done:
         action_cards.done_card(promise, found.get(promise.action_id))
 
-entries = [
-    {
-        "ts": entry.ts,
-        "actor": entry.actor,
-        "action": known(language(), f"act.{entry.action}", entry.action),
-        "target": entry.target,
-        "result": known(language(), f"act.{entry.result}", entry.result),
-    }
-    for entry in data.recorded_actions()
-]
-with components.section("actions.log", rows=entries):
-    if not entries:
-        st.caption(t("actions.log.none"))
-    else:
-        components.table(
-            entries,
-            [
-                components.Column("ts", "moment", "col.ts"),
-                components.Column("actor", "text", "col.actor"),
-                components.Column("action", "text", "col.action"),
-                components.Column("target", "text", "col.target"),
-                components.Column("result", "text", "col.result"),
-            ],
-            key="action_log",
-            alt=t("actions.log.title"),
-        )
+worse.section()
+
+audit.show()

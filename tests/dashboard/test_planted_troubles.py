@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,27 @@ def test_the_lab_says_what_each_engine_should_be_set_to(pages: dict[str, AppTest
     assert best["counsel"] == best["summary"] == "1h"
     assert "**legal**: off saves" in words(pages["ttl_lab"])
     assert "survey" in rows_of(pages["ttl_lab"], "hours")
+
+
+def test_the_actions_page_says_what_got_worse(week: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a click: the hours in which the tutor's calls went to Bedrock cost more, and are over.
+
+    Its deploy is no regression here: a week has no baseline from before it.
+    """
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(week))
+    monkeypatch.setenv("CACHEWISE_DEMO", "true")
+    page = opened("actions", range="all")
+    assert not [table for table in page.dataframe if "lost_usd" in table.value.columns]
+
+    page.button(key="worse_look").click().run()
+
+    assert not page.exception
+    table = next(table.value for table in page.dataframe if "lost_usd" in table.value.columns)
+    (row,) = table[table["engine"] == "tutor"].to_dict("records")
+    assert (row["what"], row["known"]) == ("Cost per request", "measured")
+    assert row["why"] == "Switch: provider: anthropic → bedrock · the same tokens cost more"
+    assert row["until"] - row["since"] < timedelta(hours=8)
+    assert row["lost_usd"] > 0
 
 
 def test_healthy_engines_get_no_advice(week: Path, monkeypatch: pytest.MonkeyPatch) -> None:
