@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from anthropic.lib.aws import _auth
 
 from core import probe
 from core.errors import FixSettings
@@ -73,6 +74,7 @@ def test_bedrock_without_credentials(lab: Laboratory) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_CONFIG_FILE"):
         lab.monkeypatch.delenv(name, raising=False)
     lab.monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(lab.folder / "none"))
+    _auth._get_session.cache_clear()  # the SDK keeps the credentials that another test of this process had
     report = lab.probe("write_then_read", provider="bedrock")
 
     assert codes(report) == [("failed", "PRB-401")]
