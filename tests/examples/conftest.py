@@ -55,6 +55,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, claude: Simulator, user: User) -> Itera
         dynamodb = boto3.client("dynamodb")
         bodo.put_prompts(dynamodb, "sales", "support")
         yield dynamodb
+        bodo.close_handlers()
     prompt_store.clear_prompt_cache()
 
 

@@ -30,6 +30,15 @@ def put_prompts(dynamodb: Any, *engines: str, text: str = PROMPT) -> None:
         dynamodb.put_item(TableName=TABLE, Item=item)
 
 
+_loaded: list[ModuleType] = []
+
+
+def close_handlers() -> None:
+    """Close the clients of every handler that was loaded, as an environment's end does."""
+    while _loaded:
+        _loaded.pop().CLIENT.close()
+
+
 def load_handler() -> ModuleType:
     """Load handler.py as a new environment would: its module code runs again, in the current environment variables."""
     spec = importlib.util.spec_from_file_location("bodo_handler", FOLDER / "handler.py")
@@ -37,6 +46,7 @@ def load_handler() -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    _loaded.append(module)
     return module
 
 
