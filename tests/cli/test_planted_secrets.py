@@ -171,5 +171,5 @@ def test_no_secret_leaves(
     assert sum(name.endswith(".parquet") for name in names) > 4
     assert "sales" in pages["overview"]
     assert "PRB-401" in out
-    today = datetime.fromtimestamp((NOW_MS - 600_000) / 1000, UTC).date() == datetime.now(UTC).date()
-    assert ('engine="sales"' in answers["/metrics"]) == today  # just after midnight the calls are yesterday's
+    if datetime.fromtimestamp((NOW_MS - 600_000) / 1000, UTC).date() == datetime.now(UTC).date():
+        assert 'engine="sales"' in answers["/metrics"]  # just after midnight the first calls are yesterday's
