@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from core.caching.cache_model import TTL_MS
+
 CauseName = Literal[
     "first_touch", "expired_5m", "expired_1h", "prefix_changed", "after_deploy", "after_clear",
     "concurrent_first_write", "below_minimum", "caching_off", "dynamic_tail", "lookback", "region_workspace", "unknown",
@@ -88,3 +90,8 @@ CAUSES: tuple[Cause, ...] = (
 NAMES: tuple[str, ...] = tuple(cause.name for cause in CAUSES)
 CODE: dict[str, int] = {name: code for code, name in enumerate(NAMES)}
 BY_NAME: dict[str, Cause] = {cause.name: cause for cause in CAUSES}
+
+
+def expiry(ttl_ms: int) -> CauseName:
+    """Return the cause of a miss whose entry had lived its time (ms) out."""
+    return "expired_5m" if ttl_ms == TTL_MS["5m"] else "expired_1h"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.caching.cache_model import LOOKBACK_POSITIONS
+from core.misses.causes import expiry
 from core.misses.lanes import Lanes
 from core.misses.talks import Kinship, conversations, side_by_side
 from core.traffic import Traffic
@@ -47,7 +48,7 @@ def _of_talk(calls: Traffic, own_ttl: Ints, kinship: Kinship) -> Found | None:
     if gap_ms > ttl_ms:
         if not kinship.shared or not ttl_ms:
             return None  # the lanes know when the engine's common part was used last
-        return Found(row, "expired_5m" if ttl_ms == 300_000 else "expired_1h", "gap", sure=sure)
+        return Found(row, expiry(ttl_ms), "gap", sure=sure)
     if not kinship.shared:
         return _of_new_talk(calls, kinship, scope, sure=sure)
     if scope == "place":

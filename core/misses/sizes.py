@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from core.caching.cache_model import LOOKBACK_POSITIONS
+from core.misses.causes import expiry
 from core.misses.moved import Found
 from core.traffic import Traffic
 from core.traffic.arrays import Bools, Ints, by_lane
@@ -105,6 +106,6 @@ class _Lane:
         last = self.ends[size]
         ttl_ms = int(self.own_ttl[last])
         if ttl_ms and self.calls.start_ms[row] - self.calls.start_ms[last] > ttl_ms:
-            return "expired_5m" if ttl_ms == 300_000 else "expired_1h"
+            return expiry(ttl_ms)
         overran = (cached - size) / self.step >= _TOO_LONG
         return "lookback" if overran else "prefix_changed"
