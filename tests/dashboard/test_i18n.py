@@ -3,10 +3,13 @@
 import re
 from pathlib import Path
 from string import Formatter
+from typing import get_args
 
 import pytest
 
+from core import regressions
 from core.metrics.catalog import METRICS
+from core.regressions.model import CauseKind
 from dashboard.filters import PRESETS
 from dashboard.i18n import LANGUAGES, browser_language, catalogue, translate
 
@@ -41,6 +44,15 @@ def test_every_key_written_in_the_code_exists() -> None:
 
     assert named - set(catalogue("en")) == set()
     assert len(named) > 60
+
+
+def test_every_regression_has_its_words() -> None:
+    """What can get worse, by what it is known, and what the calls show: named from data, so not found in the code."""
+    named = {f"worse.metric.{name}" for name in regressions.METRICS}
+    named |= {f"worse.seen.{name}" for name in regressions.MECHANISMS}
+    named |= {f"worse.cause.{name}" for name in get_args(CauseKind)}
+
+    assert named - set(catalogue("en")) == set()
 
 
 @pytest.mark.parametrize("name", METRICS)
