@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction
 
 from core.store.commit import DATE
@@ -44,14 +45,33 @@ def append(
     written: list[Path] = []
     try:
         actions = [_write(folder, day, part, table, written) for day, part in _days(rows)]
+    except BaseException:
+        _take_back(written)
+        raise
+    try:
         with guard:
             delta.create_write_transaction(
                 actions, mode="append", schema=rows.schema, partition_by=[DATE], commit_properties=properties
             )
     except BaseException:
-        for path in written:
-            path.unlink(missing_ok=True)
+        # It may have been written before it failed: a checkpoint that finds the disk full, Ctrl-C on the way back.
+        if not _is_named(folder, actions):
+            _take_back(written)
         raise
+
+
+def _is_named(folder: Path, actions: list[AddAction]) -> bool:
+    """Say whether the table's log names a file of these; where it cannot be read, it may: a vacuum removes strays."""
+    try:
+        named = DeltaTable(folder).get_add_actions().column("path").to_pylist()
+    except (DeltaError, OSError):  # the failure to tell is the one before
+        return True
+    return actions[0].path in named
+
+
+def _take_back(written: list[Path]) -> None:
+    for path in written:
+        path.unlink(missing_ok=True)
 
 
 def _days(rows: pa.Table) -> Iterator[tuple[date, pa.Table]]:

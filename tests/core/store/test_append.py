@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -42,3 +43,38 @@ def test_a_failed_append_leaves_no_file(tmp_path: Path) -> None:
 
     assert sorted((tmp_path / "calls").rglob("*.parquet")) == before
     assert lake.read("calls").num_rows == 1
+
+
+def test_a_commit_that_fails_after_it_was_written_keeps_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint that finds the disk full, or Ctrl-C on the way back: the log names the file, so it must stay."""
+    lake = Lake(tmp_path)
+    lake.commit("calls", table_of("calls", [make_call(call_id="msg_old")]))
+    commit = DeltaTable.create_write_transaction
+
+    def interrupted(self: DeltaTable, *args: Any, **options: Any) -> None:
+        commit(self, *args, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        lake.commit("calls", table_of("calls", [make_call(call_id="msg_new")]))
+
+    assert sorted(Lake(tmp_path).read("calls")["call_id"].to_pylist()) == ["msg_new", "msg_old"]
+
+
+def test_a_commit_that_was_not_written_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transaction is refused before anything is in the log: the file written for it goes."""
+    lake = Lake(tmp_path)
+    lake.commit("calls", table_of("calls", [make_call(call_id="msg_old")]))
+    before = sorted((tmp_path / "calls").rglob("*.parquet"))
+
+    def refused(self: DeltaTable, *args: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", refused)
+    with pytest.raises(KeyboardInterrupt):
+        lake.commit("calls", table_of("calls", [make_call(call_id="msg_new")]))
+
+    assert sorted((tmp_path / "calls").rglob("*.parquet")) == before
