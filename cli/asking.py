@@ -62,14 +62,16 @@ def make_scope(given: dict[str, Any]) -> Scope:
         providers=given["provider"],
         function_versions=given["function_version"],
         sources=given["source"],
+        tenants=given["tenant"],
     )
 
 
 def scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --from, --to and the filters; each filter may be given several times."""
-    filters = ("engine", "model", "provider", "function-version", "source")
+    filters = ("engine", "tenant", "model", "provider", "function-version", "source")
     for name in reversed(filters):
-        command = click.option(f"--{name}", multiple=True, metavar="NAME", help=f"Only this {name}.")(command)
+        less = ' "" means calls without one.' if name == "tenant" else ""
+        command = click.option(f"--{name}", multiple=True, metavar="NAME", help=f"Only this {name}.{less}")(command)
     command = click.option("--to", metavar="TIME", help="End of the range, not included; everything if left out.")(
         command
     )

@@ -15,6 +15,7 @@ from cli.asking import Misuse, make_scope, scope_options
 from cli.metrics import plain
 from core import misses, settings, ttl
 from core.pricing import load_book
+from core.reports.csv import nameless
 from core.store.lake import Lake
 from core.store.query import Reader
 from core.traffic import load
@@ -62,7 +63,9 @@ def _table(whole: dict[str, Any], parts: list[dict[str, Any]], names: list[str])
     for name in ("tokens", "above a read", "calls", "measured"):
         table.add_column(name, justify="right")
     for row in parts:
-        table.add_row(*(escape(str(row[name] or "(unknown)")) for name in names), *_figures(row))
+        table.add_row(
+            *(nameless(name) if row[name] is None else escape(str(row[name])) for name in names), *_figures(row)
+        )
     table.add_section()
     table.add_row("TOTAL", *[""] * (len(names) - 1), *_figures(whole))
     return table

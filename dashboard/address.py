@@ -6,7 +6,7 @@ mean nothing on an English one. `recall` before a widget and `publish` after it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
@@ -31,16 +31,32 @@ def recall(key: str, options: Sequence[str], default: str) -> None:
         st.session_state[key] = st.session_state.get(key) or wrote or default
 
 
-def publish(defaults: Mapping[str, str]) -> None:
+def recall_several(key: str, accepts: Callable[[str], bool]) -> None:
+    """Do as `recall` for a choice of several values, none at first."""
+    told, wrote = st.query_params.get_all(key), st.session_state.get(_mark(key)) or []
+    if told and told != wrote:
+        chosen = told
+    elif wrote and not told and st.session_state[_SAME_PAGE]:
+        chosen = []  # back to an address without it
+    else:
+        chosen = st.session_state.get(key, wrote)
+    st.session_state[key] = [value for value in dict.fromkeys(chosen) if accepts(value)]
+
+
+def publish(defaults: Mapping[str, str | list[str]]) -> None:
     """Write choices into the address in one step of the browser's history; a default needs no words."""
-    chosen = {key: st.session_state[key] for key in defaults}
+    chosen = {key: st.session_state.get(key, default) for key, default in defaults.items()}
     spoken = {key: value for key, value in chosen.items() if value != defaults[key]}
     for key in defaults:
         st.session_state[_mark(key)] = spoken.get(key)
         if key not in spoken and key in st.query_params:
             del st.query_params[key]
-    if any(st.query_params.get(key) != value for key, value in spoken.items()):
+    if any(st.query_params.get_all(key) != _several(value) for key, value in spoken.items()):
         st.query_params.update(spoken)
+
+
+def _several(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def spoken() -> list[str]:

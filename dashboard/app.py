@@ -96,6 +96,7 @@ try:
             "lang": mother_tongue,
             "range": filters.DEFAULT_PRESET,
             "compare": filters.DEFAULT_COMPARE,
+            "tenant": [],
             "tour": guide.SHOWN,
         }
     )

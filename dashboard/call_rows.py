@@ -23,6 +23,7 @@ COLUMNS = (
     Column("cause", "text", "col.cause"),
     Column("model", "text", "col.model"),
     Column("provider", "word", "col.provider"),
+    Column("tenant", "text", "col.tenant"),
     Column("function_version", "word", "col.function_version"),
     Column("latency_ms", "ms", "col.latency_ms"),
     Column("ttft_ms", "ms", "col.ttft_ms"),

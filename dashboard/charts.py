@@ -10,6 +10,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from core.metrics.scope import NONE
 from dashboard import format as fmt
 from dashboard import ink
 from dashboard.ink import Chart, Look, Row
@@ -92,7 +93,7 @@ def stacked_cost(
     figure = go.Figure()
     for index, value in enumerate(shown):
         part = [row for row in rows if row[by] == value and row["cost_usd"] is not None]
-        ink.bars(figure, part, look.name(value), ink.group_colour(index), look, group=value)
+        ink.bars(figure, part, look.member(by, value), ink.group_colour(index), look, group=_group(by, value))
     if rest:
         part = [row for row in rows if row[by] in rest and row["cost_usd"] is not None]
         ink.bars(figure, ink.sum_by_bucket(part), look.word("chart.others", n=len(rest)), ink.UNCACHED, look)
@@ -102,9 +103,14 @@ def stacked_cost(
     ink.dress(figure, height=height, legend=True)
     ink.time_axis(figure, look)
     ink.dollars(figure)
-    parts = "; ".join(f"{look.said(value)} {fmt.money(sums[value])}" for value in shown)
+    parts = "; ".join(f"{fmt.member(by, value, look.lang)} {fmt.money(sums[value])}" for value in shown)
     words = look.word("alt.stacked_cost", parts=parts or fmt.UNKNOWN)
     return Chart(figure, _joined([words, told, ink.mark_words(markers, look)]))
+
+
+def _group(by: str, value: str | None) -> str | None:
+    """Return what a click on a group is about: having no tenant can be asked for, an unknown name cannot."""
+    return NONE if by == "tenant" and value is None else value
 
 
 def token_mix(rows: Sequence[Row], look: Look, *, height: int = 300) -> Chart:

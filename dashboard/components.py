@@ -397,7 +397,7 @@ def table(rows: Rows, columns: Sequence[Column], *, key: str, alt: str, pick: bo
         st.caption(t("table.empty"))
         return []
     lang = language()
-    shown = [{column.name: _plain(row.get(column.name), column.kind, lang) for column in columns} for row in rows]
+    shown = [{column.name: _plain(row.get(column.name), column, lang) for column in columns} for row in rows]
     event = st.dataframe(
         shown,
         on_select="rerun" if pick else "ignore",
@@ -416,10 +416,10 @@ def table(rows: Rows, columns: Sequence[Column], *, key: str, alt: str, pick: bo
     return [row for row in event["selection"]["rows"] if row < len(rows)] if pick else []
 
 
-def _plain(value: Any, kind: str, lang: Language) -> Any:
+def _plain(value: Any, column: Column, lang: Language) -> Any:
     """Tables show floats: the exact decimals stay in the CSV."""
-    if kind in ("text", "word"):
-        return fmt.plain(value, lang)
+    if column.kind in ("text", "word"):
+        return fmt.member(column.name, value, lang)
     return value if value is None or isinstance(value, (int, str, date, timedelta)) else float(value)
 
 

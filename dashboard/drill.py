@@ -11,6 +11,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.metrics.scope import NONE
 from dashboard import components, filters, ink, miss_words
 from dashboard import format as fmt
 from dashboard.call_choice import asked
@@ -18,7 +19,9 @@ from dashboard.components import Column, Rows
 from dashboard.i18n import language, t
 
 CALLS = "app_pages/calls.py"
-FILTER_OF = {"engine": "engine", "model": "model", "provider": "provider", "function_version": "version"}
+FILTER_OF = {
+    "engine": "engine", "model": "model", "provider": "provider", "function_version": "version", "tenant": "tenant",
+}  # fmt: skip
 """The filter that each dimension of a breakdown is chosen by."""
 
 
@@ -50,7 +53,8 @@ def table(
     """Draw a table whose rows lead to their calls; `by` is the column that names them."""
     picked = components.table(rows, columns, key=key, alt=alt, pick=True)
     if picked:
-        offer(view, key=key, by=by, value=rows[picked[0]][by], **choices)
+        value = rows[picked[0]][by]
+        offer(view, key=key, by=by, value=NONE if by == "tenant" and value is None else value, **choices)
     else:
         st.caption(t("drill.hint.row"))
 
@@ -63,7 +67,7 @@ def offer(
     end = filters.bucket_end(start, view) if start else None
     named = [fmt.moment(start, view.zone)] if start else []
     if by and value is not None:
-        named.insert(0, miss_words.cause(value, language()) if by == "cause" else fmt.plain(value, language()))
+        named.insert(0, miss_words.cause(value, language()) if by == "cause" else fmt.member(by, value, language()))
         choices |= {"cause": value} if by == "cause" else {}
     with st.container(horizontal=True, vertical_alignment="center", key=f"drill_{key}"):
         st.markdown(t("drill.picked", what=fmt.markdown_safe(" · ".join(named) or fmt.UNKNOWN)), width="content")

@@ -1,4 +1,4 @@
-"""What the viewer looks at: time range, engine, model, provider, function version; kept in the URL to be shared.
+"""What the viewer looks at: time range, engine, model, provider, version, tenant; kept in the URL to be shared.
 
 The widgets are drawn once in the sidebar; pages and fragments read the result with `current()`.
 """
@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import streamlit as st
 
-from core.metrics.scope import Scope
+from core.metrics.scope import NONE, Scope
+from core.telemetry import tenant_tag
 from dashboard import address
 from dashboard.i18n import Language, language, t, translate
 
@@ -28,6 +29,7 @@ DIMENSIONS: dict[str, str] = {
     "model": "models",
     "provider": "providers",
     "version": "function_versions",
+    "tenant": "tenants",
 }
 """URL parameter of each filter, and the name of its values in Scope and in the options."""
 
@@ -37,6 +39,7 @@ BUCKET_SIZE: dict[Bucket, timedelta] = {
     "day": timedelta(days=1),
 }
 _MAY_LACK = 0.1  # of the period before, at its beginning
+_NOT_PRINTABLE = "\u2060"  # no tag has one: so no tag looks to Streamlit like the choice of having none
 _DAYS = {"7d": 7, "30d": 30, "90d": 90}
 
 
@@ -52,6 +55,7 @@ class View:
     models: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
     function_versions: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()  # NONE among them: calls that nobody tagged
     first_ts: datetime | None = None
     compare: str = DEFAULT_COMPARE
     other: tuple[datetime, datetime] | None = None  # the range chosen to compare with
@@ -65,6 +69,7 @@ class View:
             models=self.models,
             providers=self.providers,
             function_versions=self.function_versions,
+            tenants=self.tenants,
         )
 
     def previous(self) -> View | None:
@@ -108,7 +113,7 @@ class View:
     @property
     def narrowed(self) -> bool:
         """Tell whether any dimension is filtered."""
-        return bool(self.engines or self.models or self.providers or self.function_versions)
+        return any(getattr(self, field) for field in DIMENSIONS.values())
 
 
 def whole(view: View) -> View:
@@ -187,30 +192,15 @@ def draw(options: Mapping[str, Any], *, idle: bool = False) -> None:
 
     `idle`: this page shows everything; the choices wait for the next page.
     """
-    lang = language()
-    address.recall("range", PRESETS, DEFAULT_PRESET)
-    st.selectbox(
-        t("filter.range"),
-        PRESETS,
-        format_func=lambda name: translate(lang, f"range.{name}"),
-        key="range",
-        disabled=idle,
-        help=t("filter.idle") if idle else None,
-    )
+    _range("range", PRESETS, DEFAULT_PRESET, idle=idle, help=None)
     if st.session_state.get("range") == "custom":
         _dates("dates", t("filter.dates"), days_ago=0, idle=idle)
-    address.recall("compare", COMPARES, DEFAULT_COMPARE)
-    st.selectbox(
-        t("filter.compare"),
-        COMPARES,
-        format_func=lambda name: translate(lang, f"compare.{name}"),
-        key="compare",
-        disabled=idle,
-        help=t("filter.idle") if idle else t("filter.compare.help"),
-    )
+    _range("compare", COMPARES, DEFAULT_COMPARE, idle=idle, help=t("filter.compare.help"))
     if st.session_state.get("compare") == "custom":
         _dates("compare_dates", t("filter.compare_dates"), days_ago=7, idle=idle)
     for key, field in DIMENSIONS.items():
+        if key == "tenant":
+            continue
         st.multiselect(
             t(f"filter.{key}"),
             [str(value) for value in options.get(field) or () if value is not None],
@@ -219,6 +209,44 @@ def draw(options: Mapping[str, Any], *, idle: bool = False) -> None:
             bind="query-params",
             disabled=idle,
         )
+    _tenants(options.get(DIMENSIONS["tenant"]) or (), idle=idle)
+
+
+def is_tenant(value: str) -> bool:
+    """Tell whether a choice can be a tenant's tag, or stands for calls without one."""
+    return value == NONE or tenant_tag(value) == value
+
+
+def _range(key: str, options: Sequence[str], default: str, *, idle: bool, help: str | None) -> None:
+    """Draw a choice of one range by name."""
+    lang = language()
+    address.recall(key, options, default)
+    st.selectbox(
+        t(f"filter.{key}"),
+        options,
+        format_func=lambda name: translate(lang, f"{key}.{name}"),
+        key=key,
+        disabled=idle,
+        help=t("filter.idle") if idle else help,
+    )
+
+
+def _tenants(offered: Sequence[str], *, idle: bool) -> None:
+    """Draw the choice of tenants if there are any; an address may name one that the list has no room for."""
+    if not offered:
+        st.session_state.pop("tenant", None)
+        return
+    lang = language()
+    address.recall_several("tenant", is_tenant)
+    named = [name for name in st.session_state["tenant"] if name not in offered and name != NONE]
+    st.multiselect(
+        t("filter.tenant"),
+        [NONE, *offered, *named],
+        format_func=lambda name: name or f"{_NOT_PRINTABLE}{translate(lang, 'untagged')}",
+        placeholder=t("filter.any"),
+        key="tenant",
+        disabled=idle,
+    )
 
 
 def _dates(key: str, label: str, *, days_ago: int, idle: bool) -> None:

@@ -170,6 +170,11 @@ def plain(name: object, lang: Language) -> str:
     return text if len(text) <= _NAME_LIMIT else f"{text[: _NAME_LIMIT - 1]}…"
 
 
+def member(by: str, name: object, lang: Language) -> str:
+    """Return the name of a group for reading; calls without a tenant are not unknown: nobody tagged them."""
+    return translate(lang, "untagged") if by == "tenant" and not name else plain(name, lang)
+
+
 def markdown_safe(text: str) -> str:
     """Escape text for Markdown: nothing in it can become a link, an image, HTML, math, an icon or a colour."""
     escaped = _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))

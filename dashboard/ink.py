@@ -79,6 +79,10 @@ class Look:
         """Return a name from the logs, safe inside a figure."""
         return fmt.plotly_safe(fmt.plain(value, self.lang))
 
+    def member(self, by: str, value: object) -> str:
+        """Return the name of a group, safe for Plotly."""
+        return fmt.plotly_safe(fmt.member(by, value, self.lang))
+
     def said(self, value: object) -> str:
         """Return a name from the logs for the text beside a figure, which is read as it is."""
         return fmt.plain(value, self.lang)

@@ -18,7 +18,7 @@ from core.reports.words import word
 from dashboard import components
 from dashboard.download import for_viewers
 from dashboard.filters import View
-from dashboard.i18n import Language, language, t, translate
+from dashboard.i18n import language, t, translate
 
 FORMATS = ("xlsx", "html", "pdf", "csv", "parquet", "focus", "focus-parquet")
 """Every format of core.reports, what people open first, first."""
@@ -33,7 +33,10 @@ _SHOWN_TOTALS = (
     "calls", "cost_usd", "no_cache_cost_usd", "gross_savings_usd", "write_premium_usd", "net_savings_usd",
     "input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens",
 )  # fmt: skip
-_FILTERS = {"engine": "engines", "model": "models", "provider": "providers", "function-version": "function_versions"}
+_FILTERS = {
+    "engine": "engines", "model": "models", "provider": "providers", "function-version": "function_versions",
+    "tenant": "tenants",
+}  # fmt: skip
 
 
 def choose(view: View, *, demo: bool) -> tuple[str, Request]:
@@ -119,13 +122,6 @@ def totals(total: dict[str, Any]) -> list[dict[str, str]]:
         }
         for name in _SHOWN_TOTALS
     ]
-
-
-def named(rows: Sequence[dict[str, Any]], lang: Language) -> list[dict[str, Any]]:
-    """Return rows of the preview in which calls without a tenant are said to be untagged: that is not unknown."""
-    if not rows or "tenant" not in rows[0]:
-        return list(rows)
-    return [{**row, "tenant": word(lang, "said.untagged") if row["tenant"] is None else row["tenant"]} for row in rows]
 
 
 def columns(by: Sequence[str], *, chargeback: bool) -> list[components.Column]:

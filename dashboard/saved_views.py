@@ -86,7 +86,8 @@ def restore(view: SavedView) -> None:
         st.session_state[key] = told if told in known else default
     for key, field in filters.DIMENSIONS.items():
         seen = {str(value) for value in options.get(field) or () if value is not None}
-        st.session_state[key] = [value for value in _several(view.query.get(key)) if value in seen]
+        known = filters.is_tenant if key == "tenant" else seen.__contains__
+        st.session_state[key] = [value for value in _several(view.query.get(key)) if known(value)]
     for key in _DATES:
         days = _days(view.query.get(key))
         if days:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +18,11 @@ _COLUMNS = {
     "providers": "provider",
     "function_versions": "function_version",
     "sources": "source",
+    "tenants": "tenant",
 }
+
+NONE = ""
+"""Among the values of a filter: the rows that have none. It is no name of anything, and no tenant's tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class Scope:
     providers: tuple[str, ...] = ()
     function_versions: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for moment in (self.start, self.end):
@@ -60,5 +66,11 @@ def rows_of(reader: Reader, table: str, scope: Scope) -> ir.Table:
 def within(rows: ir.Table, scope: Scope) -> ir.Table:
     """Return the rows that match the filters, whatever their time."""
     for column, values in scope.filters().items():
-        rows = rows.filter(rows[column].isin(values))
+        rows = rows.filter(chosen(rows, column, values))
     return rows
+
+
+def chosen(rows: ir.Table, column: str, values: Sequence[str]) -> ir.BooleanValue:
+    """Say which rows have one of a filter's values; NONE among them means the rows where it is not known."""
+    named = rows[column].isin(values)
+    return named | rows[column].isnull() if NONE in values else named

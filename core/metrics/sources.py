@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import ibis
 import ibis.expr.types as ir
 
 from core.store.query import Reader
@@ -49,6 +50,9 @@ _DIMENSIONS = {
     "sources": "source",
 }
 
+MOST_TENANTS = 500
+"""As many tenants can be chosen from a list: those with the most calls. Any other can be named."""
+
 
 def freshness(reader: Reader, *, now: datetime | None = None) -> list[dict[str, Any]]:
     """Return, for each source: its last pass, how far its data is complete, and its line counters.
@@ -84,7 +88,10 @@ def complete_until(reader: Reader) -> datetime | None:
 
 
 def options(reader: Reader) -> dict[str, Any]:
-    """Return every engine, model, provider, function version and source seen, and the first and last moment."""
+    """Return every engine, model, provider, function version and source seen, and the first and last moment.
+
+    Of tenants, of which there may be very many, MOST_TENANTS are named: those with the most calls.
+    """
     seen: dict[str, set[str]] = {name: set() for name in _DIMENSIONS}
     moments: list[datetime] = []
     for table in ("calls", "invocations", "prompt_store_events"):
@@ -94,11 +101,26 @@ def options(reader: Reader) -> dict[str, Any]:
             for name, column in columns.items():
                 seen[name] |= {row[column]} - {None}
     found: dict[str, Any] = {name: sorted(members) for name, members in seen.items()}
+    found["tenants"] = _tenants(reader)
     return found | {"first_ts": min(moments, default=None), "last_ts": max(moments, default=None)}
 
 
 def _seen(columns: tuple[str, ...], rows: ir.Table) -> ir.Table:
     return rows.group_by(["date", *columns]).aggregate(first=rows.ts.min(), last=rows.ts.max())
+
+
+def _tenants(reader: Reader) -> list[str]:
+    calls: Counter[str] = Counter()
+    for row in reader.daily("calls", shape="tenants", build=_busiest_tenants):
+        calls[row["tenant"]] += row["calls"]
+    return sorted(name for name, _ in calls.most_common(MOST_TENANTS))
+
+
+def _busiest_tenants(rows: ir.Table) -> ir.Table:
+    told = rows.filter(rows.tenant.notnull())
+    counted = told.group_by(["date", "tenant"]).aggregate(calls=told.count())
+    place = ibis.row_number().over(group_by="date", order_by=[counted.calls.desc(), counted.tenant])
+    return counted.mutate(place=place).filter(lambda table: table.place < MOST_TENANTS).drop("place")
 
 
 def _latest(reader: Reader, passes: ir.Table) -> list[dict[str, Any]]:

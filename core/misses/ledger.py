@@ -27,6 +27,7 @@ SCHEMA = pa.schema(
         pa.field("call_id", pa.string()),
         pa.field("ts", UTC),  # start of the request, worked out for text lines
         pa.field("engine", pa.string()),
+        pa.field("tenant", pa.string()),  # whom the call is charged to; null: untagged
         pa.field("model", pa.string()),  # the price book's name
         pa.field("provider", pa.string()),
         pa.field("function_version", pa.string()),
@@ -131,6 +132,7 @@ def _table(calls: Traffic, verdict: Verdict, lines: Lines, recoverable: Ints | N
         "call_id": calls.call_id.take(pa.array(row)),
         "ts": pa.array(calls.start_ms[row] * 1000, UTC),
         "engine": calls.engine.take(row).arrow(),
+        "tenant": calls.tenant.take(row).arrow(),
         "model": calls.model.take(row).arrow(),
         "provider": calls.provider.take(row).arrow(),
         "function_version": calls.version.take(row).arrow(),

@@ -16,7 +16,7 @@ from core.metrics.buckets import check_bucket, zone_of
 from core.misses.causes import BY_NAME, CAUSES
 from core.store.schema import USD, UTC
 
-GROUPS = ("cause", "engine", "model", "provider", "function_version", "source", "detail", "confidence")
+GROUPS = ("cause", "engine", "tenant", "model", "provider", "function_version", "source", "detail", "confidence")
 _SIZE_MS = {"5m": 300_000, "hour": 3_600_000, "day": 86_400_000}
 _ZERO = Decimal(0)
 Rows = list[dict[str, Any]]

@@ -37,7 +37,7 @@ def find(reader: Reader, scope: Scope, *, now: datetime | None = None, zone: str
     present = now or datetime.now(UTC)
     until = min(scope.end, present) if scope.end else present
     since = scope.start - timedelta(days=DAYS) if scope.start else None
-    wide = Scope(since, until, scope.engines, scope.models, (), (), scope.sources)
+    wide = replace(scope, start=since, end=until, providers=(), function_versions=())
     lanes = observe(reader, wide)
     found = detect(lanes, clears(reader, wide), zone=zone_of(zone))
     return [

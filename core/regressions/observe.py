@@ -7,7 +7,7 @@ what can be read: a call two hours after the last one writes anew however health
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.metrics.buckets import epoch_us
-from core.metrics.scope import Scope
+from core.metrics.scope import Scope, chosen, rows_of
 from core.store.query import Reader
 
 Ints = npt.NDArray[np.int64]
@@ -88,10 +88,7 @@ def observe(reader: Reader, scope: Scope) -> list[Lane]:
 
 
 def _calls(reader: Reader, scope: Scope) -> ir.Table:
-    wide = Scope(scope.start, scope.end, scope.engines, scope.models, (), (), scope.sources)
-    rows = reader.table("calls", wide.start, wide.end)
-    for column, values in wide.filters().items():
-        rows = rows.filter(rows[column].isin(values))
+    rows = rows_of(reader, "calls", replace(scope, providers=(), function_versions=(), tenants=()))
     rows = rows.filter(rows.prompt_tokens > 0)
     rows = rows.mutate(
         model=ibis.coalesce(rows.model_id, rows.model),
@@ -102,6 +99,8 @@ def _calls(reader: Reader, scope: Scope) -> ir.Table:
     window = ibis.window(group_by=[rows[name] for name in _LANE], order_by=[rows.ts, rows.call_id])
     before_us, before = rows.at_us.lag().over(window), rows.prefix_fingerprint.lag().over(window)
     rows = rows.mutate(gap_us=rows.at_us - before_us, before_fingerprint=before)
+    if scope.tenants:  # after looking at the calls before: tenants share their engine's cache
+        rows = rows.filter(chosen(rows, "tenant", scope.tenants))
     gap = ibis.cases(
         *((rows.gap_us < bound, ibis.literal(code, type="int64")) for code, bound in enumerate(GAPS_US)),
         else_=ibis.literal(len(GAPS_US), type="int64"),
@@ -231,7 +230,12 @@ def _laid_on(part: pa.Table, durations: pa.Table) -> tuple[Ints, Floats, Floats,
 
 
 def _durations(reader: Reader, scope: Scope) -> dict[tuple[str, str | None], pa.Table]:
-    """Return warm invocations' durations by five minutes, for engines whose calls do not tell their own."""
+    """Return warm invocations' durations by five minutes, for engines whose calls do not tell their own.
+
+    An invocation has no tenant: of some tenants' calls its duration is not known.
+    """
+    if scope.tenants:
+        return {}
     rows = reader.table("invocations", scope.start, scope.end)
     rows = rows.filter((rows.status == "ok") & (rows.duration_ms > 0) & rows.engine.notnull() & (rows.calls == 1))
     at_us = epoch_us(rows.ts)

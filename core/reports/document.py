@@ -14,7 +14,7 @@ from core.pricing.provenance import newest_check
 from core.reports import causes, table
 from core.reports.request import Desk, Progress, Request, silent
 from core.reports.table import Report
-from core.reports.words import word
+from core.reports.words import without, word
 from core.store.query import Reader
 
 DEFAULT_RULE = "by-reads"
@@ -99,7 +99,7 @@ def cover(desk: Desk, request: Request, total: dict[str, Any]) -> Iterator[tuple
     yield "cover.from", moment(start, request.zone)
     yield "cover.to", word(lang, "cover.until", moment=moment(end, request.zone))
     yield "cover.zone", request.zone
-    yield "cover.filters", _filters(request.scope) or word(lang, "cover.no_filters")
+    yield "cover.filters", _filters(request) or word(lang, "cover.no_filters")
     yield "cover.currency", word(lang, "cover.usd")
     yield "cover.book", desk.book.version
     yield "cover.books", ", ".join(_books(desk.reader, request.scope)) or "–"
@@ -111,8 +111,11 @@ def cover(desk: Desk, request: Request, total: dict[str, Any]) -> Iterator[tuple
     yield "cover.made", request.made_at.astimezone(UTC).isoformat(sep=" ", timespec="seconds")
 
 
-def _filters(scope: Scope) -> str:
-    return "; ".join(f"{column} = {', '.join(values)}" for column, values in scope.filters().items())
+def _filters(request: Request) -> str:
+    return "; ".join(
+        f"{column} = {', '.join(value or without(column, request.lang) for value in values)}"
+        for column, values in request.scope.filters().items()
+    )
 
 
 def _books(reader: Reader, scope: Scope) -> list[str]:

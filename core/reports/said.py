@@ -11,6 +11,7 @@ from core.reports.document import Document
 from core.reports.request import Language
 from core.reports.table import Report
 from core.reports.verdict import verdict
+from core.reports.words import without
 from core.reports.words import word as word_of
 
 UNKNOWN = "–"
@@ -74,7 +75,7 @@ def figures(document: Document) -> list[Figure]:
 def name(document: Document, report: Report, column: str, value: Any) -> str:
     """Return a member of a group: causes in words, unknown as such, what cannot be printed marked."""
     if value is None:
-        return document.word("said.untagged" if column == "tenant" else "said.unknown_name")
+        return without(column, document.request.lang)
     if column == "cause":
         return document.word(f"cause.{value}")
     return "".join(ch if ch.isprintable() else "�" for ch in str(value))

@@ -23,3 +23,8 @@ def word(lang: Language, key: str, **values: object) -> str:
     """Return the text of a key; one that nobody wrote shows as itself."""
     text = catalogue(lang).get(key)
     return key if text is None else text.format(**values)
+
+
+def without(column: str, lang: Language) -> str:
+    """Return what stands where a group has no name: calls without a tenant are not unknown, nobody tagged them."""
+    return word(lang, "said.untagged" if column == "tenant" else "said.unknown_name")

@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
-from core.metrics.scope import Scope
+from core.metrics.scope import Scope, chosen
 from core.pricing import PriceBook
 from core.store.query import Reader
 from core.traffic.arrays import Bools, Coded, Ints, coded, combined, integers
@@ -28,10 +28,10 @@ TTL_WORDS = {"5m": 300_000, "1h": 3_600_000}
 
 _COLUMNS = (
     "call_id", "invocation_id", "ts", "ts_kind", "source", "account", "region", "told_by",
-    "function_version", "engine", "provider", "model", "service_tier", "speed", "inference_geo", "caching_enabled",
-    "cache_ttl", "prefix_tokens", "prefix_fingerprint", "input_tokens", "cache_read_tokens", "cache_write_5m_tokens",
-    "cache_write_1h_tokens", "output_tokens", "prompt_tokens", "latency_ms", "ttft_ms", "price_check",
-    "cache_miss_reason", "prefix_blocks",
+    "function_version", "engine", "tenant", "provider", "model", "service_tier", "speed", "inference_geo",
+    "caching_enabled", "cache_ttl", "prefix_tokens", "prefix_fingerprint", "input_tokens", "cache_read_tokens",
+    "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "prompt_tokens", "latency_ms", "ttft_ms",
+    "price_check", "cache_miss_reason", "prefix_blocks",
 )  # fmt: skip
 
 
@@ -50,6 +50,7 @@ class Traffic:
     model: Coded  # the price book's name where it has one
     provider: Coded
     version: Coded
+    tenant: Coded  # whom the call is charged to
     source: Coded
     place: Coded  # one cache each: provider, and on Bedrock the region
     speed: Coded
@@ -160,6 +161,7 @@ def from_table(table: pa.Table, book: PriceBook, unanswered: pa.Table | None = N
         model=Coded(plain, ids),
         provider=column["provider"],
         version=column["function_version"],
+        tenant=column["tenant"],
         source=column["source"],
         place=places,
         speed=column["speed"],
@@ -195,7 +197,7 @@ def _in_scope(rows: ir.Table, scope: Scope) -> ir.BooleanValue:
     if scope.start is not None:
         inside = rows.ts >= ibis.literal(scope.start, type="timestamp('UTC', 6)")
     for name, values in scope.filters().items():
-        inside = inside & rows[name].isin(values).fill_null(False)
+        inside = inside & chosen(rows, name, values).fill_null(False)
     return inside
 
 

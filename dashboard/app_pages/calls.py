@@ -87,7 +87,8 @@ with components.section("calls.table"):
     if not told:
         st.info(t("calls.none"), icon=":material/search_off:")
         st.stop()
-    components.table(told, call_rows.COLUMNS, key="calls", alt=t("calls.table.title"))
+    columns = [column for column in call_rows.COLUMNS if column.name != "tenant" or data.options()["tenants"]]
+    components.table(told, columns, key="calls", alt=t("calls.table.title"))
     st.caption(t("misses.calls.shown", shown=fmt.count(len(told)), n=fmt.count(n)))
     st.download_button(
         t("calls.csv", n=fmt.count(min(n, MOST_ROWS))),

@@ -12,7 +12,7 @@ KPIS = (
     Kpi("cost_per_invocation_usd", "money"),
     Kpi("price_coverage", "ratio", spark="price_coverage"),
 )
-GROUPS = ("engine", "model", "provider", "function_version")
+GROUPS = ("engine", "model", "provider", "function_version", *(("tenant",) if data.options()["tenants"] else ()))
 
 view = components.open_page()
 look = components.look(view)

@@ -37,7 +37,7 @@ with components.section("reports.make"):
 
 with components.section("reports.preview", rows=rows, shown=min(PREVIEWED, len(rows)), n=fmt.count(len(rows))):
     components.table(
-        report_desk.named(rows[:PREVIEWED], request.lang),
+        rows[:PREVIEWED],
         report_desk.columns(request.by, chargeback=chargeback),
         key="report_rows",
         alt=t("reports.preview.title"),

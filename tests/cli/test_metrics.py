@@ -84,6 +84,17 @@ def test_range_and_filters_narrow(tables: Path, capsys: pytest.CaptureFixture[st
     assert as_json(capsys, "--function-version", "1")["invocations"] == 1
 
 
+def test_tenants_narrow_and_so_does_having_none(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Several of them, the calls that nobody tagged as the empty name; what knows no tenant is unknown."""
+    fill(tables, calls=[make_call(tenant=tenant) for tenant in ("acme", "zen", "zen", None)])
+
+    found = as_json(capsys, "--tenant", "acme", "--tenant", "zen", "--by", "tenant")
+
+    assert [(row["tenant"], row["calls"]) for row in found["groups"]] == [("zen", 2), ("acme", 1)]
+    assert (as_json(capsys, "--tenant", "")["calls"], as_json(capsys, "--tenant=")["invocations"]) == (1, None)
+    assert "(untagged)" in run(capsys, "--by", "tenant")[1]
+
+
 def test_the_table_shows_values_and_formulas(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Percent, dollars with the sign in front, a dash for what is unknown."""
     fill(tables, calls=[make_call(engine="[red]x", cache_write_1h_tokens=10_000)])

@@ -56,6 +56,19 @@ def test_misses_as_json(tables: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert found["usd"] == "0.175200000000"
 
 
+def test_misses_of_and_by_tenants(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each verb takes them; calls that nobody tagged are a group with its name."""
+    fill(tables, calls=[writes(at(minutes=0), tenant="acme"), writes(at(minutes=90)), reads(at(minutes=91))])
+
+    groups = as_json(capsys, "misses", "--by", "tenant")["groups"]
+    own = as_json(capsys, "misses", "--tenant", "acme")
+
+    assert {row["tenant"]: row["calls"] for row in groups} == {"acme": 1, None: 2}
+    assert own["tokens"] == next(row["tokens"] for row in groups if row["tenant"] == "acme")
+    assert "(untagged)" in run(capsys, "misses", "--by", "tenant")[1]
+    assert as_json(capsys, "ttl", "--tenant", "nobody here")["advice"] == []
+
+
 def test_misses_by_other_columns(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Any of the ledger's columns, several at once."""
     lived(tables)

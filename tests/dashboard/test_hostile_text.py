@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.metrics.scope import Scope
+from core.metrics import options
+from core.metrics.scope import NONE, Scope
 from core.pricing import default_book
 from core.reports import files
 from core.reports.request import Desk, Request
@@ -115,7 +116,9 @@ def test_no_export_acts_upon_a_name(form: str, lake: Lake, tmp_path: Path) -> No
     """Each format that exists is opened by another program's reader: no formula, link, tag or extra cell of a name."""
     path = tmp_path / f"report{files.FORMS[form].suffix}"
     with Reader(lake) as reader:
-        files.write(Desk(reader, default_book()), Request(Scope(), by=("engine", "tenant", "model")), form, path)
+        scope = Scope(tenants=(NONE, *options(reader)["tenants"]))  # told on the cover
+        assert len(scope.tenants) > len(MARKUP)
+        files.write(Desk(reader, default_book()), Request(scope, by=("engine", "tenant", "model")), form, path)
 
     LOOK[path.suffix](path)
 

@@ -153,7 +153,13 @@ def test_a_viewer_writes_nothing(lake: Lake) -> None:
 @pytest.mark.usefixtures("operator")
 def test_nonsense_in_a_kept_view_is_harmless(lake: Lake) -> None:
     """A page that is gone is not listed; values that are gone or were never right are left out."""
-    query = {"range": "7000y", "engine": ["no such engine"], "dates": ["x", "y"], "cost_by": "colour"}
+    query = {
+        "range": "7000y",
+        "engine": ["no such engine"],
+        "tenant": ["\n", "x" * 200],
+        "dates": ["x", "y"],
+        "cost_by": "colour",
+    }
     for name, page in (("gone", "no_such_page"), ("odd", "cost")):
         notebook.save_view(lake, name, page=page, query=query, actor="kim", now=NOW)
     data.versions.clear()
@@ -172,13 +178,14 @@ def test_choices_are_told_without_data_or_language() -> None:
     """Dates only where they count; the viewer's own language and anything unknown stay behind."""
     state = {
         "lang": "ko", "range": "7d", "compare": "custom", "dates": (date(2026, 11, 1), date(2026, 11, 2)),
-        "compare_dates": (date(2026, 10, 1), date(2026, 10, 2)), "engine": ["a&b"], "cost_by": "model", "newer": True,
+        "compare_dates": (date(2026, 10, 1), date(2026, 10, 2)), "engine": ["a&b"], "tenant": ["", "a&b"],
+        "cost_by": "model", "newer": True,
     }  # fmt: skip
     told = saved_views.choices(state, ["lang", "range", "cost_by"], {"lang": "ko", "from": "2026"})
 
     assert told == {
         "from": "2026", "range": "7d", "compare": "custom", "compare_dates": ["2026-10-01", "2026-10-02"],
-        "engine": ["a&b"], "cost_by": "model",
+        "engine": ["a&b"], "tenant": ["", "a&b"], "cost_by": "model",
     }  # fmt: skip
     assert saved_views.own_choices(SavedView("id", "n", "cost", told, "kim", NOW).query) == {
         "from": "2026", "cost_by": "model",

@@ -4,6 +4,7 @@ import csv
 import io
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -105,14 +106,18 @@ def test_a_report_that_cannot_be_made_is_said_so(show: Open, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("form", "more"), [("csv", {}), ("csv", {"allocate": "even", "by": ("function_name", "engine")}), ("focus", {})]
-)
+    ("form", "more"),
+    [("csv", {}), ("csv", {"allocate": "even", "by": ("function_name", "engine")}), ("csv", {"by": ("tenant",)}),
+     ("focus", {})],
+)  # fmt: skip
 def test_the_command_writes_the_same_file(
     form: str, more: dict[str, object], fleet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Byte for byte, filters and hostile names included."""
     monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
     scope = Scope(start=datetime(2026, 1, 1, tzinfo=UTC), engines=("tutor", fleet_lake.HOSTILE))
+    if "tenant" in more.get("by", ()):
+        scope = replace(scope, engines=(), tenants=("", fleet_lake.HOSTILE))
     request = Request(scope, zone="Asia/Seoul", lang="ko", **more)  # type: ignore[arg-type]
     with Reader(Lake(fleet / "tables")) as reader:
         expected = files.encode(Desk(reader, default_book()), request, form)

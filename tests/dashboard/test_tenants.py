@@ -1,0 +1,187 @@
+"""Tenants as a filter and a split: only where there are any, in the address in no language, and of nobody as well."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.store.lake import Lake
+from dashboard import charts, components, drawers, filters, saved_views
+from dashboard.i18n import catalogue
+from dashboard.ink import Look
+from tests.support.fleet_lake import HOSTILE
+from tests.support.rows import make_call, make_invocation, make_pass, table_of
+from tests.support.screens import APP, LANGUAGES, opened, words
+
+NOW = datetime.now(UTC)
+NOBODY = ""
+both_languages = pytest.mark.parametrize("lang", LANGUAGES)
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """Calls of acme, of a tenant with a hostile name, and twice as many of nobody."""
+    lake = Lake(tmp_path / "tables")
+    tenants = ("acme", HOSTILE, None, None)
+    calls = [make_call(ts=NOW - timedelta(hours=n), tenant=name) for n in range(3) for name in tenants]
+    lake.commit("calls", table_of("calls", calls))
+    lake.commit("invocations", table_of("invocations", [make_invocation(ts=NOW)]))
+    lake.commit("ingest_passes", table_of("ingest_passes", [make_pass(ts=NOW)]))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+    return lake
+
+
+def arrived(page: str, lang: str = "en", **told: str | list[str]) -> AppTest:
+    """Open a page by an address."""
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    app.context = {"locale": LANGUAGES[lang][0], "timezone": LANGUAGES[lang][1]}
+    app.session_state[drawers.key_of("views")] = True
+    for key, value in told.items():
+        app.query_params[key] = value
+    app.switch_page(f"app_pages/{page}.py")
+    return app.run()
+
+
+def offered(app: AppTest) -> list[str]:
+    """The choices of tenants, or none where there is no such filter."""
+    return next((list(box.options) for box in app.multiselect if box.key == "tenant"), [])
+
+
+def address(app: AppTest) -> list[str]:
+    """The tenants that the address names."""
+    told = app.query_params.get("tenant", [])
+    return [told] if isinstance(told, str) else list(told)
+
+
+def calls_of(app: AppTest) -> int:
+    """How many calls the Overview's table of engines counts."""
+    return int(app.dataframe[0].value["calls"].sum())
+
+
+def test_without_tenants_there_is_no_such_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that tags nobody is not asked about it, and an address that names one is ignored."""
+    Lake(tmp_path / "tables").commit("calls", table_of("calls", [make_call(ts=NOW)]))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+
+    app = arrived("cost", tenant="acme", cost_by="tenant")
+
+    assert not app.exception
+    assert offered(app) == []
+    assert app.segmented_control(key="cost_by").value == "engine"
+    assert catalogue("en")["col.tenant"] not in app.segmented_control(key="cost_by").options
+    assert app.metric[0].value != "—"
+
+
+@pytest.mark.usefixtures("lake")
+@both_languages
+def test_tenants_can_be_chosen_and_so_can_having_none(lang: str) -> None:
+    """Having none is the first choice, in words; every figure follows, and what knows no tenant is unknown."""
+    app = opened("overview", lang)
+    assert [choice.removeprefix("\u2060") for choice in offered(app)] == [catalogue(lang)["untagged"], HOSTILE, "acme"]
+    assert calls_of(app) == 12
+
+    app.multiselect(key="tenant").set_value([NOBODY]).run()
+    assert (calls_of(app), address(app)) == (6, [""])
+
+    app.multiselect(key="tenant").set_value([NOBODY, "acme"]).run()
+    assert (calls_of(app), address(app)) == (9, ["", "acme"])
+    assert "—" in [metric.value for metric in app.metric]  # response time: invocations name no tenant
+
+    app.multiselect(key="tenant").set_value([]).run()
+    assert (calls_of(app), address(app)) == (12, [])
+
+
+@pytest.mark.usefixtures("lake")
+@both_languages
+def test_an_address_means_the_same_in_every_language(lang: str) -> None:
+    """One that was shared opens what was looked at; its link is the same again."""
+    app = arrived("overview", lang, tenant=["", HOSTILE])
+
+    assert app.multiselect(key="tenant").value == ["", HOSTILE]
+    assert calls_of(app) == 9
+    (link,) = [code.value for code in app.code if "range=" in code.value]
+    assert parse_qs(urlsplit(link).query, keep_blank_values=True)["tenant"] == ["", HOSTILE]
+
+
+@pytest.mark.usefixtures("lake")
+def test_nonsense_in_the_address_is_no_tenant() -> None:
+    """What no tag can be is dropped; a tenant that the list does not hold is taken at its word."""
+    app = arrived("overview", tenant=["x" * 200, "a\nb", " acme", "far away", "acme"])
+
+    assert app.multiselect(key="tenant").value == ["far away", "acme"]
+    assert calls_of(app) == 3
+
+
+@pytest.mark.usefixtures("lake")
+@both_languages
+def test_cost_is_split_by_tenant(lang: str) -> None:
+    """As by every other dimension: each group with its dollars, those of nobody in words, and a way to its calls."""
+    app = opened("cost", lang, cost_by="tenant")
+
+    table = next(frame.value for frame in app.dataframe if "tenant" in frame.value.columns)
+    assert dict(zip(table["tenant"], table["calls"], strict=True)) == {
+        catalogue(lang)["untagged"]: 6, "acme": 3, HOSTILE: 3,
+    }  # fmt: skip
+    assert catalogue(lang)["col.tenant"] in app.segmented_control(key="cost_by").options
+    assert HOSTILE not in words(app)
+
+
+@pytest.mark.usefixtures("lake")
+@pytest.mark.parametrize(("row", "tenant"), [(0, ""), (1, HOSTILE)])
+def test_a_row_narrows_every_page_to_its_tenant(row: int, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Untagged calls too: nobody is somebody to ask for."""
+    drawn = components.table
+
+    def picked(rows: components.Rows, *args: object, pick: bool = False, **more: object) -> list[int]:
+        drawn(rows, *args, pick=pick, **more)  # type: ignore[arg-type]
+        return [row] if pick else []
+
+    monkeypatch.setattr(components, "table", picked)
+    app = opened("cost", cost_by="tenant")
+
+    app.button(key="keep_cost_table").click().run()
+
+    assert app.multiselect(key="tenant").value == [tenant]
+    assert HOSTILE not in words(app)
+
+
+def test_a_bar_of_nobody_s_cost_can_be_asked_for() -> None:
+    """A click on it means calls without a tenant, one on the rest of many groups means none of them alone."""
+    rows = [
+        {"bucket": NOW, "tenant": name, "cost_usd": Decimal(10 - n)}
+        for n, name in enumerate([None, *(f"t{i}" for i in range(9))])
+    ]
+
+    drawn = charts.stacked_cost(rows, "tenant", Look("en"))
+
+    meant = {trace.name: trace.customdata[0][1] for trace in drawn.figure.data}
+    assert meant["(untagged)"] == ""
+    assert meant["t0"] == "t0"
+    assert list(meant.values()).count(None) == 1
+    assert "(untagged) $10.00" in drawn.alt
+
+
+def test_a_tenant_named_like_the_choice_of_none_is_another_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streamlit tells choices apart by what it shows."""
+    calls = [make_call(ts=NOW, tenant=name) for name in ("(untagged)", None, None)]
+    Lake(tmp_path / "tables").commit("calls", table_of("calls", calls))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+    app = opened("overview")
+    assert len(set(offered(app))) == 2
+
+    app.multiselect(key="tenant").set_value(["(untagged)"]).run()
+
+    assert calls_of(app) == 1
+
+
+def test_a_view_without_filters_is_not_narrowed() -> None:
+    """Every dimension counts."""
+    view = filters.build({}, now=NOW, zone="UTC")
+    assert not view.narrowed
+    assert filters.build({"tenant": [""]}, now=NOW, zone="UTC").narrowed
+    assert saved_views.own_choices({"tenant": "acme", "cost_by": "model"}) == {"cost_by": "model"}
