@@ -15,7 +15,8 @@ from core.misses import moved
 from core.misses.causes import CODE
 from core.misses.change import changed_part, grown
 from core.misses.lanes import Lanes, lanes
-from core.misses.sizes import of_sizes
+from core.misses.sizes import EVIDENCE as SIZED_BY
+from core.misses.sizes import Sized, of_sizes
 from core.traffic import Traffic
 from core.traffic.arrays import Bools, Coded, Ints, by_lane, combined
 from core.traffic.prefix import prefixes
@@ -25,9 +26,10 @@ MEASURED, INFERRED, UNKNOWN = 0, 1, 2
 
 EVIDENCE = (
     "usage", "policy", "prefix_tokens", "gap", "no_earlier_call", "response_not_begun", "fingerprint", "version",
-    "fetch", "size", "diagnosis", "other_cache", "price_check", "never_cached", "nothing",
+    "fetch", "size", "diagnosis", "other_cache", "price_check", "never_cached", "nothing", "likeliest",
 )  # fmt: skip
 _E = {name: code for code, name in enumerate(EVIDENCE)}
+_BY_SIZE = np.array([_E[name] for name in SIZED_BY])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def judge(calls: Traffic) -> Verdict:
     _judge_grown(sheet, calls, engine, wrote & read & known)
     diagnosed = sheet.evidence == _E["diagnosis"]
     blind, changed = wrote & ~known, sheet.cause == CODE["prefix_changed"]
-    _judge_moved(sheet, of_sizes(calls, blind & read, blind & changed, own_ttl), detail, diagnosed)
+    _judge_sized(sheet, of_sizes(calls, blind & read, blind & changed, own_ttl), detail, diagnosed)
     _judge_moved(sheet, moved.of_switches(calls, house, wrote, anywhere), detail, diagnosed)
     _judge_moved(sheet, moved.of_talks(calls, house, wrote, own_ttl), detail, diagnosed)
     return Verdict(
@@ -213,6 +215,15 @@ def _judge_elsewhere(sheet: _Sheet, calls: Traffic, engine: Lanes, anywhere: Lan
     elsewhere = warm & (calls.place.codes != calls.place.codes[at])
     sheet.put(elsewhere, "region_workspace", np.where(calls.start_known, MEASURED, INFERRED), "other_cache")
     sheet.put(warm & ~elsewhere, "prefix_changed", INFERRED, "other_cache")
+
+
+def _judge_sized(sheet: _Sheet, found: Sized, detail: Coded, diagnosed: Bools) -> None:
+    """Write down what the sizes of text lines explain; the API's own diagnosis stands."""
+    told = ~diagnosed[found.row]
+    row, cause = found.row[told], found.cause[told]
+    sheet.cause[row], sheet.evidence[row] = cause, _BY_SIZE[found.evidence[told]]
+    sheet.confidence[row] = np.where(cause == CODE["unknown"], UNKNOWN, INFERRED)
+    detail.codes[row] = -1
 
 
 def _judge_moved(sheet: _Sheet, found: list[moved.Found], detail: Coded, diagnosed: Bools) -> None:

@@ -1,111 +1,133 @@
 """Conversations without fingerprints: what the sizes of prefixes alone can tell of partial reads.
 
-A call that read exactly what an earlier one had cached went on from it. One that read less, and wrote, belongs to the
-conversation whose size it is near; where several are, and they would explain it differently, nobody knows.
+A call that read exactly what an earlier one had cached went on from it; one that read an older end of a conversation
+was changed since. Of one that read no more than all conversations share, the likeliest cause is named where it is
+likelier than all others together (see `weigh`); else nobody knows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from core.caching.cache_model import LOOKBACK_POSITIONS
-from core.misses.causes import expiry
-from core.misses.moved import Found
+from core.caching.cache_model import TTL_MS
+from core.misses.causes import CODE
+from core.misses.ends import Ends, ends_of
+from core.misses.weigh import Scales, Weighed, habits
 from core.traffic import Traffic
-from core.traffic.arrays import Bools, Ints, by_lane
+from core.traffic.arrays import Bools, Floats, Ints, by_lane
 
-_FORGET_MS = 3 * 3_600_000
-_NEAR = 3.0  # turns between two calls of one conversation, at most
-_TOO_LONG = LOOKBACK_POSITIONS / 2  # turns: an answer and the next question are two blocks
-_PLENTY = 200  # conversations side by side: one of them is always near
+_LIKELIER = 0.5  # than all others together
+_PLAIN = 0.9  # from here on a cause is said without more ado
+_NAMES = ("first_touch", "prefix_changed", "after_deploy", "after_clear", "lookback", "concurrent_first_write",
+          "expired_5m", "expired_1h", "unknown")  # fmt: skip
+_NEW, _CHANGED, _DEPLOYED, _CLEARED, _OVERRAN, _BESIDE, _EXPIRED_5M, _EXPIRED_1H, _UNKNOWN = range(len(_NAMES))
+_CODES = np.array([CODE[name] for name in _NAMES])
+EVIDENCE = ("size", "gap", "response_not_begun", "likeliest", "nothing")
+_SIZE, _GAP, _NOT_BEGUN, _LIKELIEST, _NOTHING = range(len(EVIDENCE))
+_TOLD_BY = np.array([_SIZE, _SIZE, _SIZE, _SIZE, _SIZE, _NOT_BEGUN, _GAP, _GAP, _NOTHING])
 
 
-def of_sizes(calls: Traffic, part: Bools, whole: Bools, own_ttl: Ints) -> list[Found]:
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """What sizes explain: rows of calls, their causes as `CODE` has them, and places in EVIDENCE."""
+
+    row: Ints
+    cause: Ints
+    evidence: Ints
+
+
+def of_sizes(calls: Traffic, part: Bools, whole: Bools, own_ttl: Ints) -> Sized:
     """Judge the partial reads marked, lane by lane; and the `whole` rewrites of lanes that have such.
 
     Of a rewrite it is known that something all conversations share was changed; but most of one may have been dead.
     """
     lanes = np.unique(calls.lane[part])
-    if not len(lanes):
-        return []
-    rows = np.flatnonzero(np.isin(calls.lane, lanes) & (calls.cached > 0))
-    rows = rows[by_lane(calls.lane[rows], calls.start_ms[rows])]
-    bounds = np.flatnonzero(np.diff(calls.lane[rows])) + 1
-    found: list[Found] = []
-    for here in np.split(rows, bounds):
-        found += _Lane(calls, own_ttl, step=_turn(calls, here)).judge(here, part, whole)
-    return found
+    nothing = np.zeros(0, dtype=np.int64)
+    found = [Sized(nothing, nothing, nothing)]
+    if len(lanes):
+        rows = np.flatnonzero(np.isin(calls.lane, lanes) & (calls.cached > 0))
+        rows = rows[by_lane(calls.lane[rows], calls.start_ms[rows])]
+        bounds = np.flatnonzero(np.diff(calls.lane[rows])) + 1
+        found += [_of_lane(calls, here, part[here], whole[here], own_ttl[here]) for here in np.split(rows, bounds)]
+    return Sized(*(np.concatenate([getattr(one, name) for one in found]) for name in ("row", "cause", "evidence")))
 
 
-def _turn(calls: Traffic, rows: Ints) -> float:
-    """Return how many tokens a turn usually adds: the median of what was written onto exactly what was there."""
-    held: set[int] = set()
-    steps: list[int] = []
-    for read, cached in zip(calls.read[rows].tolist(), calls.cached[rows].tolist(), strict=True):
-        if read in held and cached > read:
-            steps.append(cached - read)
-        held.add(cached)
-    return float(np.median(steps)) if steps else 0.0
+def _of_lane(calls: Traffic, rows: Ints, part: Bools, whole: Bools, ttl_ms: Ints) -> Sized:
+    read, cached, start_ms = calls.read[rows], calls.cached[rows], calls.start_ms[rows]
+    ends = ends_of(read, cached, start_ms, calls.begin_ms[rows])
+    changed = _gone_on_otherwise(ends)
+    sheet = _Sheet(np.full(len(rows), _UNKNOWN), np.zeros(len(rows)), ttl_ms)
+    left_behind = np.zeros(len(rows))
+    usual = habits(ends, read, cached, start_ms, ttl_ms)
+    if usual is not None:
+        claimed = np.zeros(len(rows), dtype=np.bool_)
+        claimed[changed[changed >= 0]] = True
+        asked = np.flatnonzero((cached > read) & (ends.origin < 0) & (ends.twin < 0))  # those not judged claim as well
+        version, fetched = calls.version.codes[rows], calls.fetched[rows]
+        for places, weighed in Scales(ends, usual, cached, start_ms, ttl_ms, claimed).weigh(asked):
+            sheet.put(places, weighed, version, fetched)
+            np.add.at(left_behind, weighed.end.ravel(), weighed.share.ravel())
+    sheet.went_on(ends, changed, left_behind, start_ms)
+    cause = np.where(sheet.share >= _LIKELIER, sheet.cause, _UNKNOWN)
+    expired = (cause == _EXPIRED_5M) | (cause == _EXPIRED_1H)
+    at = np.flatnonzero(part | (whole & expired))
+    vague = (sheet.share < _PLAIN) & (cause != _UNKNOWN)
+    return Sized(rows[at], _CODES[cause[at]], np.where(vague, _LIKELIEST, _TOLD_BY[cause])[at])
+
+
+def _gone_on_otherwise(ends: Ends) -> Ints:
+    """Return for every call that read an end others had gone on from that conversation's latest call, else -1."""
+    places = np.arange(len(ends.origin))
+    older = (ends.origin >= 0) & (ends.twin < 0) & (ends.heir[np.maximum(ends.origin, 0)] != places)
+    latest = np.full(len(places), -1)
+    latest[older] = ends.latest(ends.origin[older], places[older])
+    return latest
 
 
 @dataclass(slots=True)
-class _Lane:
-    calls: Traffic
-    own_ttl: Ints
-    step: float
-    ends: dict[int, int] = field(default_factory=dict)  # size of each conversation as it stands → its last row
+class _Sheet:
+    """Per call of a lane: the likeliest cause as a place in _NAMES, and its share of all that is likely."""
 
-    def judge(self, rows: Ints, part: Bools, whole: Bools) -> list[Found]:
-        """Follow the conversations through time."""
-        found: list[Found] = []
-        for row in rows.tolist():
-            read, cached = int(self.calls.read[row]), int(self.calls.cached[row])
-            kin, verdict = self._explain(row, read, cached)
-            if verdict is not None and (part[row] or (whole[row] and verdict.evidence == "gap")):
-                found.append(verdict)
-            if kin is not None:
-                self.ends.pop(kin, None)
-            self.ends[cached] = row
-        return found
+    cause: Ints
+    share: Floats
+    ttl_ms: Ints
 
-    def _explain(self, row: int, read: int, cached: int) -> tuple[int | None, Found | None]:
-        """Return the size of the conversation that the call goes on from, where it is known, and the verdict."""
-        twin = self.ends.get(cached)
-        if twin is not None and self.calls.read[twin] == read < cached and self._wait(row, twin) < 0:
-            return cached, Found(row, "concurrent_first_write", "response_not_begun", sure=False)
-        if read in self.ends:
-            return read, Found(row, "first_touch", "size", sure=False)
-        if twin is not None and read == cached:
-            return cached, None
-        near = self._near(row, cached)
-        verdicts = {self._why(row, cached, size) for size in near}
-        if len(verdicts) == 1:
-            (cause,) = verdicts
-            return max(near), Found(row, cause, "gap" if cause.startswith("expired") else "size", sure=False)
-        if not verdicts and self.step and cached - read <= 1.5 * self.step:
-            return None, Found(row, "first_touch", "size", sure=False)
-        return None, Found(row, "unknown", "nothing")
+    def put(self, places: Ints, weighed: Weighed, version: Ints, fetched: Bools) -> None:
+        """Add up what the ends weighed say, and keep the likeliest."""
+        share, end = weighed.share, weighed.end
+        overran = np.where(weighed.warm, share * weighed.overran, 0)
+        changed = np.where(weighed.expired, 0, share - overran)
+        # What all share was changed: by a deploy or a clear, if there was one between.
+        shared = ~weighed.expired & ~weighed.warm
+        now = version[places][:, None]
+        deployed = shared & (now >= 0) & (version[end] >= 0) & (version[end] != now)
+        cleared = shared & ~deployed & fetched[places][:, None]
+        short = self.ttl_ms[end] == TTL_MS["5m"]
+        shares = np.zeros((len(places), len(_NAMES)))
+        shares[:, _NEW] = weighed.new
+        shares[:, _OVERRAN] = overran.sum(axis=1)
+        shares[:, _CHANGED] = np.where(deployed | cleared, 0, changed).sum(axis=1)
+        shares[:, _DEPLOYED] = np.where(deployed, changed, 0).sum(axis=1)
+        shares[:, _CLEARED] = np.where(cleared, changed, 0).sum(axis=1)
+        shares[:, _EXPIRED_5M] = np.where(weighed.expired & short, share, 0).sum(axis=1)
+        shares[:, _EXPIRED_1H] = np.where(weighed.expired & ~short, share, 0).sum(axis=1)
+        self.cause[places] = np.argmax(shares, axis=1)
+        self.share[places] = np.max(shares, axis=1)
 
-    def _wait(self, row: int, before: int) -> int:
-        return int(self.calls.start_ms[row] - self.calls.begin_ms[before])
+    def went_on(self, ends: Ends, changed: Ints, left_behind: Floats, start_ms: Ints) -> None:
+        """Judge the calls that read what an earlier one had left: theirs are the stronger reasons."""
+        at, latest = np.maximum(ends.origin, 0), np.maximum(changed, 0)
+        self._all(ends.origin >= 0, _NEW)
+        self._all((ends.origin >= 0) & (ends.epoch[at] != ends.epoch) & (left_behind[at] > _LIKELIER), _CHANGED)
+        self._all(changed >= 0, _CHANGED)
+        lives_ms = self.ttl_ms[latest]
+        dead = (changed >= 0) & (lives_ms > 0) & (start_ms - start_ms[latest] > lives_ms)
+        self._all(dead & (lives_ms == TTL_MS["5m"]), _EXPIRED_5M)
+        self._all(dead & (lives_ms != TTL_MS["5m"]), _EXPIRED_1H)
+        self._all(ends.twin >= 0, _BESIDE)
 
-    def _near(self, row: int, cached: int) -> list[int]:
-        """Return the sizes of the conversations that the call can have gone on from."""
-        now = int(self.calls.start_ms[row])
-        for size in [size for size, last in self.ends.items() if now - self.calls.start_ms[last] > _FORGET_MS]:
-            del self.ends[size]
-        if len(self.ends) > _PLENTY or not self.step:
-            return []
-        turns = {size: (cached - size) / self.step for size in self.ends}
-        near = [size for size, added in turns.items() if -1 <= added <= _NEAR]
-        return near or [size for size, added in turns.items() if _TOO_LONG <= added <= 1.5 * _TOO_LONG]
-
-    def _why(self, row: int, cached: int, size: int) -> str:
-        last = self.ends[size]
-        ttl_ms = int(self.own_ttl[last])
-        if ttl_ms and self.calls.start_ms[row] - self.calls.start_ms[last] > ttl_ms:
-            return expiry(ttl_ms)
-        overran = (cached - size) / self.step >= _TOO_LONG
-        return "lookback" if overran else "prefix_changed"
+    def _all(self, where: Bools, cause: int) -> None:
+        self.cause[where] = cause
+        self.share[where] = 1.0

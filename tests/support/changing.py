@@ -1,9 +1,9 @@
 """A fleet whose conversations change in every way a prompt can: the ground truth of the causes the demo never has.
 
 The demo's engines cache a system prompt alone. Here whole conversations are cached (a breakpoint at the end of the
-system prompt and one at the end of the messages), two at a time in every engine, and before any request its tools,
-system prompt, messages, model or speed may change, or it may grow past the look-back. The cache model answers; the
-logs are real ones, by record with listed blocks or by text lines alone. The true cause is what was done to the
+system prompt and one at the end of the messages), two or more at a time in every engine, and before any request its
+tools, system prompt, messages, model or speed may change, or it may grow past the look-back. The cache model answers;
+the logs are real ones, by record with listed blocks or by text lines alone. The true cause is what was done to the
 conversation since its last call; where it would have been dead anyway, its expiry.
 """
 
@@ -77,11 +77,11 @@ class Changing:
     truths: dict[str, Truth] = field(default_factory=dict)
 
     @classmethod
-    def live(cls, seed: int, *, text: bool = False, requests: int = 250) -> Changing:
+    def live(cls, seed: int, *, text: bool = False, requests: int = 250, talks: int = 2) -> Changing:
         """Live three engines through a number of requests each, one with entries of five minutes."""
         fleet = cls(seed, text)
         for number, ttl in enumerate(("1h", "5m", "1h")):
-            _Life(fleet, number, ttl, requests).run()  # type: ignore[arg-type]
+            _Life(fleet, number, ttl, requests, talks).run()  # type: ignore[arg-type]
         return fleet
 
     def collect(self, folder: Path) -> Lake:
@@ -97,14 +97,14 @@ class Changing:
 class _Life:
     """One engine's life."""
 
-    def __init__(self, fleet: Changing, number: int, ttl: Ttl, requests: int) -> None:
+    def __init__(self, fleet: Changing, number: int, ttl: Ttl, requests: int, talks: int) -> None:
         self._fleet, self._requests, self._first = fleet, requests, number * 100_000
         self._rng = Random(f"changing:{fleet.seed}:{number}")
         self._cache = CacheModel(minimum_tokens=MINIMUM)
         self._now_ms = round(NOON.timestamp() * 1000) + number * 7_000
         self._sent = 0
         parts = [[self._new(part) for _ in range(self._rng.randint(2, 4))] for part in ("tools", "system")]
-        self._engine = _Engine(f"engine-{number}", ttl, *parts, [self._talk(), self._talk()])
+        self._engine = _Engine(f"engine-{number}", ttl, *parts, [self._talk() for _ in range(talks)])
 
     def run(self) -> None:
         """Send the requests, each after something may have happened."""
@@ -115,7 +115,7 @@ class _Life:
 
     def _step(self, act: str) -> None:
         engine, rng = self._engine, self._rng
-        place = rng.randrange(2)
+        place = rng.randrange(len(engine.talks))
         if act == "pause":
             self._now_ms += PAUSE_MS
         if act == "new" or (act == "go on" and len(engine.talks[place].turns) > TALK_LIMIT):

@@ -19,8 +19,8 @@ from tests.support.truth import Confusion
 FAST, NEWER = {"speed": "fast"}, {"model": "claude-opus-4-6"}
 
 
-def examine(folder: Path, *, by_text: bool) -> tuple[Confusion, Parts]:
-    fleet = Changing.live(301, text=by_text, requests=160)
+def examine(folder: Path, *, by_text: bool, talks: int = 2) -> tuple[Confusion, Parts]:
+    fleet = Changing.live(301, text=by_text, requests=160, talks=talks)
     lake = fleet.collect(folder)
     with Reader(lake, threads=1) as reader:
         return confuse_changing(fleet, lake, misses.ledger(reader, Scope()))
@@ -36,13 +36,14 @@ def test_a_changing_fleet_with_fingerprints(tmp_path: Path) -> None:
     assert parts.right >= 0.99 * parts.tokens > 0
 
 
-def test_a_changing_fleet_with_text_lines_alone(tmp_path: Path) -> None:
-    """Where a cause is named it is right in nine of ten tokens; the rest is said to be unknown, nothing measured."""
-    found, _ = examine(tmp_path, by_text=True)
+@pytest.mark.parametrize(("talks", "least"), [(2, 0.95), (4, 0.90)])
+def test_a_changing_fleet_with_text_lines_alone(tmp_path: Path, talks: int, least: float) -> None:
+    """So much is under its true cause, and of what a cause is named for nine tokens in ten; nothing is measured."""
+    found, _ = examine(tmp_path, by_text=True, talks=talks)
 
     assert found.unmatched == 0
     assert found.named_share(without=["dynamic_tail"]) >= 0.90
-    assert found.share(without=["dynamic_tail"]) >= 0.80
+    assert found.share(without=["dynamic_tail"]) >= least
     assert found.measured_share >= 0.999
 
 
