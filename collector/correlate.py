@@ -26,6 +26,7 @@ from collector.parsers.facts import (
     StoreLine,
     TimedOut,
 )
+from core.usage import Usage
 
 HOLD_MS = 16 * 60 * 1000  # Lambda ends an invocation after 15 minutes; one minute for its lines to arrive
 SETTLE_MS = 15_000  # lines outside any START..REPORT wait this long for their twins
@@ -34,6 +35,7 @@ _IDLE_MS = 60 * 60 * 1000
 _FETCH_LIMIT_MS = 60_000
 _REMEMBERED = 64  # closed invocations and recent lines kept per stream, for what comes late
 _GAP_LIMIT = 2_000
+_Tokens = tuple[int, int, int, int]  # input, output, read, written
 _REPORTED = Report("")  # stands for the report of a request whose figures are columns already
 
 
@@ -105,27 +107,30 @@ class Invocation:
         told = self._records()
         if not told:
             return
-        free = [record for record in told if record.twin is None]
+        kept = {id(record) for record in told}
+        free: dict[_Tokens, list[CallDraft]] = {}
+        for record in told:
+            if record.twin is None and isinstance(record.fact, CallRecord) and record.fact.usage is not None:
+                free.setdefault(_tokens_of(record.fact.usage), []).append(record)
         joined: dict[tuple[int, str], CallDraft] = {}
         left: list[CallDraft] = []
         for draft in self.calls:
             line = draft.fact
             if isinstance(line, CallRecord):
-                if line.call_id is None or any(draft is record for record in told):
+                if line.call_id is None or id(draft) in kept:
                     left.append(draft)
                 continue
             said = (draft.event.ts_ms, draft.event.message)
-            record = joined.get(said) if draft.redelivery else None
-            if record is None:
-                record = self._record_of(draft, line, free)
-                if record is not None:
-                    record.twin, record.engine = line, record.engine or draft.engine
-                    free.remove(record)
-                    joined[said] = record
-            if record is None:
+            partner = joined.get(said) if draft.redelivery else None
+            if partner is None:
+                partner = self._take_record_of(draft, line, free)
+                if partner is not None:
+                    partner.twin, partner.engine = line, partner.engine or draft.engine
+                    joined[said] = partner
+            if partner is None:
                 left.append(draft)
             else:
-                record.absorbed.append(draft)
+                partner.absorbed.append(draft)
         self.calls = left
 
     def _records(self) -> list[CallDraft]:
@@ -136,12 +141,13 @@ class Invocation:
                 found.setdefault(draft.fact.call_id or place, draft)
         return list(found.values())
 
-    def _record_of(self, draft: CallDraft, line: CostLine, records: list[CallDraft]) -> CallDraft | None:
-        for record in records:
-            near = self.request_id is not None or abs(record.event.ts_ms - draft.event.ts_ms) <= _PAIR_MS
-            assert isinstance(record.fact, CallRecord)
-            if near and _same_tokens(line, record.fact):
-                return record
+    def _take_record_of(
+        self, draft: CallDraft, line: CostLine, free: dict[_Tokens, list[CallDraft]]
+    ) -> CallDraft | None:
+        same = free.get((line.input_tokens, line.output_tokens, line.cache_read, line.cache_write), [])
+        for place, record in enumerate(same):
+            if self.request_id is not None or abs(record.event.ts_ms - draft.event.ts_ms) <= _PAIR_MS:
+                return same.pop(place)
         return None
 
     def split(self, until_ms: int) -> Invocation:
@@ -715,11 +721,9 @@ def _nearest(draft: CallDraft, records: deque[CallDraft | _Unmade]) -> CallDraft
 
 
 def _same_tokens(line: CostLine, record: CallRecord) -> bool:
-    usage = record.usage
-    return (
-        usage is not None
-        and usage.input_tokens == line.input_tokens
-        and usage.output_tokens == line.output_tokens
-        and usage.cache_read_tokens == line.cache_read
-        and usage.cache_write_tokens == line.cache_write
-    )
+    told = (line.input_tokens, line.output_tokens, line.cache_read, line.cache_write)
+    return record.usage is not None and _tokens_of(record.usage) == told
+
+
+def _tokens_of(usage: Usage) -> _Tokens:
+    return usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens

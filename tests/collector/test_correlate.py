@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from time import process_time
 
 from collector.correlate import Correlator, Invocation
-from collector.event import LogEvent, Origin
+from collector.event import LogEvent, Origin, Position
 from collector.parsers import parse_message
+from collector.parsers.facts import CallRecord
 from core.telemetry import prompt_store_hit_line, prompt_store_miss_line, prompt_stored_line
 from tests.support.log_lines import GROUP, STREAM, T0, cost, dressed, event_id, record, report, rid, start
 
@@ -299,3 +301,22 @@ def test_a_stream_that_is_never_quiet_is_told_as_it_goes() -> None:
 
     assert told == [1, 2, 3, 4, 5, 6, 7]
     assert held == T0 + 35_000
+
+
+def test_what_is_outside_any_request_is_joined_in_time_that_grows_with_its_number() -> None:
+    """A service that is no Lambda writes all its records and cost lines into one gap; they may all be of one moment."""
+    correlator, origin, count = Correlator(), Origin(log_stream="service.log"), 4_000
+    told = [record(f"msg_{number}", given=number + 1) for number in range(count)]
+    told += [cost(given=number + 1) for number in reversed(range(count))]
+    for place, line in enumerate(told):
+        event = LogEvent(origin, None, T0, "logged", line, place, Position("f", place))
+        correlator.feed(event, parse_message(line).facts)
+
+    began = process_time()
+    ended, _ = correlator.finish(NOW_MS, final=True)
+    took_s = process_time() - began
+
+    calls = [call for one in ended for call in one.calls]
+    assert len(calls) == count
+    assert all(isinstance(call.fact, CallRecord) and call.twin is not None for call in calls)
+    assert took_s < 1  # 0.02 s; where every line is compared with every record, several seconds
