@@ -6,7 +6,8 @@ a line of another request, another spelling, a time that is none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,15 +24,15 @@ _REPORT = (
     rf"\AREPORT RequestId: {_UUID}\tDuration: (?P<duration>{_NUMBER}) ms\tBilled Duration: (?P<billed>{_NUMBER}) ms\t"
     rf"Memory Size: (?P<memory>\d{{1,9}}) MB\tMax Memory Used: (?P<most>\d{{1,9}}) MB{_END}"
 )
-_HIT = (
+HIT = (
     r"\A(?:\xe2\x9c\x85 )?Cache HIT for (?:\[(?P<bracketed>[^\[\]{}:\x00-\x20][^\[\]{}:\x00-\x1f]*)\]|"
     rf"(?P<bare>[A-Za-z0-9_][A-Za-z0-9_.-]*)) - DB query skipped(?: \(permanent cache\))?{_END}"
 )
-_COST = (
+COST = (
     r"\A(?:\xf0\x9f\x92\xb0 )?API Cost: \$(?P<usd>\d{1,6}\.\d{1,12}) \| input: (?P<given>\d{1,10}), "
     rf"output: (?P<output>\d{{1,10}}), cache_read: (?P<read>\d{{1,10}}), cache_write: (?P<write>\d{{1,10}}){_END}"
 )
-_OURS = (
+OURS = (
     r"RequestId|Cache |Cost|llm_usage|Permanently|platform\.|timed out|INIT_REPORT|_tokens|ModelInvocationLog|"
     r'CloudWatchMetrics|gen_ai\.|custom_id|"logEvents"|"awslogs"|"eventId"|"messageType"|"resourceSpans"'
 )
@@ -47,12 +48,17 @@ _LONGEST = 256 * 1024  # from START to REPORT
 _FRONT = STAMP + 1 + RID + 1  # a time, a tab, a request id, a tab
 
 
+Said = tuple[dict[str, Any], str | None]
+"""A record, and the request that the line around it names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frames:
     """Requests whose START, END and REPORT are in the exact form: the numbers of those lines, and what they say."""
 
     start: Ints
-    end: Ints  # REPORT is the line behind it
+    report: Ints
+    ended: Ints  # how many lines said that the runtime was done: END; of the JSON format one or none
     rid: Bytes
     version: pa.Array
     duration: pa.Array
@@ -92,6 +98,8 @@ class Read:
     last: Ints  # per line: the line whose time holds there; -1: one before the piece
     noisy: Bools  # per line: outside a good frame, it must be looked at by itself
     telling: Bools  # per line: not ours, and looks as if it told a time
+    bodies: dict[int, Said] = field(default_factory=dict)  # by line: records that were decoded to be found
+    json: bool = False  # in Lambda's JSON format
 
 
 def frames_of(lines: Lines) -> Frames | None:
@@ -117,7 +125,8 @@ def frames_of(lines: Lines) -> Frames | None:
     foot = foot.filter(exact)
     return Frames(
         start[kept],
-        end[kept],
+        end[kept] + 1,
+        np.ones(int(kept.sum()), dtype=np.int64),
         rid[kept],
         _texts(pc.struct_field(head.filter(exact), "version")),
         *(_texts(pc.struct_field(foot, name)) for name in ("duration", "billed", "memory", "most")),
@@ -126,7 +135,7 @@ def frames_of(lines: Lines) -> Frames | None:
 
 def read_lines(lines: Lines, frames: Frames, now_ms: int) -> Read:
     """Sort all lines out: ours in the exact form, ours in another, not ours."""
-    inside, owner = _within(frames, len(lines))
+    inside, owner = within(frames.start, frames.report - 1, len(lines))
     places, times = lines.stamped(now_ms)
     message, named = _messages(lines, places, times)
     heads = lines.words(message[inside])
@@ -135,18 +144,17 @@ def read_lines(lines: Lines, frames: Frames, now_ms: int) -> Read:
 
     hits = _own(lines, frames, inside[is_hit], owner, places, named)
     costs = _own(lines, frames, inside[is_cost], owner, places, named)
-    hits, told = _exact(lines, hits, message, _HIT, good)
-    engines = pc.coalesce(*(_named(told, name) for name in ("bracketed", "bare")))
-    costs, figures = _exact(lines, costs, message, _COST, good)
+    hits, told = _exact(lines, hits, message, HIT, good)
+    costs, figures = _exact(lines, costs, message, COST, good)
 
     marked = np.zeros(len(lines), dtype=np.bool_)
-    for line in (frames.start, frames.end, frames.end + 1):
+    for line in (frames.start, frames.report - 1, frames.report):
         marked[line] = True
     looked_at = marked.copy()
     looked_at[inside[is_hit | is_cost]] = True
     others = np.flatnonzero(~looked_at)
     ours = np.zeros(len(lines), dtype=np.bool_)
-    ours[others] = _matches(lines.whole(others), _OURS)
+    ours[others] = _matches(lines.whole(others), OURS)
     brace = lines.firsts == _BRACE
     telling = ~looked_at & ((lines.firsts == _BRACKET) | (lines.firsts == _TWO))
     untimed = np.flatnonzero(telling & (times < 0) & ~ours)  # a time in any other form is looked for line by line
@@ -164,16 +172,16 @@ def read_lines(lines: Lines, frames: Frames, now_ms: int) -> Read:
     for found in (hits, costs, records):
         own[found.line] = True
     return Read(
-        frames, good, hits, engines, costs, figures, records, times,
-        _last_told(own, telling, times), ours | brace | marked, telling,
+        frames, good, hits, engines_in(told), costs, figures, records, times,
+        last_told(own, telling, times), ours | brace | marked, telling,
     )  # fmt: skip
 
 
-def _within(frames: Frames, count: int) -> tuple[Ints, Ints]:
-    """Return the lines between START and END, and per line the frame it stands in; -1: in none."""
-    counts = frames.end - frames.start - 1
-    which = np.repeat(np.arange(len(frames)), counts)
-    inside = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts) + frames.start[which] + 1
+def within(start: Ints, end: Ints, count: int) -> tuple[Ints, Ints]:
+    """Return the lines between the beginnings and the ends of frames, and per line its frame; -1: in none."""
+    counts = end - start - 1
+    which = np.repeat(np.arange(len(start)), counts)
+    inside = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts) + start[which] + 1
     owner = np.full(count, -1, dtype=np.int64)
     owner[inside] = which
     return inside, owner
@@ -216,7 +224,12 @@ def _exact(lines: Lines, own: Own, message: Ints, form: str, good: Bools) -> tup
     return own.only(exact), told.filter(pa.array(exact))
 
 
-def _last_told(own: Bools, telling: Bools, times: Ints) -> Ints:
+def engines_in(told: pa.StructArray) -> pa.Array:
+    """Return the engines that hits name, in brackets or bare."""
+    return pc.coalesce(*(_named(told, name) for name in ("bracketed", "bare")))
+
+
+def last_told(own: Bools, telling: Bools, times: Ints) -> Ints:
     """Return per line the last line whose time holds there: one of ours, or the last of others before one of ours."""
     line = np.flatnonzero(own | telling)
     before_own = np.append(own[line[1:]], False)

@@ -39,10 +39,16 @@ def read_record(line: bytes, request_id: str) -> RecordRow | None:
         body = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    if type(body) is not dict or not _SAID_ELSEWHERE.isdisjoint(body):
+    return record_row(body, request_id, None) if type(body) is dict else None
+
+
+def record_row(body: dict[str, Any], request_id: str, around: str | None) -> RecordRow | None:
+    """Return the same of a record that is decoded already; `around` is the request that the line around it names."""
+    if not _SAID_ELSEWHERE.isdisjoint(body):
         return None
     get = body.get
     started, usage, named = get("ts"), get("usage"), get("request_id")
+    named = around if named is None else named
     if (
         get("event") != RECORD_EVENT
         or get("v") != RECORD_VERSION

@@ -45,7 +45,8 @@ class Heads:
     end: Ints
     version: pa.Array
     ended_ms: Ints
-    lines: Ints  # of ours
+    ended: Ints  # lines that said that the runtime was done
+    lines: Ints  # of ours that tell something
     duration_ms: pa.Array
     billed_ms: pa.Array
     memory_mb: pa.Array
@@ -102,6 +103,7 @@ class Block:
 
     first: int  # of all requests of the batch
     place: int
+    json: bool  # told in Lambda's JSON format
     heads: Heads
     calls: Told
     costs: Costs
@@ -219,7 +221,8 @@ def count_run(run: Run, recognised: Counter[str]) -> None:
     """Count the lines of ours in the requests of a run."""
     block, count = run.block, run.last - run.first
     recognised["start"] += count
-    recognised["end"] += count
+    ended = block.heads.ended[run.first - block.first : run.last - block.first]
+    recognised["runtime_done" if block.json else "end"] += int(ended.sum())
     recognised["report"] += count
     for kind, lines in (("prompt_store_hit", block.stores), ("cost", block.calls), ("record", block.records)):
         part = lines.among(run.first, run.last)

@@ -14,11 +14,13 @@ import numpy as np
 
 from collector.event import LogEvent
 from collector.lane.forms import Read, frames_of, read_lines
+from collector.lane.json_forms import read_json
 from collector.lane.lines import Lines
 from collector.lane.requests import Block, Place, Requests
 from collector.lane.taken import Base, Taken
 from collector.sources.open_file import OpenFile, settle_stamp
 
+_BRACE = ord("{")
 _LEAST = 4096  # bytes: below it, looking at all lines at once costs more than it saves
 
 
@@ -44,11 +46,10 @@ class Lane:
         `events` says how many ordinary events the batch holds, which the requests found stand among.
         """
         lines = Lines(data) if len(data) >= _LEAST else None
-        frames = frames_of(lines) if lines else None
-        if lines is None or frames is None:
+        read = self._found_in(lines) if lines else None
+        if lines is None or read is None:
             self._by_line(file, data)
             return 0
-        read = read_lines(lines, frames, self._now_ms)
         told = Taken(lines, read, found)
         if not read.good.any():
             self._by_line(file, data)
@@ -66,6 +67,13 @@ class Lane:
             found.blocks.append(block)
             found.count = block.last
         return walk.ignored
+
+    def _found_in(self, lines: Lines) -> Read | None:
+        """Look for requests in the format that most lines are in; None: there are none."""
+        if np.count_nonzero(lines.firsts == _BRACE) > len(lines) // 2:
+            return read_json(lines, self._now_ms)
+        frames = frames_of(lines)
+        return read_lines(lines, frames, self._now_ms) if frames else None
 
     def _place(self, file: OpenFile, found: Requests) -> Place:
         place = Place(file.origin, file.known.file_id)
@@ -93,7 +101,7 @@ class _Walk:
         self._at = 0  # the first line that was not told
         self._good = np.flatnonzero(read.good)
         self._starts = read.frames.start[self._good]  # first line of each
-        self._ends = read.frames.end[self._good] + 2  # the line behind each
+        self._ends = read.frames.report[self._good] + 1  # the line behind each
         self._begun = read.last[self._starts]  # the line whose time START has
         self._earliest = told.earliest[self._good]
         begun_ms = np.where(self._begun >= 0, read.times[self._begun], 0)
@@ -151,7 +159,7 @@ class _Walk:
         Frames before the first line that tells a time have that of the file; only the last of them can tell another.
         """
         fixed = first + int(np.searchsorted(self._begun[first:last], start))
-        if self._earliest[fixed - 1] < self._file.stamp_ms:
+        if fixed > first and self._earliest[fixed - 1] < self._file.stamp_ms:
             return fixed - 1
         place = bisect_left(self._late, fixed)
         return min(last, self._late[place]) if place < len(self._late) else last

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from collector.event import LogEvent, TimeKind
 from collector.lane.forms import Own, Read
 from collector.lane.lines import RID, Bools, Ints, Lines
-from collector.lane.records import RecordRow, read_record
+from collector.lane.records import RecordRow, read_record, record_row
 from collector.lane.requests import UNNAMED, Block, Costs, Heads, Kept, Place, Requests, Run, Told, ToldCall
 from collector.parsers import parse_message
 from collector.parsers.clock import ISO_TIME
@@ -56,7 +56,7 @@ class Taken:
         count, frames = len(read.frames), read.frames
         own = sum(np.bincount(one.frame, minlength=count) for one in (read.hits, read.costs, self._records))
         self._own: Ints = np.asarray(own, dtype=np.int64)
-        self.ignored: Ints = frames.end - frames.start - 1 - self._own
+        self.ignored: Ints = frames.report - frames.start - 1 - frames.ended - self._own
         self.earliest: Ints = np.full(count, NEVER, dtype=np.int64)
         for one in (read.hits, read.costs, self._records):
             told = read.last[one.line]
@@ -70,16 +70,16 @@ class Taken:
         first = self._found.count
         number = np.cumsum(base.taken) - 1 + first
         run_first = np.repeat(np.cumsum([0, *counts[:-1]]) + first, counts)
-        start, end = frames.start[taken], frames.end[taken]
+        start, report = frames.start[taken], frames.report[taken]
         started, stamped = self._moments(start, taken, base)
-        ended, _ = self._moments(end + 1, taken, base)
+        ended, _ = self._moments(report, taken, base)
         kept = pa.array(base.taken)
         rid = pa.Array.from_buffers(
             pa.binary(RID), len(taken), [None, pa.py_buffer(np.ascontiguousarray(frames.rid[taken]))]
         )
         heads = Heads(
             rid.cast(pa.binary()).cast(pa.string()), started, stamped, lines.starts[start] + offset,
-            lines.ends[end + 1] + offset, frames.version.filter(kept), ended, 2 + self._own[taken],
+            lines.ends[report] + offset, frames.version.filter(kept), ended, frames.ended[taken], 2 + self._own[taken],
             frames.duration.filter(kept).cast(pa.float64()), frames.billed.filter(kept).cast(pa.float64()),
             frames.memory.filter(kept).cast(pa.int64()), frames.most.filter(kept).cast(pa.int64()),
         )  # fmt: skip
@@ -113,6 +113,7 @@ class Taken:
         return Block(
             first,
             place,
+            read.json,
             heads,
             told(costs, spoken_of(costs)),
             Costs(_texts(figures, "usd").cast(pa.decimal128(18, 12)), *_counts(figures)),
@@ -185,7 +186,9 @@ class Taken:
         alone = (~several[records.frame]).tolist()
         for line, frame, only in zip(records.line.tolist(), records.frame.tolist(), alone, strict=True):
             rid, told = read.frames.rid[frame].tobytes().decode(), self._lines.line(line)
-            row = read_record(told, rid) if only else None
+            row, said = None, read.bodies.get(line)
+            if only:
+                row = read_record(told, rid) if said is None else record_row(said[0], rid, said[1])
             if row is None:
                 fact = _fact(told, rid)
                 if fact is None:

@@ -61,8 +61,8 @@ def _parse_body(body: Mapping[str, Any], request_id: str | None, depth: int, nam
     if isinstance(kind, str) and kind.startswith("platform."):
         return parse_platform_record(body)
     if is_call_record(body):
-        return parse_call_record(body, request_id=_request_id(body) or request_id)
-    rid = _request_id(body) or request_id
+        return parse_call_record(body, request_id=request_id_in(body) or request_id)
+    rid = request_id_in(body) or request_id
     parsed = parse_format(body, rid, names)
     if parsed is not None:
         return parsed
@@ -97,7 +97,8 @@ def _broken(text: str) -> Parsed:
     return skipped("broken_json") if parsed is not NOT_OURS else NOT_OURS
 
 
-def _request_id(body: Mapping[str, Any]) -> str | None:
+def request_id_in(body: Mapping[str, Any]) -> str | None:
+    """Return the Lambda request that an object names."""
     for key in ("requestId", "request_id", "function_request_id", "aws_request_id"):
         value = body.get(key)
         if isinstance(value, str) and value:

@@ -1,0 +1,254 @@
+"""The exact forms of Lambda's JSON log format, looked for in a piece of it: what forms.py does for the text format.
+
+A line that may be ours is decoded once; what it is, its members say, in any order and spacing. A request with anything
+else of ours in it is left to the ordinary way: platform records of other kinds, other formats, other wrappers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.lane.forms import COST, HIT, OURS, Frames, Own, Read, Said, engines_in, last_told, within
+from collector.lane.lines import RID, STAMP, Bools, Ints, Lines, head_of, moments
+from collector.parsers.clock import STAMP_SPAN, find_iso_ms, plausible
+from collector.parsers.message import request_id_in
+from core.telemetry import RECORD_EVENT
+
+_BRACE, _BRACKET, _TWO, _Z = ord("{"), ord("["), ord("2"), ord("Z")
+_FRONTS = tuple(
+    (head_of(front), len(front), head_of(front[-8:]))
+    for front in (b'{"time":"', b'{"timestamp":"', b'{"time": "', b'{"timestamp": "')
+)
+_SECONDS = len("2026-11-20T15:30:00")
+_NO_FRACTION = np.frombuffer(b".000Z", dtype=np.uint8)
+_LONGEST = 256 * 1024  # from START to REPORT
+_LONGEST_VERSION = 80
+_LIMIT = 10**12
+_ENVELOPES = frozenset({"logEvents", "awslogs", "eventId", "messageType", "resourceSpans"})
+_OTHERS = _ENVELOPES | {
+    "event", "schemaType", "_aws", "call_type", "spanId", "custom_id", "response", "sessionId", "uuid", "type",
+}  # fmt: skip
+"""Members by which objects of other formats are known: a wrapper of a message has none of them."""
+_PLATFORM = frozenset({"time", "type", "record"})
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the lines that may be ours are, each list in order of lines."""
+
+    marks: list[tuple[int, str, str, Any]] = field(default_factory=list)  # line, kind, request, what it says
+    hits: list[tuple[int, str, str | None]] = field(default_factory=list)  # line, message, request
+    costs: list[tuple[int, str, str | None]] = field(default_factory=list)
+    records: list[tuple[int, Said]] = field(default_factory=list)
+    odd: list[int] = field(default_factory=list)
+
+
+def read_json(lines: Lines, now_ms: int) -> Read | None:
+    """Sort the lines of a piece out; None: there is no whole request in it."""
+    ours: Bools = pc.match_substring_regex(lines.whole(np.arange(len(lines))), OURS).to_numpy(zero_copy_only=False)
+    ours |= (lines.firsts == _BRACKET) | (lines.firsts == _TWO)  # they may tell a time to those behind them
+    found = _look_at(lines, np.flatnonzero(ours))
+    frames = _frames(lines, found)
+    if frames is None:
+        return None
+    _, owner = within(frames.start, frames.report, len(lines))
+    good = np.ones(len(frames), dtype=np.bool_)
+    odd = owner[np.array(found.odd, dtype=np.int64)]
+    good[odd[odd >= 0]] = False
+    hits, told = _exact(found.hits, HIT, frames, owner, good)
+    costs, figures = _exact(found.costs, COST, frames, owner, good)
+    records = _records(found.records, owner)
+    own = np.zeros(len(lines), dtype=np.bool_)
+    own[np.array([mark[0] for mark in found.marks], dtype=np.int64)] = True
+    for some in (hits, costs, records):
+        own[some.line] = True
+    times = _times(lines, np.flatnonzero(own), now_ms)
+    quiet = np.zeros(len(lines), dtype=np.bool_)
+    return Read(
+        frames, good, hits, engines_in(told), costs, figures, records, times, last_told(own, quiet, times), ours,
+        quiet, dict(found.records), json=True,
+    )  # fmt: skip
+
+
+def _look_at(lines: Lines, which: Ints) -> _Found:
+    found = _Found()
+    marks, hits, costs, records, odd = found.marks, found.hits, found.costs, found.records, found.odd
+    loads, data = orjson.loads, lines.data
+    spans = zip(which.tolist(), lines.starts[which].tolist(), lines.ends[which].tolist(), strict=True)
+    for number, begin, end in spans:
+        line = data[begin : end - 1]
+        try:
+            body = loads(line) if line[:1] == b"{" else line.decode()
+        except ValueError:
+            odd.append(number)
+            continue
+        if type(body) is dict:
+            said, named, kind = body.get("message"), body.get("requestId"), body.get("type")
+            if kind is not None:
+                mark = _mark(number, kind, body)
+                if mark is None:
+                    odd.append(number)
+                else:
+                    marks.append(mark)
+                continue
+            if not _OTHERS.isdisjoint(body):
+                if body.get("event") == RECORD_EVENT and _ENVELOPES.isdisjoint(body):
+                    records.append((number, (body, request_id_in(body))))
+                else:
+                    odd.append(number)
+                continue
+            if type(named) is not str or not named:
+                named = request_id_in(body)
+        else:  # printed past the logger
+            said, named = body.rstrip("\r"), None
+        if type(said) is not str:
+            odd.append(number)
+        elif said.startswith(("💰 API Cost", "API Cost")):
+            costs.append((number, said, named))
+        elif said.startswith(("✅ Cache HIT", "Cache HIT")):
+            hits.append((number, said, named))
+        else:
+            told = _record_in(said)
+            if told is None:
+                odd.append(number)
+            else:
+                records.append((number, (told, request_id_in(told) or named)))
+    return found
+
+
+def _record_in(message: str) -> dict[str, Any] | None:
+    """Return the record that was logged as a message."""
+    if message[:1] != "{":
+        return None
+    try:
+        body = orjson.loads(message)
+    except ValueError:
+        return None
+    return body if type(body) is dict and body.get("event") == RECORD_EVENT else None
+
+
+def _mark(number: int, kind: object, body: dict[str, Any]) -> tuple[int, str, str, Any] | None:
+    """Read START, the runtime's end or REPORT of a request that went well and was warm; None: it is another line."""
+    record = body.get("record")
+    if body.keys() != _PLATFORM or type(record) is not dict:
+        return None
+    name = record.get("requestId")
+    if type(name) is not str or len(name) != RID or not name.isascii():
+        return None
+    if kind == "platform.start":
+        version = record.get("version")
+        named = type(version) is str and 0 < len(version) <= _LONGEST_VERSION
+        return (number, "start", name, version) if named else None
+    if kind == "platform.report":
+        measured = _measured(record)
+        return None if measured is None else (number, "report", name, measured)
+    return (number, "done", name, None) if kind == "platform.runtimeDone" else None
+
+
+def _measured(record: dict[str, Any]) -> tuple[float, float, int, int] | None:
+    metrics = record.get("metrics")
+    if (
+        type(metrics) is not dict
+        or record.get("status", "success") != "success"
+        or "errorType" in record
+        or "initDurationMs" in metrics
+        or "restoreDurationMs" in metrics
+    ):
+        return None
+    took: Any = metrics.get("durationMs")
+    billed: Any = metrics.get("billedDurationMs")
+    memory: Any = metrics.get("memorySizeMB")
+    most: Any = metrics.get("maxMemoryUsedMB")
+    if not (type(took) in (int, float) and type(billed) in (int, float) and type(memory) is type(most) is int):
+        return None
+    known = 0 <= took < _LIMIT and 0 <= billed < _LIMIT and 0 <= memory < _LIMIT and 0 <= most < _LIMIT
+    return (float(took), float(billed), memory, most) if known else None
+
+
+def _frames(lines: Lines, found: _Found) -> Frames | None:
+    """Put marks together: START, at most one end of the runtime, REPORT, all of one request."""
+    whole: list[tuple[int, int, int, str, str, float, float, int, int]] = []
+    open_at, open_name, version, ended = -1, "", "", 0
+    for number, kind, name, said in found.marks:
+        if kind == "start":
+            open_at, open_name, version, ended = number, name, said, 0
+        elif name != open_name or (kind == "done" and ended):
+            open_at, open_name = -1, ""
+        elif kind == "done":
+            ended = 1
+        else:
+            if lines.ends[number] - lines.starts[open_at] <= _LONGEST:
+                whole.append((open_at, number, ended, name, version, *said))
+            open_at, open_name = -1, ""
+    if not whole:
+        return None
+    start, report, done, names, versions, took, billed, memory, most = zip(*whole, strict=True)
+    rid = np.frombuffer("".join(names).encode("ascii"), dtype=np.uint8).reshape(-1, RID)
+    return Frames(
+        np.array(start, dtype=np.int64), np.array(report, dtype=np.int64), np.array(done, dtype=np.int64), rid,
+        pa.array(versions, pa.string()), pa.array(took, pa.float64()), pa.array(billed, pa.float64()),
+        pa.array(memory, pa.int64()), pa.array(most, pa.int64()),
+    )  # fmt: skip
+
+
+def _exact(
+    said: list[tuple[int, str, str | None]], form: str, frames: Frames, owner: Ints, good: Bools
+) -> tuple[Own, pa.StructArray]:
+    """Return the lines within frames that are in that form, with what they say; the frames of others are not good."""
+    line = np.array([number for number, _, _ in said], dtype=np.int64)
+    frame = owner[line]
+    inside = np.flatnonzero(frame >= 0)
+    line, frame = line[inside], frame[inside]
+    kept = [said[place] for place in inside.tolist()]
+    told = pc.extract_regex(pa.array([f"{message}\n" for _, message, _ in kept], pa.string()).view(pa.binary()), form)
+    names = _names(frames, frame)
+    explicit = np.array([named is not None for _, _, named in kept], dtype=np.bool_)
+    exact = pc.is_valid(told).to_numpy(zero_copy_only=False)
+    exact &= np.array(
+        [named is None or named == name for (_, _, named), name in zip(kept, names, strict=True)], dtype=np.bool_
+    )
+    good[frame[~exact]] = False
+    return Own(line[exact], frame[exact], explicit[exact]), told.filter(pa.array(exact))
+
+
+def _names(frames: Frames, frame: Ints) -> list[str]:
+    """Return the request ids of frames."""
+    told = np.ascontiguousarray(frames.rid[frame]).tobytes().decode("ascii")
+    return [told[at : at + RID] for at in range(0, len(told), RID)]
+
+
+def _records(found: list[tuple[int, Said]], owner: Ints) -> Own:
+    """Return the records within frames; whose they are is looked at when they are read."""
+    line = np.array([number for number, _ in found], dtype=np.int64)
+    line = line[owner[line] >= 0]
+    return Own(line, owner[line], np.zeros(len(line), dtype=np.bool_))
+
+
+def _times(lines: Lines, which: Ints, now_ms: int) -> Ints:
+    """Return the time that each of these lines tells, the first that is written in it; -1: none that can be one."""
+    times = np.full(len(lines), -1, dtype=np.int64)
+    starts, heads = lines.starts[which], lines.heads[which]
+    at = np.full(len(which), -1, dtype=np.int64)
+    for head, length, tail in _FRONTS:
+        maybe = np.flatnonzero(heads == head)
+        ends = starts[maybe] + length
+        maybe = maybe[lines.words(ends - 8) == tail]
+        at[maybe] = starts[maybe] + length
+    front = np.flatnonzero(at >= 0)
+    told = lines.at(at[front], STAMP).copy()
+    whole_seconds = told[:, _SECONDS] == _Z
+    told[whole_seconds, _SECONDS:] = _NO_FRACTION
+    times[which[front]] = moments(told, now_ms)
+    for number in which[times[which] < 0].tolist():
+        begin = int(lines.starts[number])
+        written = lines.data[begin : min(begin + 4 * STAMP_SPAN, int(lines.ends[number]))]
+        stamp = find_iso_ms(written.decode(errors="ignore")[:STAMP_SPAN])
+        if stamp is not None and plausible(stamp, now_ms=now_ms):
+            times[number] = stamp
+    return times
