@@ -696,9 +696,9 @@ def _open_in(stream: _Stream) -> list[Invocation]:
 
 
 def _made(records: deque[CallDraft | _Unmade]) -> list[CallDraft]:
-    """Make drafts of all records kept."""
+    """Make drafts of all records kept but those that have their text line."""
     for place, record in enumerate(records):
-        if isinstance(record, _Unmade):
+        if isinstance(record, _Unmade) and not record.kept.joined:
             records[place] = record.made()
     return [record for record in records if isinstance(record, CallDraft)]
 

@@ -115,7 +115,8 @@ class Laying:
 
     def gone(self) -> list[str]:
         """Return the keys of lines that one of the calls stands for now."""
-        return [part_key(line.event, line.part) for draft, _ in self._drafts for line in draft.absorbed]
+        gone = [part_key(line.event, line.part) for draft, _ in self._drafts for line in draft.absorbed]
+        return gone + (self._lane.gone() if self._lane else [])
 
     def invocations(self) -> pa.Table:
         """Return rows of the invocations table; what has no request id is none."""

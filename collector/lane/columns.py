@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,18 @@ import pyarrow.compute as pc
 
 from collector.lane.arrays import either, moments, same, zeros
 from collector.lane.record_columns import Columns, Minimum, record_columns
-from collector.lane.requests import UNNAMED, Ints, Lot, Requests, Told, heads_of, told_of
+from collector.lane.requests import (
+    UNNAMED,
+    Ints,
+    Lot,
+    Requests,
+    Told,
+    event_ids,
+    event_keys,
+    heads_of,
+    told_of,
+    twins_of,
+)
 from collector.rank import record_ranks, text_ranks, whole_ranks
 from core.caching.cacheable import is_cacheable
 
@@ -43,6 +53,7 @@ class LaneRows:
         self._calls = told_of([block.calls for block in found.blocks])
         self._stores = told_of([block.stores for block in found.blocks])
         self._records = told_of([block.records for block in found.blocks])
+        self._twins = twins_of([block.twins for block in found.blocks])
         self._as_columns = (self._settled[self._records.number] >= 0) & ~drafts[self._records.number]
 
     def calls(self, minimum: Minimum) -> tuple[Columns, Ints]:
@@ -62,7 +73,7 @@ class LaneRows:
         common = self._common(told)
         columns = {
             **common,
-            "call_id": _keys(common["event_id"]),
+            "call_id": event_keys(common["event_id"]),
             "id_kind": same("event", told.number),
             "ts": moments(told.ms),
             "ts_kind": either(told.stamped, "logged", "file"),
@@ -95,13 +106,26 @@ class LaneRows:
         told, wanted = self._records.only(self._as_columns), self._as_columns.tolist()
         rows = (row for block in self._found.blocks for row in block.rows)
         kept = [row for row, is_kept in zip(rows, wanted, strict=True) if is_kept]
+        twins = self._twins.only(self._as_columns)
+        known = record_columns(kept, self._teller.defaults, minimum)
+        joined = pa.array(twins.offset >= 0)
         columns = {
             **self._common(told),
-            **record_columns(kept, self._teller.defaults, minimum),
+            **known,
             "told_by": same("record", told.number),
+            "reported_cost_usd": pc.coalesce(twins.usd, known["reported_cost_usd"]),
+            "checked_by": pc.if_else(joined, "text", pa.scalar(None, pa.string())),
+            "check_keys": twins.keys(self._files(told.number)),
+            "check_note": pc.if_else(joined, "confirmed", pa.scalar(None, pa.string())),
             "row_rank": record_ranks(self._lines[told.number]),
         }
         return columns, self._places(told.number)
+
+    def gone(self) -> list[str]:
+        """Return the keys of the cost lines that records stand for."""
+        joined = self._as_columns & (self._twins.offset >= 0)
+        keys: list[str] = self._twins.only(joined).keys(self._files(self._records.number[joined])).to_pylist()
+        return keys
 
     def stores(self) -> tuple[Columns, Ints]:
         """Return columns of prompt-store hits, and the places of the rows."""
@@ -109,7 +133,7 @@ class LaneRows:
         common = self._common(told)
         columns = {
             **common,
-            "event_key": _keys(common["event_id"]),
+            "event_key": event_keys(common["event_id"]),
             "ts": moments(told.ms),
             "kind": same("hit", told.number),
             "row_rank": text_ranks(self._lines[told.number]),
@@ -186,14 +210,14 @@ class LaneRows:
             "region": told([origin.region for origin in origins]),
             "log_group": told([origin.log_group for origin in origins]),
             "log_stream": told([origin.log_stream for origin in origins]),
-            "event_id": self._event_ids(place, offsets),
+            "event_id": event_ids(self._files(number), offsets),
             "function_name": self._names.take(place),
         }
 
-    def _event_ids(self, place: pa.Array, offsets: Ints) -> pa.Array:
+    def _files(self, number: Ints) -> pa.Array:
+        """Return the files that requests stand in."""
         files = pa.array([place.file_id for place in self._found.places], pa.string())
-        at = pa.array(offsets).cast(pa.string())
-        return pc.binary_join_element_wise(files.take(place), at, "@")
+        return files.take(pa.array(self._place[number]))
 
 
 def order_of(place: Ints, number: Ints | int) -> Ints:
@@ -214,12 +238,6 @@ def as_table(columns: Columns, names: Sequence[str], schema: pa.Schema) -> pa.Ta
 
 def _array(values: Any) -> pa.Array:
     return values if isinstance(values, pa.Array) else pa.array(values)
-
-
-def _keys(event_ids: pa.Array) -> pa.Array:
-    """Return event keys (LogEvent.event_key) of places in files."""
-    told = event_ids.cast(pa.binary()).to_pylist()
-    return pa.array([blake2b(place, digest_size=16).hexdigest() for place in told], pa.string())
 
 
 def _cacheable(enabled: bool | None, cached: pa.Array, prompt: pa.Array, minimum: int | None) -> pa.Array:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,6 +87,23 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
+class Twins:
+    """The cost lines that tell the calls of records once more, a value for each record."""
+
+    offset: Ints  # -1: there is none
+    usd: pa.Array
+
+    def only(self, kept: Bools) -> Twins:
+        """Return those of some records."""
+        return Twins(self.offset[kept], self.usd.filter(pa.array(kept)))
+
+    def keys(self, file_ids: pa.Array) -> pa.Array:
+        """Return the event keys of the lines, given the file of each record; null: there is no line."""
+        there = pa.array(self.offset >= 0)
+        return pc.if_else(there, event_keys(event_ids(file_ids, self.offset)), pa.scalar(None, pa.string()))
+
+
+@dataclass(frozen=True, slots=True)
 class ToldCall:
     """A call of a request that tells its calls in several lines: they are paired and written the ordinary way."""
 
@@ -110,6 +128,7 @@ class Block:
     stores: Told
     records: Told
     rows: list[RecordRow]  # one for each of `records`
+    twins: Twins
     told: dict[int, list[ToldCall]]  # by request: those that tell several calls, one of them a record
 
     @property
@@ -161,6 +180,7 @@ class Kept:
     offset: int
     engine: str | None
     explicit: bool
+    joined: bool  # with its text line already
 
 
 @dataclass(slots=True)
@@ -227,6 +247,7 @@ def count_run(run: Run, recognised: Counter[str]) -> None:
     for kind, lines in (("prompt_store_hit", block.stores), ("cost", block.calls), ("record", block.records)):
         part = lines.among(run.first, run.last)
         recognised[kind] += part.stop - part.start
+    recognised["cost"] += int((block.twins.offset[block.records.among(run.first, run.last)] >= 0).sum())
     for number, told in block.told.items():
         if run.first <= number < run.last:
             records = sum(isinstance(call.fact, CallRecord) for call in told)
@@ -243,9 +264,25 @@ def name_engines(run: Run, engine: int) -> None:
         codes[codes == UNNAMED] = engine
 
 
+def event_ids(file_ids: pa.Array, offsets: Ints) -> pa.Array:
+    """Return the shown ids of lines of files."""
+    return pc.binary_join_element_wise(file_ids, pa.array(offsets).cast(pa.string()), "@")
+
+
+def event_keys(ids: pa.Array) -> pa.Array:
+    """Return the event keys (LogEvent.event_key) of lines of files."""
+    told = ids.cast(pa.binary()).to_pylist()
+    return pa.array([blake2b(place, digest_size=16).hexdigest() for place in told], pa.string())
+
+
 def told_of(parts: Sequence[Told]) -> Told:
     """Return lines of several blocks as one."""
     return Told(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Told)))
+
+
+def twins_of(parts: Sequence[Twins]) -> Twins:
+    """Return the cost lines of records of several blocks as one."""
+    return Twins(np.concatenate([part.offset for part in parts]), pa.concat_arrays([part.usd for part in parts]))
 
 
 def heads_of(parts: Sequence[Heads]) -> Heads:

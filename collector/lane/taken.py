@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from collector.event import LogEvent, TimeKind
 from collector.lane.forms import Own, Read
 from collector.lane.lines import RID, Bools, Ints, Lines
-from collector.lane.records import RecordRow, read_record, record_row
-from collector.lane.requests import UNNAMED, Block, Costs, Heads, Kept, Place, Requests, Run, Told, ToldCall
+from collector.lane.records import FIELDS, RecordRow, read_record, record_row
+from collector.lane.requests import UNNAMED, Block, Costs, Heads, Kept, Place, Requests, Run, Told, ToldCall, Twins
 from collector.parsers import parse_message
 from collector.parsers.clock import ISO_TIME
 from collector.parsers.facts import CallRecord, CostLine
@@ -23,7 +23,8 @@ from collector.parsers.facts import CallRecord, CostLine
 NEVER = np.iinfo(np.int64).max
 REMEMBERED = 64
 """Records of a run that lines still to come are compared with, as many as the correlator keeps of a stream."""
-_ENGINE = 4  # its place in a RecordRow
+_ENGINE = FIELDS.index("engine")
+_COUNTED = tuple(FIELDS.index(name) for name in ("input", "output", "read", "written"))
 _EXPLICIT = -1
 _LONGEST_NAME = 80  # bytes of an engine; a longer one is for the parser to judge
 
@@ -52,6 +53,7 @@ class Taken:
         self._hit_engines = self._coded(read)
         self._rows: list[RecordRow | None] = []
         self._facts: dict[int, list[tuple[int, CallRecord | CostLine]]] = {}  # by frame, each with its line
+        self._twin = np.full(len(read.frames), -1, dtype=np.int64)  # by frame: the cost line that its record stands for
         self._records = self._read_records(read.records.only(read.good[read.records.frame]))
         count, frames = len(read.frames), read.frames
         own = sum(np.bincount(one.frame, minlength=count) for one in (read.hits, read.costs, self._records))
@@ -101,6 +103,7 @@ class Taken:
             return np.where(within, engines[before], UNNAMED)
 
         alone = base.taken[read.costs.frame] & ~np.isin(read.costs.frame, list(self._facts))
+        alone &= self._twin[read.costs.frame] < 0
         costs = read.costs.only(alone)
         figures = read.figures.filter(pa.array(alone))
         plain = base.taken[self._records.frame] & ~np.isin(self._records.frame, list(self._facts))
@@ -110,16 +113,23 @@ class Taken:
             [UNNAMED if row[_ENGINE] is None else self._found.code_of(row[_ENGINE]) for row in rows], dtype=np.int64
         )
         self._record_lines = records.line
+        twin = self._twin[records.frame]
         return Block(
             first,
             place,
             read.json,
             heads,
             told(costs, spoken_of(costs)),
-            Costs(_texts(figures, "usd").cast(pa.decimal128(18, 12)), *_counts(figures)),
+            Costs(_usd(figures), *_counts(figures)),
             told(hits, engines),
             told(records, np.where(named >= 0, named, spoken_of(records))),
             rows,
+            Twins(
+                np.where(twin >= 0, lines.starts[read.costs.line[twin]] + offset, -1)
+                if len(read.costs.line)
+                else np.full(len(twin), -1, dtype=np.int64),
+                _usd(read.figures).take(pa.array(twin, mask=twin < 0)),
+            ),
             {
                 int(number[frame]): self._told_calls(frame, facts, told, spoken_of)
                 for frame, facts in self._facts.items()
@@ -150,6 +160,7 @@ class Taken:
                     block.head(int(told.number[place_of])), self._lines.line(int(self._record_lines[place_of])),
                     int(told.ms[place_of]), _kind(bool(told.stamped[place_of])), int(told.offset[place_of]),
                     None if code == UNNAMED else names[code], bool(told.explicit[place_of]),
+                    bool(block.twins.offset[place_of] >= 0),
                 )
             )  # fmt: skip
         return Run(at, place, block, first, last, lowest, highest, engine, kept, again)
@@ -182,13 +193,16 @@ class Taken:
         """Read the records of good frames; those of frames that tell several calls by the parser itself."""
         read, explicit = self._read, []
         counts = np.bincount(records.frame, minlength=len(read.frames))
-        several = (counts > 1) | ((counts == 1) & (np.bincount(read.costs.frame, minlength=len(read.frames)) > 0))
-        alone = (~several[records.frame]).tolist()
+        costs = np.bincount(read.costs.frame, minlength=len(read.frames))
+        alone = ((counts == 1) & (costs <= 1))[records.frame].tolist()
+        beside = self._costs_of(records, (counts == 1) & (costs == 1))
         for line, frame, only in zip(records.line.tolist(), records.frame.tolist(), alone, strict=True):
             rid, told = read.frames.rid[frame].tobytes().decode(), self._lines.line(line)
             row, said = None, read.bodies.get(line)
             if only:
                 row = read_record(told, rid) if said is None else record_row(said[0], rid, said[1])
+            if row is not None and frame in beside:
+                row = self._joined(row, frame, *beside[frame])
             if row is None:
                 fact = _fact(told, rid)
                 if fact is None:
@@ -201,6 +215,28 @@ class Taken:
             self._rows.append(row)
         self._add_costs()
         return Own(records.line, records.frame, np.array(explicit, dtype=np.bool_))
+
+    def _costs_of(self, records: Own, wanted: Bools) -> dict[int, tuple[int, tuple[int, ...], bool]]:
+        """Return the cost line of each frame that has one beside its record.
+
+        That is its place among all, what it counts, and whether both lines speak of one engine unless told otherwise.
+        """
+        costs, hits = self._read.costs, self._read.hits.line
+        places = np.flatnonzero(wanted[costs.frame])
+        counted = [told.take(pa.array(places)).to_pylist() for told in _counts(self._read.figures)]
+        record_line = np.zeros(len(wanted), dtype=np.int64)
+        record_line[records.frame] = records.line
+        frames, lines = costs.frame[places], costs.line[places]
+        same = np.searchsorted(hits, record_line[frames]) == np.searchsorted(hits, lines)
+        told = zip(places.tolist(), zip(*counted, strict=True), same.tolist(), strict=True)
+        return dict(zip(frames.tolist(), told, strict=True))
+
+    def _joined(self, row: RecordRow, frame: int, place: int, counts: tuple[int, ...], same: bool) -> RecordRow | None:
+        """Return a record that stands for its cost line too; None: they are not of one call, or not simply."""
+        if tuple(row[at] for at in _COUNTED) != counts or not (same or row[_ENGINE] is not None):
+            return None
+        self._twin[frame] = place
+        return row
 
     def _add_costs(self) -> None:
         """Put the cost lines of frames whose calls are told as facts among them."""
@@ -262,6 +298,10 @@ def _kind(stamped: bool) -> TimeKind:
 
 def _texts(told: pa.StructArray, name: str) -> pa.Array:
     return pc.struct_field(told, name).cast(pa.string())
+
+
+def _usd(told: pa.StructArray) -> pa.Array:
+    return _texts(told, "usd").cast(pa.decimal128(18, 12))
 
 
 def _counts(told: pa.StructArray) -> list[pa.Array]:
