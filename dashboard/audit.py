@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ ACTIONS = (
 
 LATEST = 500
 _LONGEST = 2_000  # characters of what was before or after
+_ID = re.compile(r"[0-9a-f]{32}")
+_PLACE = re.compile(r"(.*?) ?\((command line|dashboard)\)")
 
 
 def show() -> None:
@@ -30,7 +33,7 @@ def show() -> None:
             components.unknown("caches.audit.none")
             return
         components.table(
-            rows,
+            [{**told, "actor": who(told["actor"])} for told in rows],
             [
                 Column("ts", "moment", "caches.col.when"),
                 Column("actor", "text", "caches.col.actor"),
@@ -53,7 +56,7 @@ def row(item: fleet.Recorded) -> dict[str, Any]:
         "action_id": item.action_id,
         "actor": item.actor,
         "action": item.action,
-        "what": f"{name}: {item.target}",
+        "what": f"{name}: {_ID.sub(lambda found: found[0][:8], item.target)}",
         "target": item.target,
         "before": said(item.before),
         "after": said(item.after),
@@ -61,6 +64,12 @@ def row(item: fleet.Recorded) -> dict[str, Any]:
         "result_text": t(f"caches.result.{item.result}"),
         "error_code": item.after.get("error_code") or item.after.get("error") or fmt.UNKNOWN,
     }
+
+
+def who(actor: str) -> str:
+    """Return who did it; the place that is written behind a name is told in the viewer's language."""
+    found = _PLACE.fullmatch(actor)
+    return t(f"audit.from_{found[2].replace(' ', '_')}", who=found[1]).strip() if found else actor
 
 
 def said(facts: Mapping[str, Any]) -> str | None:

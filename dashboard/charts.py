@@ -158,9 +158,9 @@ def cost_parts(total: Row, look: Look, *, height: int = 260) -> Chart:
             hovertemplate="%{y}<br>%{text}<extra></extra>",
         )
     )
-    ink.dress(figure, height=height, legend=False, left=110)
+    ink.dress(figure, height=height, legend=False)
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_xaxes(tickformat="$,.4~f", range=ink.room([amount for _, amount in parts]))
+    figure.update_xaxes(tickformat="$,.4~f", range=ink.room([amount for _, amount in parts]), nticks=5, tickangle=0)
     words = "; ".join(f"{label} {fmt.money(amount)}" for label, (_, amount) in zip(labels, parts, strict=True))
     return Chart(figure, look.word("alt.cost_parts", parts=words or fmt.UNKNOWN))
 
@@ -173,35 +173,47 @@ def percentiles(
     before: ink.Before | None = None,
     height: int = 320,
 ) -> Chart:
-    """Draw p50, p95 and p99 of the response time over time."""
+    """Draw p50, p95 and p99 of the response time over time, in the unit that reads best."""
     figure = go.Figure()
     sentences = []
+    names = tuple(ink.PERCENTILE_STYLES)
+    longest = max((row[name] for row in rows for name in names if row.get(name) is not None), default=0.0)
+    unit = ink.unit_of(longest, look)
+    hover = f"%{{y:{unit.form}}}{unit.suffix}"
+
+    def show(value: float) -> str:
+        return fmt.duration_ms(value * unit.size_ms, look.lang)
+
     for name, (colour, dash) in ink.PERCENTILE_STYLES.items():
-        points = [row for row in ink.thin(rows) if row.get(name) is not None]
-        ink.line(figure, points, name, look, label=name, colour=colour, dash=dash, hover="%{y:,.0f} ms")
-        sentences.append(ink.trend(points, name, name, look, lambda value: fmt.duration_ms(value, look.lang)))
-    told = None if before is None else before._replace(label=f"p95 {before.label}")
+        points = _in_unit([row for row in ink.thin(rows) if row.get(name) is not None], name, unit)
+        ink.line(figure, points, name, look, label=name, colour=colour, dash=dash, hover=hover)
+        sentences.append(ink.trend(points, name, name, look, show))
+    if before is not None:
+        known = [row for row in before.rows if row.get("p95") is not None]
+        before = ink.Before(f"p95 {before.label}", tuple(_in_unit(known, "p95", unit)))
     colour = ink.PERCENTILE_STYLES["p95"][0]
-    sentences.append(
-        ink.before(
-            figure, told, "p95", look, colour=colour, form="%{y:,.0f} ms",
-            show=lambda value: fmt.duration_ms(value, look.lang),
-        )
-    )  # fmt: skip
+    sentences.append(ink.before(figure, before, "p95", look, colour=colour, form=hover, show=show))
     ink.mark(figure, markers, look)
     ink.dress(figure, height=height, legend=True)
     ink.time_axis(figure, look)
-    figure.update_yaxes(rangemode="tozero", ticksuffix=" ms", tickformat=",.0f")
+    figure.update_yaxes(rangemode="tozero", ticksuffix=unit.suffix, tickformat=",.3~r")
     return Chart(figure, _joined([*sentences, ink.mark_words(markers, look)]))
+
+
+def _in_unit(rows: Sequence[Row], name: str, unit: ink.Unit) -> list[Row]:
+    """Return the rows with the milliseconds of one column in another unit."""
+    return [{**row, name: row[name] / unit.size_ms} for row in rows]
 
 
 def ranges(groups: Sequence[tuple[str, Row]], look: Look, *, height: int = 180) -> Chart:
     """Draw p50–p95 of two or more groups as dumbbells; a group is its label and its {p50, p95, count}."""
     seen = [(label, group) for label, group in groups if group.get("p50") is not None]
+    longest = max((group["p95"] for _, group in seen), default=1.0)
+    unit = ink.unit_of(longest, look)
     figure = go.Figure()
     for label, group in seen:
         figure.add_scatter(
-            x=[group["p50"], group["p95"]],
+            x=[group["p50"] / unit.size_ms, group["p95"] / unit.size_ms],
             y=[label, label],
             mode="lines",
             line={"color": ink.RULE, "width": 5},
@@ -210,7 +222,7 @@ def ranges(groups: Sequence[tuple[str, Row]], look: Look, *, height: int = 180) 
         )
     for name, side in (("p50", "middle left"), ("p95", "middle right")):
         figure.add_scatter(
-            x=[group[name] for _, group in seen],
+            x=[group[name] / unit.size_ms for _, group in seen],
             y=[label for label, _ in seen],
             name=name,
             mode="markers+text",
@@ -220,10 +232,10 @@ def ranges(groups: Sequence[tuple[str, Row]], look: Look, *, height: int = 180) 
             cliponaxis=False,
             hovertemplate="%{y} " + name + ": %{text}<extra></extra>",
         )
-    ink.dress(figure, height=height, legend=True, left=110)
+    ink.dress(figure, height=height, legend=True)
     figure.update_yaxes(autorange="reversed", showgrid=False, range=[len(seen) - 0.4, -0.6])
-    longest = max((group["p95"] for _, group in seen), default=1)
-    figure.update_xaxes(range=[0, longest * 1.25], ticksuffix=" ms", tickformat=",.0f", nticks=6)
+    end = longest / unit.size_ms * 1.25
+    figure.update_xaxes(range=[0, end], ticksuffix=unit.suffix, tickformat=",.3~r", nticks=5, tickangle=0)
     words = "; ".join(
         look.word(
             "alt.range",
@@ -259,6 +271,7 @@ def cumulative(
             marker={"size": ink.marker_size(len(times))},
             line={"color": colour, "width": 2},
             fill="tozeroy",
+            cliponaxis=False,
             fillcolor=ink.see_through(colour, 0.15),
             name=look.word(f"metric.{name}.label"),
             customdata=[[row["bucket"].isoformat(), None] for row in summed],
@@ -307,9 +320,9 @@ def signed_bars(rows: Sequence[Row], by: str, name: str, look: Look, *, height: 
             hovertemplate="%{y}<br>%{text}<extra></extra>",
         )
     )
-    ink.dress(figure, height=height or 90 + 34 * len(known), legend=False, left=120)
+    ink.dress(figure, height=height or 90 + 34 * len(known), legend=False)
     figure.update_yaxes(showgrid=False, type="category")
-    figure.update_xaxes(tickformat="$,.2~f", range=ink.room([row[name] for row in known]))
+    figure.update_xaxes(tickformat="$,.2~f", range=ink.room([row[name] for row in known]), nticks=5, tickangle=0)
     figure.add_vline(x=0, line={"color": ink.RULE, "width": 1})
     words = "; ".join(f"{look.said(row[by])} {fmt.money(row[name], signed=True)}" for row in reversed(known))
     return Chart(figure, look.word("alt.signed_bars", parts=words or fmt.UNKNOWN))

@@ -23,7 +23,10 @@ from dashboard.i18n import Language, known, language, t
 
 _BEHIND = timedelta(minutes=20)
 _WHOLE_TABLE = 20
-_TEXTS = ("text", "short", "wide")
+_TALL_PX = 620
+_MEASURED = 10  # rows
+_NARROW_PX, _WIDE_PX, _PADDING_PX = 7.5, 13.5, 20  # of Latin and of Hangul letters in a table, and around them
+_LONG_NAME = 40  # characters: a column of longer ones is kept to a medium width
 CHART_CONFIG = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
@@ -302,7 +305,8 @@ def show_card(card: kpis.Card, view: filters.View) -> None:
             card.label,
             fmt.dollars_in_markdown(card.value) if card.value else None,
             card.delta,
-            delta_color=colours.get(card.better, "off"),
+            delta_color="off" if card.flat else colours.get(card.better, "off"),
+            delta_arrow="off" if card.flat else "auto",
             delta_description=compared_with(view) if card.delta is not None else None,
             help=card.help,
         )
@@ -336,17 +340,17 @@ def before(ask: Callable[..., Any], view: filters.View) -> ink.Before | None:
     return ink.Before(compared_with(view), tuple(inside)) if inside else None
 
 
-def fact(label: str, value: str, note: str = "") -> None:
-    """Draw one figure that is no metric of the catalogue; `note`, in Markdown, says what it is made of."""
+def fact(label: str, value: str, note: str = "", *, tip: str | None = None) -> None:
+    """Draw one figure that is no metric of the catalogue; `note` and `tip`, in Markdown, say what it is made of."""
     with st.container(border=True, height="stretch", gap="xxsmall"):
-        st.metric(label, fmt.dollars_in_markdown(value))
+        st.metric(label, fmt.dollars_in_markdown(value), help=tip)
         st.caption(note or "\u00a0")
 
 
 @contextmanager
 def section(name: str, *, rows: Rows | None = None, metric: str | None = None, **words: object) -> Iterator[None]:
-    """Frame a part of a page: heading, what it means, and a CSV of the rows it shows."""
-    with st.container(border=True):
+    """Frame a part of a page: heading, what it means, and a CSV of the rows it shows. Beside another: as tall."""
+    with st.container(border=True, height="stretch"):
         tip = kpis.formula_help(metric, language()) if metric else None
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.subheader(t(f"{name}.title", **words), anchor=False, help=tip, width="content")
@@ -388,8 +392,11 @@ def look(view: filters.View) -> ink.Look:
     return ink.Look(language(), view.zone, view.bucket)
 
 
-def table(rows: Rows, columns: Sequence[Column], *, key: str, alt: str, pick: bool = False) -> list[int]:
+def table(
+    rows: Rows, columns: Sequence[Column], *, key: str, alt: str, pick: bool = False, tall: bool = False
+) -> list[int]:
     """Draw rows as a sortable table; what is unknown is a dash. `pick`: a row can be chosen; return which are.
+    `tall`: it is what the page is about, and has the room of its screen.
 
     Without rows a sentence stands in its place.
     """
@@ -403,12 +410,12 @@ def table(rows: Rows, columns: Sequence[Column], *, key: str, alt: str, pick: bo
         on_select="rerun" if pick else "ignore",
         selection_mode="single-row",
         column_config={
-            column.name: _config(column, [row[column.name] for row in shown], many=len(columns) > 6)
+            column.name: _config(column, [row[column.name] for row in shown], first=column is columns[0])
             for column in columns
         },
         column_order=[column.name for column in columns],
         hide_index=True,
-        height="content" if len(shown) <= _WHOLE_TABLE else "auto",
+        height="content" if len(shown) <= _WHOLE_TABLE else _TALL_PX if tall else "auto",
         placeholder=fmt.UNKNOWN,
         key=key,
         alt=alt,
@@ -417,13 +424,25 @@ def table(rows: Rows, columns: Sequence[Column], *, key: str, alt: str, pick: bo
 
 
 def _plain(value: Any, column: Column, lang: Language) -> Any:
-    """Tables show floats: the exact decimals stay in the CSV."""
-    if column.kind in ("text", "word"):
+    """Tables show floats: the exact decimals stay in the CSV. A ratio is shown as percent, two places for each."""
+    if column.kind in ("text", "word", "digits"):
         return fmt.member(column.name, value, lang)
+    if column.kind == "ratio" and value is not None:
+        return float(value) * 100
     return value if value is None or isinstance(value, (int, str, date, timedelta)) else float(value)
 
 
-def _config(column: Column, values: list[Any], *, many: bool) -> Any:
+def _text_width(values: list[Any]) -> int | Literal["medium"] | None:
+    """Return a text column's width; None where the table finds it by itself, which looks at the first rows only."""
+    wide = [sum(_WIDE_PX if ord(char) > 0x2E80 else _NARROW_PX for char in str(value)) for value in values]
+    longest = max(wide, default=0)
+    if longest > _LONG_NAME * _NARROW_PX:
+        return "medium"
+    return None if longest <= max(wide[:_MEASURED], default=0) else int(longest) + _PADDING_PX
+
+
+def _config(column: Column, values: list[Any], *, first: bool) -> Any:
+    """Return how a column is drawn; the first, which names the row, stays in sight where the others are scrolled."""
     label = t(column.label or f"metric.{column.name}.label")
     if column.kind == "money":
         label = f"{label} ($)"
@@ -433,19 +452,21 @@ def _config(column: Column, values: list[Any], *, many: bool) -> Any:
         return st.column_config.CheckboxColumn(label)
     if column.kind in ("short", "wide"):
         return st.column_config.TextColumn(label, width="small" if column.kind == "short" else "large")
-    if column.kind == "text":
-        return st.column_config.TextColumn(label, width="medium" if many else None)
-    if column.kind == "word":
-        return st.column_config.TextColumn(label, width=95)
+    if column.kind == "digits":  # a number with every digit is text, and stands as a number does
+        return st.column_config.TextColumn(label, alignment="right")
+    if column.kind in ("text", "word"):
+        return st.column_config.TextColumn(label, width=_text_width(values), pinned=first)
     if column.kind == "moment":
         form, zone = "YYYY-MM-DD HH:mm:ss", filters.zone()
         return st.column_config.DatetimeColumn(label, format=form, timezone=zone, width=155)
-    places = fmt.money_places(values) if column.kind == "money" else 0
+    count_places = {"money": fmt.money_places, "price": fmt.price_places}.get(column.kind)
+    places = count_places(values) if count_places else 0
+    whole = all(value is None or float(value).is_integer() for value in values) if column.kind == "megabytes" else False
     forms = {
         "money": f"%,.{places}f",  # the sign stands before the number; the heading names the dollar
-        "price": "$%.6g",
-        "megabytes": "%,.1f MB",
-        "ratio": "percent",
+        "price": f"$%,.{places}f",
+        "megabytes": "%,d MB" if whole else "%,.1f MB",
+        "ratio": "%,.2f%%",
         "ms": "%,.0f ms",
         "count": "%,d",
         "tokens": "%,d",

@@ -15,6 +15,8 @@ from dashboard.i18n import Language, translate
 UNKNOWN = "—"
 _NAME_LIMIT = 64
 _DIME, _CENT, _FOUR_PLACES = Decimal("0.1"), Decimal("0.01"), Decimal("0.0001")
+_SEEN_AT = {2: Decimal("0.005"), 4: Decimal("0.00005")}  # from here on an amount is not rounded to zero
+_PRICE_PLACES = 6
 _MICRO = Decimal("0.000001")
 _STREAM = re.compile(r"\d{4}/\d\d/\d\d/.*\[.+\]([0-9a-f]{8})[0-9a-f]{24}")
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$&\"'=^/@%;?,])")
@@ -36,10 +38,21 @@ def money(value: Number | None, *, signed: bool = False) -> str:
 
 
 def money_places(values: list[Number | None]) -> int:
-    """Return how many decimal places a column needs so that its smallest non-zero amount is still seen."""
+    """Return how many decimal places a column needs so that its smallest non-zero amount is still seen.
+
+    Among dollars, cents are enough as long as nothing becomes a false zero; a column of cents shows parts of them.
+    """
     sizes = [abs(Decimal(str(value))) for value in values if value]
     smallest = min(sizes, default=Decimal(1))
+    if max(sizes, default=Decimal(1)) >= 1:
+        return next((places for places, size in _SEEN_AT.items() if smallest >= size), 6)
     return 2 if smallest >= _DIME else 4 if smallest >= _CENT else 6
+
+
+def price_places(values: list[Number | None]) -> int:
+    """Return how many places the prices of a column have: at least cents, and as many as its finest price."""
+    known = [Decimal(str(value)) for value in values if value is not None]
+    return next((n for n in range(2, _PRICE_PLACES) if all(value == round(value, n) for value in known)), _PRICE_PLACES)
 
 
 def count(value: Number | None) -> str:
@@ -83,11 +96,12 @@ def percent(ratio: Number | None, *, places: int = 1) -> str:
     return text
 
 
-def signed_percent(ratio: Number | None) -> str:
-    """Return a difference as percent with its sign; no difference at all is 0 %, without one."""
+def signed_percent(ratio: Number | None, *, places: int = 1) -> str:
+    """Return a difference as percent with its sign; no difference at all is 0 %, and a tiny one has no sign."""
     if not ratio:
-        return percent(ratio)
-    return ("+" if ratio > 0 else "−") + percent(abs(ratio))
+        return percent(ratio, places=places)
+    size = percent(abs(ratio), places=places)
+    return size if size.startswith("<") else ("+" if ratio > 0 else "−") + size
 
 
 def points(now: Number | None, before: Number | None, lang: Language) -> str | None:
@@ -126,8 +140,18 @@ def duration_ms(value: Number | None, lang: Language) -> str:
     if size < 60_000:
         return translate(lang, "unit.seconds", n=f"{size / 1000:.2f}")
     if size < 3_600_000:
-        return translate(lang, "unit.minutes", n=f"{size / 60_000:.1f}")
-    return translate(lang, "unit.hours", n=f"{size / 3_600_000:,.1f}")
+        return translate(lang, "unit.minutes", n=_tenths(size / 60_000))
+    return translate(lang, "unit.hours", n=_tenths(size / 3_600_000))
+
+
+def _tenths(number: float) -> str:
+    """Return a number with one place; a whole one, such as a lifetime of 1 h, has none."""
+    return f"{number:,.{0 if number.is_integer() else 1}f}"
+
+
+def days(value: float) -> str:
+    """Return a number of days to the tenth, without a place that says nothing: 7, 6.1."""
+    return _tenths(round(float(value), 1))
 
 
 def relative(then: datetime | None, now: datetime, lang: Language) -> str:

@@ -121,7 +121,7 @@ def lines_over_time(rows: Sequence[Row], look: Look, *, height: int = 280) -> Ch
     figure.update_layout(barmode="stack")
     ink.dress(figure, height=height, legend=True)
     ink.time_axis(figure, look)
-    figure.update_yaxes(tickformat="~s")
+    figure.update_yaxes(tickformat=",d", rangemode="tozero")
     parts = "; ".join(
         f"{look.word(f'col.{name}')} {fmt.count(sum(row[name] or 0 for row in rows))}" for name in _OUTCOMES
     )
@@ -129,12 +129,15 @@ def lines_over_time(rows: Sequence[Row], look: Look, *, height: int = 280) -> Ch
 
 
 def lag_over_time(rows: Sequence[Row], look: Look, *, height: int = 280) -> Chart:
-    """Draw the greatest lag of any pass in minutes: how far data stopped short of the moment it was read."""
-    points = [{**row, "minutes": row["lag_ms"] / 60_000} for row in ink.thin(rows) if row["lag_ms"] is not None]
+    """Draw the greatest lag of any pass: how far data stopped short of the moment it was read."""
+    known = [row for row in ink.thin(rows) if row["lag_ms"] is not None]
+    unit = ink.unit_of(max((row["lag_ms"] for row in known), default=0), look)
+    points = [{**row, "lag": row["lag_ms"] / unit.size_ms} for row in known]
     figure, label = go.Figure(), look.word("col.lag")
-    ink.line(figure, points, "minutes", look, label=label, colour=ink.OTHERS[3], dash="solid", hover="%{y:,.1f}")
+    hover = f"%{{y:{unit.form}}}{unit.suffix}"
+    ink.line(figure, points, "lag", look, label=label, colour=ink.OTHERS[3], dash="solid", hover=hover)
     ink.dress(figure, height=height, legend=False)
     ink.time_axis(figure, look)
-    figure.update_yaxes(rangemode="tozero", tickformat=",.3~r", ticksuffix=look.word("unit.minutes", n=""))
-    said = ink.trend(points, "minutes", label, look, lambda value: fmt.duration_ms(value * 60_000, look.lang))
+    figure.update_yaxes(rangemode="tozero", tickformat=",.3~r", ticksuffix=unit.suffix)
+    said = ink.trend(points, "lag", label, look, lambda value: fmt.duration_ms(value * unit.size_ms, look.lang))
     return Chart(figure, said)

@@ -17,7 +17,8 @@ from dashboard.i18n import Language, known, translate
 READ, WRITE_5M, WRITE_1H, UNCACHED = "#1B86D8", "#C98500", "#C20A41", "#90959A"
 OTHERS = ("#2F9E77", "#8067C9", "#D1603D", "#5B8FA8", "#7C8A2E", "#C2649A")
 PALETTE = (READ, WRITE_5M, WRITE_1H, UNCACHED, *OTHERS)
-OVER_BARS = "#5F6B78"  # a line that is seen on bars of any colour, on light and on dark
+OVER_BARS = "#5F6B78"  # a line that is seen on light and on dark, and on bars of any colour by its halo
+_HALO = "rgba(255,255,255,0.7)"
 GAIN, LOSS = "#2F9E77", "#D1603D"
 RATE_STYLES = {
     "token_hit_rate": (READ, "solid"),
@@ -45,6 +46,15 @@ _GRID = "rgba(128,140,152,0.22)"
 _MARK = "#7A8794"
 _MARKS = (("deploy", "triangle-up", _MARK), ("clear", "x", OTHERS[2]), ("note", "star", OTHERS[1]))
 RULE = "rgba(128,140,152,0.75)"
+_ROOM = 0.34  # of the axis, for a label outside a bar: enough on a phone
+_UNITS = {
+    "ms": (1.0, 2_000.0),
+    "seconds": (1e3, 180e3),
+    "minutes": (60e3, 3 * 3600e3),
+    "hours": (3600e3, 72 * 3600e3),
+    "days": (24 * 3600e3, float("inf")),
+}
+_HOVER = {"ms": ",.0f", "seconds": ",.2f", "minutes": ",.1f", "hours": ",.1f", "days": ",.1f"}
 
 Row = Mapping[str, Any]
 
@@ -176,6 +186,15 @@ def before(
     points = [row for row in thin(told.rows) if row.get(name) is not None] if told else []
     if told is None or not points:
         return ""
+    if colour == OVER_BARS:
+        figure.add_scatter(
+            x=[look.local(row["bucket"]) for row in points],
+            y=[row[name] for row in points],
+            mode="lines",
+            line={"color": _HALO, "width": 3},
+            showlegend=False,
+            hoverinfo="skip",
+        )
     figure.add_scatter(
         x=[look.local(row["bucket"]) for row in points],
         y=[row[name] for row in points],
@@ -260,7 +279,21 @@ def room(amounts: Sequence[Any]) -> list[float]:
     """Return an axis range that leaves room for the labels outside bars."""
     low, high = float(min([0, *amounts])), float(max([0, *amounts]))
     span = (high - low) or 1.0
-    return [low - 0.22 * span if low < 0 else 0, high + 0.22 * span if high > 0 else 0.05 * span]
+    return [low - _ROOM * span if low < 0 else 0, high + _ROOM * span if high > 0 else 0.05 * span]
+
+
+class Unit(NamedTuple):
+    """The unit that a chart's times are drawn in: how many milliseconds it is, and how axis and hovering say it."""
+
+    size_ms: float
+    suffix: str
+    form: str
+
+
+def unit_of(longest_ms: float, look: Look) -> Unit:
+    """Return the unit in which an axis up to this many milliseconds reads best."""
+    name = next(name for name, (_, up_to) in _UNITS.items() if longest_ms < up_to)
+    return Unit(_UNITS[name][0], look.word(f"unit.{name}", n=""), _HOVER[name])
 
 
 def see_through(colour: str, alpha: float) -> str:
@@ -269,13 +302,20 @@ def see_through(colour: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha})"
 
 
-def dress(figure: go.Figure, *, height: int, legend: bool, left: int = 56) -> None:
-    """Set size, margins, legend and grid of a figure."""
+def dress(figure: go.Figure, *, height: int, legend: bool, left: int = 16) -> None:
+    """Set size, margins, legend and grid of a figure; the left margin grows with the axis's words."""
     figure.update_layout(
         height=height,
         margin={"l": left, "r": 16, "t": 34 if legend else 16, "b": 32},
         showlegend=legend,
-        legend={"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom", "xanchor": "left"},
+        legend={
+            "orientation": "h",
+            "y": 1.02,
+            "x": 0,
+            "yanchor": "bottom",
+            "xanchor": "left",
+            "traceorder": "normal",
+        },
         colorway=list(PALETTE),
         hovermode="closest",
         bargap=0.25,

@@ -49,13 +49,18 @@ class Card:
 
     label: str
     value: str | None
-    delta: str | int | None
+    delta: str | None
     better: str | None
     parts: str
     help: str
     spark: list[float] | None
     spark_words: str = ""  # what the sparkline shows
     calls: Mapping[str, str] | None = None  # the address of the calls behind it
+
+    @property
+    def flat(self) -> bool:
+        """Whether the figure is compared and has not changed: neither better nor worse."""
+        return self.delta is not None and self.delta.startswith("0")
 
 
 def _is_cache_rate(name: str) -> bool:
@@ -109,13 +114,13 @@ def shown(value: Any, kind: Kind, lang: Language) -> str:
     return fmt.times(value) if kind == "times" else fmt.count(value)
 
 
-def delta(now: Any, before: Any, kind: Kind, lang: Language) -> str | int | None:
-    """Return the change against the period before: points for a ratio, percent otherwise; 0 is shown grey."""
+def delta(now: Any, before: Any, kind: Kind, lang: Language) -> str | None:
+    """Return the change against the period before: points for a ratio, percent otherwise; none has no sign."""
     text = fmt.points(now, before, lang) if kind == "ratio" else fmt.change(now, before)
     if text is None:
         return None
     digits = [ch for ch in text if ch.isdigit()]
-    return 0 if set(digits) == {"0"} else text
+    return text if set(digits) != {"0"} else "0" + (translate(lang, "unit.points") if kind == "ratio" else "%")
 
 
 def parts(kpi: Kpi, total: Row, lang: Language) -> str:

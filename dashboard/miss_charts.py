@@ -102,7 +102,6 @@ def trend(rows: Sequence[Row], look: Look, *, markers: Sequence[Row] = (), heigh
     figure.update_layout(barmode="stack")
     ink.mark(figure, markers, look)
     ink.dress(figure, height=height, legend=True)
-    figure.update_layout(legend={"traceorder": "normal"})
     ink.time_axis(figure, look)
     ink.dollars(figure)
     sums = _sums(rows, "cause", "usd")
@@ -140,11 +139,10 @@ def _ends(figure: go.Figure, labels: list[str], totals: list[Any], texts: list[s
 
 
 def _lie_down(figure: go.Figure, *, height: int, legend: bool, amounts: list[Any]) -> None:
-    ink.dress(figure, height=height, legend=legend, left=110)
-    figure.update_layout(legend={"traceorder": "normal"})
+    ink.dress(figure, height=height, legend=legend)
     figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
     longest = float(max([*amounts, 0])) or 1.0
-    figure.update_xaxes(tickformat="$,.4~f", range=[0, longest * 1.35], nticks=5)
+    figure.update_xaxes(tickformat="$,.4~f", range=[0, longest * 1.35], nticks=5, tickangle=0)
 
 
 def _end(usd: Any, tokens: int, look: Look) -> str:

@@ -104,4 +104,4 @@ def _cause_evidence(row: Mapping[str, Any], lang: Language, zone: str) -> str:
 
 
 def _lifetime_evidence(row: Mapping[str, Any], lang: Language) -> str:
-    return translate(lang, "action.evidence.lifetime", days=f"{row['days']:.1f}")
+    return translate(lang, "action.evidence.lifetime", days=fmt.days(row["days"]))

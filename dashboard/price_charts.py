@@ -33,7 +33,7 @@ def paid_by_row(rows: Sequence[Row], look: Look) -> Chart:
     figure = go.Figure(
         go.Bar(
             x=[row["cost_usd"] for row in shown],
-            y=[look.name(row["price_row"]) for row in shown],
+            y=[_on_two_lines(row["price_row"], look) for row in shown],
             orientation="h",
             marker={"color": ink.OTHERS[1]},
             text=[fmt.money(row["cost_usd"]) for row in shown],
@@ -42,11 +42,20 @@ def paid_by_row(rows: Sequence[Row], look: Look) -> Chart:
             hovertemplate="%{y}<br>%{text}<extra></extra>",
         )
     )
-    ink.dress(figure, height=90 + 34 * len(shown), legend=False, left=120)
+    ink.dress(figure, height=90 + 44 * len(shown), legend=False)
     figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
-    figure.update_xaxes(tickformat="$,.4~f", range=ink.room([row["cost_usd"] for row in shown]))
+    figure.update_xaxes(tickformat="$,.4~f", range=ink.room([row["cost_usd"] for row in shown]), nticks=4, tickangle=0)
     words = "; ".join(f"{look.said(row['price_row'])} {fmt.money(row['cost_usd'])}" for row in shown)
     return Chart(figure, look.word("alt.paid_by_row", parts=words or fmt.UNKNOWN))
+
+
+def _on_two_lines(price_row: str | None, look: Look) -> str:
+    """Return a row's name for an axis that a phone has room beside: the model, and below it its list and day."""
+    scope, _, rest = (price_row or "").partition("/")
+    model, _, day = rest.partition("/")
+    if not day:
+        return look.name(price_row)
+    return f"{look.name(model)}<br><sub>{look.name(scope)} · {look.name(day)}</sub>"
 
 
 def five_prices(rows: Sequence[Row], look: Look) -> Chart:
@@ -62,8 +71,8 @@ def five_prices(rows: Sequence[Row], look: Look) -> Chart:
             marker={"color": colour},
             hovertemplate="%{x:$,.4~f}",
         )
-    ink.dress(figure, height=120 + 64 * len(shown), legend=True, left=120)
-    figure.update_layout(barmode="group", legend={"traceorder": "normal"})
+    ink.dress(figure, height=120 + 64 * len(shown), legend=True)
+    figure.update_layout(barmode="group")
     figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
     figure.update_xaxes(type="log", tickformat="$,.4~f", dtick=1)
     words = "; ".join(

@@ -33,7 +33,9 @@ def show(rules: Sequence[ReportRule], arrived: Sequence[Mapping[str, Any]]) -> N
             )
         else:
             st.caption(t("reports.schedule.none"))
-            st.code("cachewise report --schedule weekly --to /srv/reports --format xlsx", language="bash")
+            st.code(
+                "cachewise report --schedule weekly --to /srv/reports --format xlsx", language="bash", wrap_lines=True
+            )
     if not arrived:
         return
     with components.section("reports.deliveries", rows=arrived):

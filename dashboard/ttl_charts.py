@@ -29,10 +29,22 @@ def mix(months: Row, look: Look, *, height: int = 320) -> Chart:
     """Draw the month of all engines: as configured, one policy for all alike, each engine on its best."""
     names = [look.word(f"mix.{name}") for name in MIX_STYLES]
     amounts = [months[f"{name}_month_usd"] for name in MIX_STYLES]
-    figure = _standing(names, amounts, list(MIX_STYLES.values()))
-    figure.update_traces(text=[fmt.money(amount) for amount in amounts], textposition="outside", cliponaxis=False)
+    texts = [fmt.money(amount) for amount in amounts]
+    figure = go.Figure(
+        go.Bar(
+            x=amounts,
+            y=names,
+            orientation="h",  # whole words beside the bars, on a phone as well
+            marker={"color": list(MIX_STYLES.values())},
+            text=texts,
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}<br>%{text}<extra></extra>",
+        )
+    )
     ink.dress(figure, height=height, legend=False)
-    _headroom(figure, amounts)
+    figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
+    figure.update_xaxes(tickformat="$,.4~f", range=ink.room(amounts), nticks=5, tickangle=0)
     parts = "; ".join(f"{name} {fmt.money(amount)}" for name, amount in zip(names, amounts, strict=True))
     return Chart(figure, look.word("alt.policies", parts=parts))
 
@@ -86,7 +98,7 @@ def gap_histogram(rows: Sequence[Row], look: Look, *, height: int = 320) -> Char
             hovertemplate="%{x}: %{y:,} (%{customdata})",
         )
         parts.append(f"{look.word(key)} {sum(rows[n]['gaps'] for n in at):,}")
-    for edge, text in ((_SHORT_MS, "5m"), (_LONG_MS, "1h")):
+    for edge, text in ((_SHORT_MS, look.word("policy.5m")), (_LONG_MS, look.word("policy.1h"))):
         at = next(n for n, row in enumerate(rows) if row["from_ms"] == edge)
         figure.add_vline(x=at - 0.5, line={"color": ink.RULE, "width": 2, "dash": "dash"})
         figure.add_annotation(x=at - 0.5, y=1, yref="paper", text=text, showarrow=False, xanchor="left", xshift=4)

@@ -217,5 +217,9 @@ def _days(lake: Lake, start: datetime | None, end: datetime | None) -> Sequence[
 
 
 def _range(planned: Plan) -> str:
-    ends = [moment.isoformat() if moment else "…" for moment in (planned.start, planned.end)]
-    return f"{ends[0]} to {ends[1]}"
+    parts = [
+        f"{word} {moment.isoformat()}"
+        for word, moment in (("from", planned.start), ("to", planned.end))
+        if moment is not None
+    ]
+    return " ".join(parts) or "of all days"

@@ -18,6 +18,7 @@ from core.store.query import Reader
 from core.usage import Usage
 
 TTLS = {"5m": timedelta(minutes=5), "1h": timedelta(hours=1)}
+_OTHER = "other:"  # price_check of a line whose own dollars fit another model or TTL than the source's defaults
 LOOKBACK = timedelta(hours=2)
 """How far back calls are read: the longest TTL, and as much again of what has just expired."""
 
@@ -76,6 +77,7 @@ def claude_prefixes(
         ts_kind=rows.ts_kind.last(order_by=rows.ts),
         cache_ttl=rows.cache_ttl.last(order_by=rows.ts),
         wrote_1h=(rows.cache_write_1h_tokens > 0).any(),
+        check=rows.price_check.last(where=(written > 0) & rows.price_check.notnull(), order_by=rows.ts),
     )
     prices: Prices = {}
     found = [_prefix(row, book, now, prices) for row in reader.rows(grouped)]
@@ -117,7 +119,7 @@ def prefix_rows(prefixes: list[ClaudePrefix], *, now: datetime) -> list[dict[str
 
 
 def _prefix(row: dict[str, Any], book: PriceBook, now: datetime, prices: Prices) -> ClaudePrefix:
-    ttl = row["cache_ttl"] if row["cache_ttl"] in TTLS else ("1h" if row["wrote_1h"] else None)
+    ttl = _told(row["check"]) or (row["cache_ttl"] if row["cache_ttl"] in TTLS else "1h" if row["wrote_1h"] else None)
     expires_at = None if ttl is None else row["last"] + TTLS[ttl]
     asked = (row["provider"], row["model"], ttl, row["tokens"])
     if asked not in prices:
@@ -136,6 +138,14 @@ def _prefix(row: dict[str, Any], book: PriceBook, now: datetime, prices: Prices)
         rewrite_usd=write,
         extra_usd=extra,
     )
+
+
+def _told(check: str | None) -> str | None:
+    """Return the TTL that the dollars of the last writing line tell against the defaults, if they tell just one."""
+    if check is None or not check.startswith(_OTHER):
+        return None
+    lifetimes = {part.rpartition("/")[2] for part in check.removeprefix(_OTHER).split(",")}
+    return lifetimes.pop() if len(lifetimes) == 1 and lifetimes <= TTLS.keys() else None
 
 
 def _rewrite(

@@ -88,7 +88,7 @@ with components.section("calls.table"):
         st.info(t("calls.none"), icon=":material/search_off:")
         st.stop()
     columns = [column for column in call_rows.COLUMNS if column.name != "tenant" or data.options()["tenants"]]
-    components.table(told, columns, key="calls", alt=t("calls.table.title"))
+    components.table(told, columns, key="calls", alt=t("calls.table.title"), tall=True)
     st.caption(t("misses.calls.shown", shown=fmt.count(len(told)), n=fmt.count(n)))
     st.download_button(
         t("calls.csv", n=fmt.count(min(n, MOST_ROWS))),

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import address, charts, components, data, drill
+from dashboard import address, charts, components, data, drill, price_checks
 from dashboard.i18n import language, t, translate
 from dashboard.kpis import Kpi
 
@@ -75,6 +75,7 @@ with components.section("cost.table", rows=groups, by=t(f"col.{by}").lower()):
 
 unpriced = total["unpriced_models"]
 with components.section("cost.coverage", rows=unpriced, metric="price_coverage"):
+    price_checks.warn(scope, "cost.checked.other")
     if not unpriced:
         st.success(t("cost.coverage.full"), icon=":material/check_circle:")
     else:

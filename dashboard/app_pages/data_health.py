@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import acts, auth, components, data, filters, health
+from dashboard import acts, auth, components, data, filters, health, price_checks
 from dashboard import format as fmt
 from dashboard.components import Column
 from dashboard.i18n import language, t
@@ -115,6 +115,7 @@ with components.section("health.skips", rows=skips):
 
 unpriced = total["unpriced_models"]
 with components.section("cost.coverage", rows=unpriced, metric="price_coverage"):
+    price_checks.warn(view.scope(), "cost.checked.other")
     if not unpriced:
         st.success(t("cost.coverage.full"), icon=":material/check_circle:")
     else:
@@ -152,7 +153,7 @@ with components.section("health.checkup", rows=checks):
             checks,
             [
                 Column("result", "short", "col.result"),
-                Column("check", "short", "col.check"),
+                Column("check", "text", "col.check"),
                 Column("subject", "text", "col.subject"),
                 Column("message", "wide", "col.message"),
                 Column("mend", "wide", "col.mend"),

@@ -44,7 +44,7 @@ def tail() -> None:
         st.badge(t(state), icon=icon, color="green" if state == "live.running" else "orange")
         st.caption(t("live.fresh", n=fmt.count(st.session_state.get("live_fresh", 0)), all=fmt.count(len(held))))
     columns = [column for column in call_rows.COLUMNS if column.name in call_rows.LIVE]
-    rows = components.table(held, columns, key="live_table", alt=t("page.live.title"), pick=True)
+    rows = components.table(held, columns, key="live_table", alt=t("page.live.title"), pick=True, tall=True)
     if rows:
         detail(held[rows[0]])
 

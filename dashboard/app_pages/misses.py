@@ -29,9 +29,13 @@ with st.grid(4, gap="small", key="miss_facts"):
             prompt=fmt.compact(total["prompt_tokens"], lang),
             share=fmt.percent(share),
         ),
+        tip=t("misses.fact.tokens.help"),
     )
     components.fact(
-        t("misses.fact.usd"), fmt.money(found["usd"]), t("misses.fact.usd.note", usd=fmt.money(total["cost_usd"]))
+        t("misses.fact.usd"),
+        fmt.money(found["usd"]),
+        t("misses.fact.usd.note", usd=fmt.dollars_in_markdown(fmt.money(total["cost_usd"]))),
+        tip=t("misses.fact.usd.help"),
     )
     top = found["top_cause"]
     components.fact(
@@ -44,6 +48,7 @@ with st.grid(4, gap="small", key="miss_facts"):
         )
         if top
         else t("misses.fact.recoverable.none"),
+        tip=t("misses.fact.recoverable.help"),
     )
     components.fact(
         t("misses.fact.sure"),
@@ -52,6 +57,7 @@ with st.grid(4, gap="small", key="miss_facts"):
             "misses.fact.sure.note",
             **{name: fmt.compact(found[f"{name}_tokens"], lang) for name in ("measured", "inferred", "unknown")},
         ),
+        tip=t("misses.fact.sure.help"),
     )
 
 groups = data.miss_groups(scope, "cause", "engine")
@@ -115,13 +121,12 @@ with components.section("misses.calls", rows=calls):
             [
                 components.Column("ts", "moment", "col.ts"),
                 components.Column("engine", "word", "col.engine"),
-                components.Column("cause", "word", "col.cause"),
-                components.Column("confidence", "word", "col.confidence"),
-                components.Column("evidence", "text", "col.evidence"),
+                components.Column("usd", "money", "col.usd"),
+                components.Column("tokens", "tokens", "col.tokens"),
                 components.Column("gap", "word", "col.gap_ms"),
                 components.Column("ttl", "word", "col.ttl_ms"),
-                components.Column("tokens", "tokens", "col.tokens"),
-                components.Column("usd", "money", "col.usd"),
+                components.Column("confidence", "word", "col.confidence"),
+                components.Column("evidence", "text", "col.evidence"),
                 components.Column("detail", "word", "col.detail"),
                 components.Column("function_version", "word", "col.function_version"),
                 components.Column("model", "text", "col.model"),

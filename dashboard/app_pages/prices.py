@@ -46,7 +46,7 @@ else:
         components.table(
             used,
             [
-                Column("price_row", "wide", "col.price_row"),
+                Column("price_row", "text", "col.price_row"),
                 Column("calls", "count"),
                 Column("cost_usd", "money"),
                 *FIVE,
@@ -93,7 +93,7 @@ with components.section("prices.own", rows=[*own, *discounts]):
     if not own and not discounts:
         st.caption(t("prices.own.none"))
     if own:
-        columns = [Column("price_row", "wide", "col.price_row"), Column("model", "text", "col.model"), *FIVE]
+        columns = [Column("price_row", "text", "col.price_row"), Column("model", "text", "col.model"), *FIVE]
         columns += [Column("from", "day", "col.from"), Column("until", "day", "col.until"), ORIGIN[1]]
         components.table(own, columns, key="prices_own", alt=t("prices.own.title"))
     if discounts:
@@ -122,4 +122,6 @@ with components.section("prices.history"):
     )
 
 with components.section("prices.reprice"):
-    st.code("cachewise reprice --dry-run\ncachewise reprice\ncachewise reprice --undo", language="bash")
+    st.code(
+        "cachewise reprice --dry-run\ncachewise reprice\ncachewise reprice --undo", language="bash", wrap_lines=True
+    )

@@ -49,7 +49,7 @@ with left, components.section("reports.totals"):
         report_desk.totals(total),
         [
             components.Column("metric", "text", "reports.col.metric"),
-            components.Column("value", "text", "reports.col.value"),
+            components.Column("value", "digits", "reports.col.value"),
         ],
         key="report_totals",
         alt=t("reports.totals.title"),

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from dashboard import answer, charts, components, data, drill
-from dashboard.i18n import t
+from dashboard import answer, charts, components, data, drill, miss_words
+from dashboard.i18n import language, t
 from dashboard.kpis import Kpi
 
 KPIS = (
@@ -35,10 +35,11 @@ with right, components.section("savings.cumulative", rows=points, metric="net_sa
     drill.chart(drawn, view, key="savings_cumulative", priced="yes")
 
 engines = data.breakdown(scope, "engine")
-losing = [row for row in engines if row["net_savings_usd"] is not None and row["net_savings_usd"] < 0]
+losing = sorted((row for row in engines if (row["net_savings_usd"] or 0) < 0), key=lambda row: row["net_savings_usd"])
 with components.section("savings.by_engine", rows=engines, metric="net_savings_usd"):
     if losing:
-        st.warning(t("savings.losing", n=len(losing)), icon=":material/trending_down:")
+        names = ", ".join(miss_words.engine(row["engine"], language()) for row in losing)
+        st.warning(t("savings.losing", engines=names), icon=":material/trending_down:")
     drawn = charts.signed_bars(engines, "engine", "net_savings_usd", look)
     drill.chart(drawn, view, by="engine", key="savings_by_engine", priced="yes")
 

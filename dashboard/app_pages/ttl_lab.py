@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import components, data, drawers, miss_words, ttl_charts
+from dashboard import components, data, drawers, miss_words, price_checks, ttl_charts
 from dashboard import format as fmt
 from dashboard.i18n import language, t
 
@@ -22,24 +22,29 @@ with st.grid(3, gap="small", key="ttl_facts"):
     components.fact(
         t("ttl_lab.fact.configured"),
         fmt.money(months["configured_month_usd"]),
-        t("ttl_lab.fact.configured.note", days=f"{months['span_days']:.1f}"),
+        t("ttl_lab.fact.configured.note", days=fmt.days(months["span_days"])),
+        tip=t("ttl_lab.fact.configured.help"),
     )
     components.fact(
         t("ttl_lab.fact.best"),
         fmt.money(months["best_mix_month_usd"]),
         t("ttl_lab.fact.best.note", usd=fmt.money(months["saving_month_usd"])),
+        tip=t("ttl_lab.fact.best.help"),
     )
     replayed, observed = fmt.money(months["replayed_usd"]), fmt.money(months["observed_usd"])
     components.fact(
         t("ttl_lab.fact.error"),
-        fmt.percent(months["model_error"], places=2),
+        fmt.signed_percent(months["model_error"], places=2),
         t("ttl_lab.fact.error.note", replayed=replayed, observed=observed),
+        tip=t("ttl_lab.fact.error.help"),
     )
 if months["span_days"] < FEWEST_DAYS:
     st.warning(t("ttl_lab.few_days"), icon=":material/calendar_month:")
 changing = [miss_words.engine(row["engine"], lang) for row in advice if row["prefix_first"]]
 if changing:
     st.warning(t("ttl_lab.prefix_first", engines=", ".join(changing)), icon=":material/warning:")
+
+price_checks.warn(scope, "ttl_lab.checked")
 
 with components.section("ttl_lab.mix", rows=[months]):
     components.chart(ttl_charts.mix(months, look), key="ttl_mix")

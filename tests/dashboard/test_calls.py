@@ -77,7 +77,7 @@ def test_calls_are_listed_without_content(lang: str) -> None:
 @pytest.mark.parametrize(
     ("told", "column", "values"),
     [
-        ({"status": "failed"}, "state", {"failed"}),
+        ({"status": "failed"}, "state", {"Failed"}),
         ({"priced": "no"}, "cost_usd", set()),
         ({"read": "yes"}, "engine", {"tutor"}),
         ({"cause": "dynamic_tail"}, "cause", {"Dynamic tail"}),

@@ -181,6 +181,26 @@ def test_percentiles_have_three_lines() -> None:
     assert [trace.name for trace in charts.percentiles(rows, EN).figure.data] == ["p50", "p95", "p99"]
 
 
+@pytest.mark.parametrize(("longest", "suffix", "drawn"), [(900.0, " ms", 900.0), (24_000.0, " s", 24.0)])
+def test_response_times_are_drawn_in_the_unit_that_reads_best(longest: float, suffix: str, drawn: float) -> None:
+    """An axis of 25,000 ms is one of 25 s; the words beside the figure stay right."""
+    rows = [{"bucket": START + n * DAY, "p50": 1.0, "p95": 2.0, "p99": longest} for n in range(3)]
+
+    figure, alt = charts.percentiles(rows, EN)
+
+    assert (figure.layout.yaxis.ticksuffix, figure.data[2].y[0]) == (suffix, drawn)
+    assert "highest 24.00 s" in alt or "highest 900 ms" in alt
+
+
+def test_labels_outside_bars_have_room_on_a_phone() -> None:
+    """A third of the axis on either side is left for the dollars beside the longest bars."""
+    rows = [{"engine": "a", "net": Decimal(100)}, {"engine": "b", "net": Decimal(-80)}]
+
+    low, high = charts.signed_bars(rows, "engine", "net", EN).figure.layout.xaxis.range
+
+    assert low <= -80 - 180 / 3 and high >= 100 + 180 / 3
+
+
 def test_no_line_has_more_than_two_thousand_points() -> None:
     """Long series are thinned on the server, keeping first and last."""
     rows = daily("token_hit_rate", [0.5] * 9000)

@@ -81,11 +81,11 @@ def test_changes_against_the_period_before() -> None:
     ("ms", "english", "korean"),
     [
         (None, "—", "—"),
-        (0.4, "0.4 ms", "0.4ms"),
-        (812.4, "812 ms", "812ms"),
+        (0.4, "0.4 ms", "0.4 ms"),
+        (812.4, "812 ms", "812 ms"),
         (1420, "1.42 s", "1.42초"),
         (90_000, "1.5 min", "1.5분"),
-        (7_200_000, "2.0 h", "2.0시간"),
+        (7_200_000, "2 h", "2시간"),
     ],
 )
 def test_durations(ms: float | None, english: str, korean: str) -> None:
@@ -133,7 +133,28 @@ def test_plotly_sees_no_tags_and_no_templates() -> None:
 
 
 def test_small_amounts_widen_their_column() -> None:
-    """A column shows four or six places when its smallest amount needs them."""
-    assert fmt.money_places([Decimal("0.0001"), Decimal(5), None]) == 6
-    assert fmt.money_places([Decimal("0.05"), Decimal(5)]) == 4
+    """A column shows four or six places when its smallest amount needs them; among dollars, cents are enough."""
+    assert fmt.money_places([Decimal("0.0001"), Decimal(5), None]) == 4
+    assert fmt.money_places([Decimal("0.00001"), Decimal(5)]) == 6
+    assert fmt.money_places([Decimal("0.05"), Decimal(5)]) == 2
+    assert fmt.money_places([Decimal("0.05"), Decimal("0.5")]) == 4
     assert fmt.money_places([Decimal(0), Decimal(5)]) == 2
+
+
+def test_prices_of_a_column_have_the_places_of_the_finest() -> None:
+    """At least cents; an unknown price asks for none."""
+    assert fmt.price_places([5.0, 0.5, None]) == 2
+    assert fmt.price_places([6.25, 6.875]) == 3
+    assert fmt.price_places([]) == 2
+
+
+def test_a_whole_duration_has_no_places() -> None:
+    """A lifetime is 1 h or 5 min, a pause 1.5 min, a week of calls 7 days."""
+    assert [fmt.duration_ms(ms, "en") for ms in (3_600_000, 300_000, 90_000)] == ["1 h", "5 min", "1.5 min"]
+    assert [fmt.days(value) for value in (7.0, 6.96, 6.12)] == ["7", "7", "6.1"]
+
+
+def test_a_tiny_difference_has_no_sign() -> None:
+    """A model's error of a millionth is under a hundredth of a percent, to whichever side."""
+    assert fmt.signed_percent(-0.000001, places=2) == fmt.signed_percent(0.000001, places=2) == "<0.01%"
+    assert fmt.signed_percent(-0.0026, places=2) == "−0.26%"

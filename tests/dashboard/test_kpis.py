@@ -68,7 +68,8 @@ def test_a_rate_of_a_cache_that_is_not_used_is_said_so() -> None:
 
 def test_no_change_is_a_grey_zero() -> None:
     """Streamlit colours the number 0 grey, and the text "0.0%" green."""
-    assert kpis.delta(0.5, 0.5, "ratio", "en") == 0
+    assert kpis.delta(0.5, 0.5, "ratio", "en") == "0 pp"
+    assert kpis.delta(Decimal(2), Decimal(2), "money", "en") == "0%"
     assert kpis.delta(Decimal(3), Decimal(2), "money", "en") == "+50.0%"
 
 

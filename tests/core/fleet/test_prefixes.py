@@ -83,3 +83,15 @@ def test_a_prefix_that_nobody_reads_costs_nothing_more(lake: Lake) -> None:
 
     assert [(item.prefix_fingerprint, item.uses, item.reads) for item in found] == [("kept", 2, 1), ("once", 1, 0)]
     assert rewrite_total(found) == (Decimal("0.06"), 0)
+
+
+def test_the_dollars_of_a_text_line_tell_its_ttl(lake: Lake) -> None:
+    """A source's default says 1h; the figure of the line that wrote says 5m, and that is when the entry expires."""
+    (found,) = prefixes(
+        lake,
+        make_call(ts=minutes(-4), cache_write_1h_tokens=5000, price_check="other:claude-opus-4-5/5m"),
+        make_call(ts=minutes(-2), cache_read_tokens=5000, price_check="agrees"),
+    )
+
+    assert (found.cache_ttl, found.expires_at) == ("5m", minutes(3))
+    assert found.rewrite_usd == Decimal("0.03125")
