@@ -31,10 +31,10 @@ BUSY = {"sales", "support", "notice"}  # healthy, and most of the traffic: left 
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with the demo fleet's last week."""
+    """A store with the demo fleet's last eight days: on a Friday, the guilty deploy was a week ago that morning."""
     folder = tmp_path_factory.mktemp("demo")
     engines = [engine for engine in ENGINES if engine.name not in BUSY]
-    truth.live(folder, seed=7, days=7, now_ms=time.time_ns() // 1_000_000, engines=engines)
+    truth.live(folder, seed=7, days=8, now_ms=time.time_ns() // 1_000_000, engines=engines)
     return folder
 
 
