@@ -7,6 +7,7 @@ continued later keeps its past.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
@@ -86,8 +87,8 @@ class Plan:
 def plan_for(anchor: date) -> Plan:
     """Build the calendar whose last day is `anchor` (a day in Seoul)."""
 
-    def at(days_before: int, clock: str) -> int:
-        return to_ms(datetime.combine(_workday(anchor - timedelta(days=days_before)), time.fromisoformat(clock), SEOUL))
+    def at(days_before: int, clock: str, workday: Callable[[date], date] = _workday) -> int:
+        return to_ms(datetime.combine(workday(anchor - timedelta(days=days_before)), time.fromisoformat(clock), SEOUL))
 
     ws, legacy = WS.first_version, LEGACY.first_version
     return Plan(
@@ -103,7 +104,7 @@ def plan_for(anchor: date) -> Plan:
                 Version(
                     WS.name,
                     ws + 6,
-                    at(5, "10:20"),
+                    at(5, "10:20", _nearest_workday),
                     timestamped=frozenset({"tutor"}),
                     note="tutor: the time entered the system prompt",
                 ),
@@ -137,6 +138,11 @@ def seoul_day(at_ms: int) -> date:
 def _workday(day: date) -> date:
     """Return `day`, or the Friday before it: nobody deploys at a weekend."""
     return day - timedelta(days=max(0, day.weekday() - 4))
+
+
+def _nearest_workday(day: date) -> date:
+    """Return `day`, or the workday beside its weekend: never more than six days ago, so the last seven show it."""
+    return day + timedelta(days=1) if day.weekday() == 6 else _workday(day)
 
 
 def _chain(function: Function, *later: Version) -> tuple[Version, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from statistics import median
@@ -15,7 +15,7 @@ import pytest
 from core.pricing import default_book, price_usage
 from core.usage import Usage
 from simulator.fleet.arrivals import HOUR_MS
-from simulator.fleet.plan import plan_for
+from simulator.fleet.plan import SEOUL, from_ms, plan_for
 from tests.support.fleet import ANCHOR, DAY_MS, NOON_MS, live_through, week, week_truths, world
 
 PLAN = plan_for(ANCHOR)
@@ -264,3 +264,13 @@ def test_tenants_are_tagged_by_the_engines_that_have_them() -> None:
     assert 1.6 < tags["sales"]["acme"] / tags["sales"]["globex"] < 2.5
     assert set(tags["tutor"]) == {"initech"}
     assert set(tags["faq"]) == {None}
+
+
+@pytest.mark.parametrize("later", range(7))
+def test_the_guilty_deploy_is_on_a_workday_of_the_last_week(later: int) -> None:
+    """Whichever day the demo is begun, a dashboard of seven days shows when the tutor broke."""
+    anchor = ANCHOR + timedelta(days=later)
+    deploy = from_ms(plan_for(anchor).versions["bodo-ws"][-1].since_ms).astimezone(SEOUL)
+
+    assert deploy.weekday() < 5
+    assert 4 <= (anchor - deploy.date()).days <= 6
