@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -21,8 +22,13 @@ _FAILED = "_mark_failed"
 Action = Mapping[str, Any]
 
 
-def still_to_do(actions: Sequence[Action], view: filters.View, *, most: int | None = None) -> None:
-    """Draw the actions that are left to do, dearest first; an operator may mark each as done."""
+def still_to_do(
+    actions: Sequence[Action], view: filters.View, *, most: int | None = None, columns: int | None = None
+) -> None:
+    """Draw the actions that are left to do, dearest first, below each other or in columns.
+
+    An operator may mark each as done.
+    """
     start = advice.recent(view.scope()).start or view.end - advice.WINDOW
     left = promises.still_open(actions, data.promised(), window_start=start)
     refused = st.session_state.pop(_FAILED, None)
@@ -30,8 +36,11 @@ def still_to_do(actions: Sequence[Action], view: filters.View, *, most: int | No
         components.problem(refused, t("action.mark.failed"))
     if not left:
         st.success(t("overview.actions.none"), icon=":material/check_circle:")
-    for n, action in enumerate(left[:most], start=1):
-        _card(n, action, view)
+    shown = left[:most]
+    across = min(columns or 0, len(shown))
+    with st.grid(across, gap="small", key="actions_grid") if across else nullcontext():
+        for n, action in enumerate(shown, start=1):
+            _card(n, action, view, height="stretch" if across else "content")
 
 
 def so_far() -> None:
@@ -120,9 +129,9 @@ def explained(found: Realised | None) -> list[str]:
     return [fmt.dollars_in_markdown(line) for line in lines]
 
 
-def _card(n: int, action: Action, view: filters.View) -> None:
+def _card(n: int, action: Action, view: filters.View, *, height: Literal["stretch", "content"]) -> None:
     said = miss_words.action(action, language(), filters.zone())
-    with st.container(border=True, gap="xsmall"):
+    with st.container(border=True, gap="xsmall", height=height):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.markdown(t("action.head", n=n, engine=said.engine, what=said.what), width="content")
             st.badge(f"{said.month} ({said.interval})", icon=":material/savings:", color="green")

@@ -72,21 +72,30 @@ def _say(box: Any, text: str, tone: answer.Tone) -> None:
 
 
 @st.fragment(parallel=True)
-def why_and_what_to_do(view: filters.View) -> None:
-    """Draw the miss causes by dollars and, beside them, the actions that bring back most."""
+def what_to_do(view: filters.View) -> None:
+    """Draw the actions that bring back most, side by side."""
     try:
-        causes, actions = data.miss_causes(view.scope()), data.actions(view.scope())
+        actions = data.actions(view.scope())
     except CachewiseError as error:
         components.problem(error, t("failed.title"))
         return
-    left, right = st.columns(2)
-    with left, components.section("overview.causes", rows=causes):
+    with components.section("overview.actions", rows=actions):
+        action_cards.still_to_do(actions, view, most=MOST_ACTIONS, columns=MOST_ACTIONS)
+        action_cards.so_far()
+
+
+@st.fragment(parallel=True)
+def why(view: filters.View) -> None:
+    """Draw the miss causes by dollars."""
+    try:
+        causes = data.miss_causes(view.scope())
+    except CachewiseError as error:
+        components.problem(error, t("failed.title"))
+        return
+    with components.section("overview.causes", rows=causes):
         if not any(row["usd"] for row in causes):
             components.unknown("misses.none")
         else:
             drawn = miss_charts.causes(causes, components.look(view), height=150 + 34 * len(causes))
             components.chart(drawn, key="overview_causes")
         st.page_link("app_pages/misses.py", label=t("action.link.misses"), icon=":material/query_stats:")
-    with right, components.section("overview.actions", rows=actions):
-        action_cards.still_to_do(actions, view, most=MOST_ACTIONS)
-        action_cards.so_far()

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from core.errors import CachewiseError
 from dashboard.headers import SecurityHeaders, asked_from_here
-from dashboard.statics import Announced, Statics
+from dashboard.statics import Announced, Statics, announcement
 
 log = logging.getLogger("cachewise.dashboard")
 
@@ -47,6 +47,7 @@ def _warm(stop: threading.Event) -> None:
 
     from dashboard import charts, components, first_screen, miss_charts, ttl_charts, warm  # noqa: F401
 
+    announcement()
     warm.start(stop)
 
 

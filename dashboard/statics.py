@@ -3,7 +3,7 @@
 Streamlit leaves its files uncompressed (a proxy is to do it) and lets the browser find out about most of them one
 after the other, when the first elements arrive. Here a file is compressed once per process, and not at all for a
 browser on this machine; and the page names the files that the first screen will need, so that they are fetched and
-read while the application starts.
+read while the application starts. The heaviest stand behind a gate (dashboard.gates).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboard import gates
 from dashboard.headers import asked_from_here
 
 ROOT = Path(streamlit.__file__).parent / "static"
@@ -65,11 +66,15 @@ class Announced:
 
 
 def _answer(name: str, scope: Scope) -> Response:
-    headers, tag = Headers(scope=scope), f'"{Path(name).name}"'  # a file's name has its digest in it
-    own = {"Cache-Control": f"public, immutable, max-age={_YEAR_S}", "ETag": tag, "Vary": "Accept-Encoding"}
+    gate = gates.gates().get(Path(name).name) if scope["query_string"] != gates.WHOLE.encode() else None
+    kept = "no-cache" if gate else f"public, immutable, max-age={_YEAR_S}"  # a file's name has its digest in it
+    headers, tag = Headers(scope=scope), gate.tag if gate else f'"{Path(name).name}"'
+    own = {"Cache-Control": kept, "ETag": tag, "Vary": "Accept-Encoding"}
     if tag in headers.get("if-none-match", ""):
         return Response(status_code=304, headers=own)
     kind = guess_type(name)[0] or "application/octet-stream"
+    if gate:
+        return Response(gate.module, media_type=kind, headers=own)
     if asked_from_here(scope) or "gzip" not in headers.get("accept-encoding", ""):
         return Response((ROOT / "static" / name).read_bytes(), media_type=kind, headers=own)
     return Response(_compressed(name), media_type=kind, headers=own | {"Content-Encoding": "gzip"})
@@ -110,8 +115,14 @@ def _announcing(send: Send) -> Send:
 def announcement() -> bytes:
     """Return the links that stand at the end of the page's head."""
     names = needed(FIRST_SCREEN) - frozenset(_NAMED.findall((ROOT / "index.html").read_text(encoding="utf-8")))
-    line = '<link rel="modulepreload" crossorigin href="./static/js/{}">\n'
-    return "".join(line.format(name) for name in sorted(names)).encode()
+    return "".join(map(_link, sorted(names))).encode()
+
+
+def _link(name: str) -> str:
+    """Return the link that has a script read at once, and one behind a gate fetched when there is time."""
+    if name in gates.gates():
+        return f'<link rel="prefetch" crossorigin href="./static/js/{name}?{gates.WHOLE}">\n'
+    return f'<link rel="modulepreload" crossorigin href="./static/js/{name}">\n'
 
 
 def needed(parts: Collection[str]) -> frozenset[str]:

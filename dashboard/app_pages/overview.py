@@ -18,6 +18,7 @@ look = components.look(view)
 total = data.summary(view.scope())
 
 first_screen.answer_and_figures(KPIS)
+first_screen.what_to_do(view)
 
 left, right = st.columns(2)
 with left, components.section("overview.waterfall", rows=[total], metric="net_savings_usd"):
@@ -26,17 +27,18 @@ with left, components.section("overview.waterfall", rows=[total], metric="net_sa
     else:
         components.chart(charts.waterfall(total, look), key="overview_waterfall")
 
+with right:
+    first_screen.why(view)
+
 points = data.series(view.scope(), bucket=view.bucket, zone=view.zone).to_pylist()
-with right, components.section("overview.read_share", rows=points, metric="token_hit_rate"):
+with components.section("overview.read_share", rows=points, metric="token_hit_rate"):
     if not answer.caching_in_use(total):
         components.unknown("unknown.not_in_use")
     else:
         marks = data.markers(view.scope())
         then = components.before(data.series, view)
-        drawn = charts.ratio_lines(points, ["token_hit_rate"], look, markers=marks, before=then, height=320)
+        drawn = charts.ratio_lines(points, ["token_hit_rate"], look, markers=marks, before=then, height=280)
         drill.chart(drawn, view, key="overview_read_share", status="ok")
-
-first_screen.why_and_what_to_do(view)
 
 engines = data.breakdown(view.scope(), "engine")
 with components.section("overview.engines", rows=engines):

@@ -11,11 +11,12 @@ from starlette.responses import FileResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from dashboard import statics
+from dashboard import gates, statics
 from tests.support.doors import ELSEWHERE, HERE
 
 JS = statics.ROOT / "static" / "js"
 PLOTLY = next(path.name for path in JS.glob("PlotlyChart.*.js"))
+GRID = next(path.name for path in JS.glob("DataFrame.*.js"))
 
 
 def files(client: tuple[str, int]) -> TestClient:
@@ -34,12 +35,12 @@ def files(client: tuple[str, int]) -> TestClient:
 
 def test_whoever_comes_from_elsewhere_gets_scripts_compressed() -> None:
     """The same bytes as Streamlit's file, a third as long, kept by the browser for good."""
-    told = files(ELSEWHERE).get(f"/static/js/{PLOTLY}", headers={"Accept-Encoding": "gzip"})
+    told = files(ELSEWHERE).get(f"/static/js/{GRID}", headers={"Accept-Encoding": "gzip"})
 
     assert told.headers["content-encoding"] == "gzip"
     assert "immutable" in told.headers["cache-control"]
     assert told.headers["content-type"].startswith("text/javascript")
-    assert told.content == (JS / PLOTLY).read_bytes()
+    assert told.content == (JS / GRID).read_bytes()
     assert int(told.headers["content-length"]) < len(told.content) / 3
 
 
@@ -48,19 +49,19 @@ def test_whoever_comes_from_elsewhere_gets_scripts_compressed() -> None:
 )
 def test_nothing_is_compressed_in_vain(client: tuple[str, int], accepted: str) -> None:
     """On this machine packing costs more than it saves, and nobody gets what they cannot read."""
-    told = files(client).get(f"/static/js/{PLOTLY}", headers={"Accept-Encoding": accepted})
+    told = files(client).get(f"/static/js/{GRID}", headers={"Accept-Encoding": accepted})
 
     assert "content-encoding" not in told.headers
     assert told.headers["vary"] == "Accept-Encoding"
-    assert told.content == (JS / PLOTLY).read_bytes()
+    assert told.content == (JS / GRID).read_bytes()
 
 
 def test_a_file_that_the_browser_has_is_not_sent_again() -> None:
     """Its name has its digest in it, so the name is enough to know it by."""
     client = files(ELSEWHERE)
-    tag = client.get(f"/static/js/{PLOTLY}").headers["etag"]
+    tag = client.get(f"/static/js/{GRID}").headers["etag"]
 
-    told = client.get(f"/static/js/{PLOTLY}", headers={"If-None-Match": tag})
+    told = client.get(f"/static/js/{GRID}", headers={"If-None-Match": tag})
 
     assert (told.status_code, told.content) == (304, b"")
 
@@ -77,12 +78,59 @@ def test_the_page_announces_what_its_first_screen_needs() -> None:
     """Each part is there by its name in this version of Streamlit, with what it imports, and none twice."""
     told = files(HERE).get("/")
 
-    named = re.findall(r'href="\./static/js/([^"]+)"', told.text)
+    named = re.findall(r'href="\./static/js/([^"?]+)[^"]*"', told.text)
     assert told.text.index(PLOTLY) < told.text.index("</head>")
     assert "etag" not in told.headers
     assert [part for part in statics.FIRST_SCREEN if not any(name.startswith(f"{part}.") for name in named)] == []
     assert len(named) == len(set(named))
     assert [name for name in named if not (JS / name).is_file()] == []
+
+
+def test_the_heaviest_script_is_fetched_but_not_read_beforehand() -> None:
+    """It lies ready in the browser when its gate opens, and takes nothing from what comes first."""
+    told = files(HERE).get("/").text
+
+    assert f'<link rel="prefetch" crossorigin href="./static/js/{PLOTLY}?{gates.WHOLE}">' in told
+    assert f'href="./static/js/{PLOTLY}">' not in told
+
+
+def test_a_gate_stands_before_the_heaviest_script() -> None:
+    """At the script's address is a module that gives out what the script does; behind it, the script as it was."""
+    client = files(HERE)
+    gate, behind = client.get(f"/static/js/{PLOTLY}"), client.get(f"/static/js/{PLOTLY}?{gates.WHOLE}")
+
+    assert f'import("./{PLOTLY}?{gates.WHOLE}")' in gate.text
+    assert "export default whole.default;" in gate.text
+    assert len(gate.content) < 1000
+    assert gate.headers["content-type"].startswith("text/javascript")
+    assert behind.content == (JS / PLOTLY).read_bytes()
+    assert "immutable" in behind.headers["cache-control"]
+
+
+def test_a_gate_is_asked_for_again() -> None:
+    """Its address says nothing of what it is made of, so the browser asks; it is sent again only if it changed."""
+    client = files(HERE)
+    gate = client.get(f"/static/js/{PLOTLY}")
+
+    told = client.get(f"/static/js/{PLOTLY}", headers={"If-None-Match": gate.headers["etag"]})
+
+    assert gate.headers["cache-control"] == "no-cache"
+    assert (told.status_code, told.content) == (304, b"")
+
+
+def test_a_script_that_others_load_at_once_gets_no_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does one whose exports are written in another way: both are given out as they are."""
+    monkeypatch.setattr(gates, "JS", tmp_path)
+    monkeypatch.setattr(gates, "GATED", ("Free", "Bound", "Odd"))
+    (tmp_path / "Free.1.js").write_text("let a=1,b=2;export{a as Chart,b as default};")
+    (tmp_path / "Bound.1.js").write_text("let a=1;export{a as default};")
+    (tmp_path / "Odd.1.js").write_text("export default 1;")
+    (tmp_path / "other.1.js").write_text('import{default as x}from"./Bound.1.js";import("./Free.1.js");')
+
+    found = gates.gates.__wrapped__()
+
+    assert list(found) == ["Free.1.js"]
+    assert b"export const Chart = whole.Chart;\nexport default whole.default;" in found["Free.1.js"].module
 
 
 def test_scripts_that_are_imported_are_followed() -> None:
@@ -95,8 +143,8 @@ def test_scripts_that_are_imported_are_followed() -> None:
 
 def test_what_was_packed_is_kept() -> None:
     """A file is packed once per process."""
-    name = Path("js") / PLOTLY
+    name = Path("js") / GRID
     first = statics._compressed(name.as_posix())
 
     assert statics._compressed(name.as_posix()) is first
-    assert gzip.decompress(first) == (JS / PLOTLY).read_bytes()
+    assert gzip.decompress(first) == (JS / GRID).read_bytes()

@@ -1,4 +1,4 @@
-"""Reading in peace: a zoomed chart stays as it is when new data come, and everything is reached by the keyboard."""
+"""Reading in peace: words first, a zoomed chart stays as it is, and everything is reached by the keyboard."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +9,18 @@ from core.store.lake import Lake
 from tests.support.rows import make_call, table_of
 from tests.support.screen import go, settle
 
+# When the run had ended with the six key figures on the screen.
+_READABLE = """
+new MutationObserver(() => {
+  if (window.__readable === undefined && document.querySelectorAll("[data-testid=stMetric]").length >= 6
+    && document.querySelector("[data-test-script-state=notRunning]")) window.__readable = performance.now();
+}).observe(document, {subtree: true, childList: true, attributes: true, attributeFilter: ["data-test-script-state"]});
+"""
+_PLOTLY_LOADED = """
+() => performance.getEntriesByType("resource")
+  .filter(one => one.name.includes("/PlotlyChart.") && one.name.endsWith("?whole") && one.initiatorType !== "link")
+  .map(one => one.startTime)
+"""
 NEWER = "newer"  # the key of the button that offers newer data
 PAST_EVERY_TICK = "00:35"  # freshness looks every 15 s, key figures every 30 s
 
@@ -58,6 +70,18 @@ def test_a_zoomed_chart_stays_while_new_data_come(page: Page, base_url: str, sto
     offer.click()
     settle(page)
     expect(offer).to_have_count(0)
+
+
+def test_words_and_figures_come_before_charts(page: Page, base_url: str) -> None:
+    """What draws charts is loaded once the first screen can be read; then all are drawn, below the fold too."""
+    page.add_init_script(_READABLE)
+
+    go(page, f"{base_url}/?lang=en")
+
+    loaded = page.evaluate(_PLOTLY_LOADED)
+    assert len(loaded) == 1
+    assert loaded[0] >= page.evaluate("window.__readable")
+    assert page.get_by_test_id("stPlotlyChart").count() == page.locator(".js-plotly-plot .main-svg:first-child").count()
 
 
 def test_the_keyboard_reaches_menu_filters_and_downloads(page: Page, base_url: str) -> None:
