@@ -58,20 +58,15 @@ FIRST_WARM_S, FIRST_COLD_S, PAGE_S = 1.5, 3.5, 0.7
 def main() -> None:
     """Generate, serve, look, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--calls", type=int, default=1_000_000)
-    parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--lake", type=Path, help="keep the lake in this folder, and use it again while it is there")
     parser.add_argument("--floor", action="store_true", help="only look at pages of Streamlit with next to nothing on")
-    given = parser.parse_args()
+    given = with_lake_options(parser).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if given.floor:
             print_machine()
             floor(Path(folder), given.runs)
             return
-        store = given.lake or Path(folder)
-        fill(store, given.calls, given.days)
-        print_machine()
+        store = filled(given, Path(folder))
         firsts: dict[str, list[Drawn]] = {}
         changes: dict[str, list[Drawn]] = {}
         for _ in range(given.runs):
@@ -98,6 +93,22 @@ def floor(folder: Path, runs: int) -> None:
                 with chromium() as browser:
                     times.append(first_screen(browser.new_context(**DESK), url))
         show(f"bare page, {name}", times, None)
+
+
+def with_lake_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add how large a lake is looked at, and where it is kept."""
+    parser.add_argument("--calls", type=int, default=1_000_000)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--lake", type=Path, help="keep the lake in this folder, and use it again while it is there")
+    return parser
+
+
+def filled(given: argparse.Namespace, folder: Path) -> Path:
+    """Return a store with such a lake, in `folder` unless it is to be kept; print what the times are of."""
+    store = given.lake or folder
+    fill(store, given.calls, given.days)
+    print_machine()
+    return store
 
 
 def fill(store: Path, calls: int, days: int) -> None:

@@ -22,7 +22,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
-from benchmarks.dashboard import fill, print_machine, serving
+from benchmarks.dashboard import filled, serving, with_lake_options
 
 PAGES = ("", "cost", "hit-rate", "latency", "savings", "misses", "ttl-lab", "data-health", "prices")
 RUN_LIMIT_S = 120
@@ -43,19 +43,12 @@ def main() -> None:
     parser.add_argument("--viewers", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--pause", type=float, default=5.0, help="seconds a viewer reads a page, on average")
-    parser.add_argument("--calls", type=int, default=1_000_000)
-    parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--lake", type=Path, help="keep the lake in this folder, and use it again while it is there")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        store = given.lake or Path(folder)
-        fill(store, given.calls, given.days)
-        print_machine()
-        with serving(store, Path(folder)) as (url, server):
-            asyncio.run(_alone(url))  # the first visitor of a new process is another benchmark's subject
-            before, cpu, began = _mib(server), _cpu_s(server), time.perf_counter()
-            told = asyncio.run(_together(url, given.viewers, given.rounds, given.pause))
-            lasted, spent, after = time.perf_counter() - began, _cpu_s(server) - cpu, _mib(server)
+    given = with_lake_options(parser).parse_args()
+    with tempfile.TemporaryDirectory() as folder, serving(filled(given, Path(folder)), Path(folder)) as (url, server):
+        asyncio.run(_alone(url))  # the first visitor of a new process is another benchmark's subject
+        before, cpu, began = _mib(server), _cpu_s(server), time.perf_counter()
+        told = asyncio.run(_together(url, given.viewers, given.rounds, given.pause))
+        lasted, spent, after = time.perf_counter() - began, _cpu_s(server) - cpu, _mib(server)
     runs = len(told.first_s) + len(told.change_s)
     print(f"{given.viewers} viewers, {runs} page runs in {lasted:.0f} s, {len(told.failed)} failed")
     for name, times in (("first screen, all at once", told.first_s), ("change of page", told.change_s)):

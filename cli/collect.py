@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from cli.stopping import asked_to_stop
 from collector import memory
 from collector.build import make_collector, paths_as_sources
 from collector.pipeline import Collector
@@ -57,7 +56,7 @@ def command(paths: tuple[str, ...], name: str | None, once: bool, interval: floa
     memory.spare()
     for collector in collectors:
         collector.begin()
-    with _stopped_by_signals() as stop:
+    with asked_to_stop() as stop:
         if once:
             return _once(collectors, lake, stop, as_json=as_json or not sys.stdout.isatty())
         from cli.alerts import AlertWatch  # asks the tables, which reading once does not
@@ -206,21 +205,3 @@ def _progress(*, shown: bool) -> Iterator[Callable[[PassResult], None]]:
             bar.update(task, description=result.source, said=said)
 
         yield show
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
-    """Turn SIGTERM and the first Ctrl-C into a request to stop; a second one interrupts at once."""
-    stop = threading.Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

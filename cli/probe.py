@@ -7,14 +7,12 @@ passed. `--every` repeats it as a canary until SIGTERM.
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from types import FrameType
 from typing import Any
 
 import click
@@ -24,6 +22,7 @@ from rich.table import Table
 
 from cli.asking import Misuse
 from cli.metrics import plain
+from cli.stopping import asked_to_stop
 from core import probe, settings
 from core.errors import CachewiseError
 from core.probe.model import StartedBy
@@ -79,7 +78,7 @@ def command(
     if not yes and sys.stdin.isatty() and planned.problem is None and planned.estimate_usd and not _agreed(planned):
         click.echo("Nothing was sent.", err=True)
         return 1
-    with _stopped_by_signals() as stop:
+    with asked_to_stop() as stop:
         if every_s is None:
             return _once(planned, stop, out, as_json=as_json)
         return _canary(planned, stop, out, configured, names, asked, every_s, as_json=as_json)
@@ -272,21 +271,3 @@ def _usd(amount: Decimal) -> str:
 @contextmanager
 def _silence() -> Iterator[None]:
     yield None
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
-    """Turn SIGTERM and the first Ctrl-C into a wish to stop before the next request; a second one interrupts."""
-    stop = threading.Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -15,7 +15,7 @@ from rich.table import Table
 from cli.asking import make_scope, scope_options
 from cli.metrics import plain
 from core import regressions, settings
-from core.regressions import UNITS, Regression
+from core.regressions import Regression
 from core.store.lake import Lake
 from core.store.query import Reader
 
@@ -63,17 +63,8 @@ def _table(found: list[Regression]) -> Table:
         lost = "–" if item.lost_usd is None else f"${item.lost_usd:,.2f}"
         table.add_row(
             escape(item.engine or item.source), escape(item.model or "–"), item.metric,
-            _value(item, item.before), _value(item, item.after), f"{item.started_at:%Y-%m-%d %H:%M}", until, lost,
+            regressions.shown(item.metric, item.before), regressions.shown(item.metric, item.after),
+            f"{item.started_at:%Y-%m-%d %H:%M}", until, lost,
             escape(item.likely_cause.label), item.confidence,
         )  # fmt: skip
     return table
-
-
-def _value(item: Regression, value: float) -> str:
-    match UNITS[item.metric]:
-        case "ratio":
-            return f"{value:.1%}"
-        case "usd":
-            return f"${value:.6f}"
-        case _:
-            return f"{value:,.0f} ms"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import signal
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import FrameType
 from typing import Any
 
 import click
 
 from cli.asking import Misuse, parse_groups
+from cli.stopping import asked_to_stop
 from core.errors import CachewiseError
 from core.pricing import load_book
 from core.report_settings import ReportRule, Schedule, destination
@@ -94,11 +94,11 @@ def follow(settings: Settings, *, every_s: float = EVERY_S, stop: threading.Even
     if not settings.reports:
         raise Misuse("REP-006: No report is configured. Add [[reports]], see docs/scheduled-reports.md.")
     schedule.check(settings.reports)
-    ended = stop or _stopped_by_signals()
     watch = ReportWatch(settings)
-    while not ended.is_set():
-        watch.tick()
-        ended.wait(every_s)
+    with nullcontext(stop) if stop else asked_to_stop() as ended:
+        while not ended.is_set():
+            watch.tick()
+            ended.wait(every_s)
     return 0
 
 
@@ -156,14 +156,3 @@ def _said(done: schedule.Delivery) -> str:
         return f"{done.rule.name}: {days} was delivered to {where} before; --again delivers it once more."
     what = ", ".join(done.files) or "the summary"
     return f"{done.rule.name}: {days} delivered to {where}: {what}."
-
-
-def _stopped_by_signals() -> threading.Event:
-    stop = threading.Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, ask)
-    return stop

@@ -31,6 +31,14 @@ def recall(key: str, options: Sequence[str], default: str) -> None:
         st.session_state[key] = st.session_state.get(key) or wrote or default
 
 
+def choose(key: str, options: Sequence[str], label: str, words: Callable[[str], str]) -> str:
+    """Draw a choice of one of a few, the first unless the address names another, and put it into the address."""
+    recall(key, options, options[0])
+    chosen = st.segmented_control(label, options, format_func=words, required=True, key=key)
+    publish({key: options[0]})
+    return chosen or options[0]
+
+
 def recall_several(key: str, accepts: Callable[[str], bool]) -> None:
     """Do as `recall` for a choice of several values, none at first."""
     told, wrote = st.query_params.get_all(key), st.session_state.get(_mark(key)) or []

@@ -28,22 +28,22 @@ _PLACE = re.compile(r"(.*?) ?\((command line|dashboard)\)")
 def show() -> None:
     """List who did what, when, what was before and after, and how it ended; the latest first."""
     rows = [row(item) for item in data.recorded_actions()[:LATEST]]
-    with components.section("caches.audit", rows=rows):
+    with components.section("audit", rows=rows):
         if not rows:
-            components.unknown("caches.audit.none")
+            components.unknown("audit.none")
             return
         components.table(
             [{**told, "actor": who(told["actor"])} for told in rows],
             [
-                Column("ts", "moment", "caches.col.when"),
-                Column("actor", "text", "caches.col.actor"),
-                Column("what", "text", "caches.col.target"),
-                Column("result_text", "word", "caches.col.result"),
-                Column("before", "wide", "caches.col.before"),
-                Column("after", "wide", "caches.col.after"),
+                Column("ts", "moment", "col.when"),
+                Column("actor", "text", "audit.col.actor"),
+                Column("what", "text", "audit.col.target"),
+                Column("result_text", "word", "audit.col.result"),
+                Column("before", "wide", "audit.col.before"),
+                Column("after", "wide", "audit.col.after"),
             ],
-            key="caches_audit",
-            alt=t("caches.audit.title"),
+            key="audit",
+            alt=t("audit.title"),
         )
 
 
@@ -61,7 +61,7 @@ def row(item: fleet.Recorded) -> dict[str, Any]:
         "before": said(item.before),
         "after": said(item.after),
         "result": item.result,
-        "result_text": t(f"caches.result.{item.result}"),
+        "result_text": t(f"audit.result.{item.result}"),
         "error_code": item.after.get("error_code") or item.after.get("error") or fmt.UNKNOWN,
     }
 

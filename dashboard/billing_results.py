@@ -83,7 +83,7 @@ def past(runs: Sequence[Row]) -> None:
                 for row in runs
             ],
             [
-                Column("ts", "moment", "caches.col.when"),
+                Column("ts", "moment", "col.when"),
                 Column("whose", "text", "reconcile.col.provider"),
                 Column("first_day", "day", "col.from"),
                 Column("last_day", "day", "col.until"),

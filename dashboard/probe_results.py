@@ -148,7 +148,7 @@ def history(rows: Sequence[Row]) -> None:
                 for row in rows[:_SHOWN]
             ],
             [
-                Column("ts", "moment", "caches.col.when"),
+                Column("ts", "moment", "col.when"),
                 Column("title", "text", "probe.col.experiment"),
                 Column("ended", "word", "probe.col.verdict"),
                 Column("code", "word", "caches.col.error_code"),

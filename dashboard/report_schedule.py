@@ -42,7 +42,7 @@ def show(rules: Sequence[ReportRule], arrived: Sequence[Mapping[str, Any]]) -> N
         components.table(
             [{**row, "schedule": _schedule(row["schedule"]), "files": row["files"] or fmt.UNKNOWN} for row in arrived],
             [
-                Column("ts", "moment", "caches.col.when"),
+                Column("ts", "moment", "col.when"),
                 Column("report", "word", "reports.col.name"),
                 Column("schedule", "word", "reports.col.schedule"),
                 Column("period_start", "moment", "col.from"),

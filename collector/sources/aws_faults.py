@@ -77,8 +77,8 @@ def explain(
             mend="Check network, region and endpoint_url; nothing is lost, the next pass reads on from here.",
         )
     if role_arn and getattr(error, "operation_name", "") == "AssumeRole":
-        return _no_role(error, role_arn)
-    if token and _code_of(error) == "InvalidParameterException" and "token" in str(error).lower():
+        return no_role(error, role_arn)
+    if token and code_of(error) == "InvalidParameterException" and "token" in str(error).lower():
         return TokenLost(
             f"CloudWatch Logs no longer knows the page token of {where}.",
             code="COL-509",
@@ -93,7 +93,7 @@ def worth_retrying(error: Exception) -> bool:
     if not isinstance(response, dict):
         return type(error).__name__ in _UNREACHABLE or isinstance(error, OSError | CutOff)
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return _code_of(error) in _THROTTLED or status >= 500
+    return code_of(error) in _THROTTLED or status >= 500
 
 
 class TokenLost(TryAgain):
@@ -104,8 +104,9 @@ class CutOff(Exception):
     """The answer ended too early. boto3 does not say so: it hands out an answer without its members."""
 
 
-def _no_role(error: Exception, role_arn: str) -> CachewiseError:
-    code = _code_of(error)
+def no_role(error: Exception, role_arn: str) -> CachewiseError:
+    """Explain why the role cannot be assumed."""
+    code = code_of(error)
     if code in _THROTTLED or worth_retrying(error):
         return TryAgain(
             f"STS does not lend {role_arn} for now ({code}).", code="COL-500", mend="The next pass asks again."
@@ -117,7 +118,8 @@ def _no_role(error: Exception, role_arn: str) -> CachewiseError:
     )
 
 
-def _code_of(error: Exception) -> str:
+def code_of(error: Exception) -> str:
+    """Return AWS's own code of an error, or the name of its type."""
     response: Any = getattr(error, "response", None)
     said = response.get("Error", {}) if isinstance(response, dict) else {}
     return str(said.get("Code", type(error).__name__))
@@ -125,7 +127,7 @@ def _code_of(error: Exception) -> str:
 
 def _answered(error: Exception, where: str, service: str) -> CachewiseError:
     """Explain what AWS answered."""
-    code = _code_of(error)
+    code = code_of(error)
     if code in _EXPIRED:
         return _expired(where, code)
     if code in _INVALID:

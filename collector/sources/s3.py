@@ -15,12 +15,13 @@ from typing import Any, BinaryIO, cast
 
 from collector.event import LogEvent
 from collector.sources import envelopes
+from collector.sources.aws_faults import code_of
 from collector.sources.aws_session import open_session
 from collector.sources.base import Batch, Cursor
 from collector.sources.file_bytes import Found, chained, chunks
 from collector.sources.file_identity import HEAD, FileCursor
 from collector.sources.files import FilesSource, named, refused_head
-from collector.sources.s3_faults import GONE, code_of, explain_s3, unreadable
+from collector.sources.s3_faults import GONE, explain_s3, unreadable
 from core.errors import BadInput, CachewiseError, FixSettings
 from core.settings import SourceSettings
 

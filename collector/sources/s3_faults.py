@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from collector.sources.aws_faults import explain
+from collector.sources.aws_faults import code_of, explain, no_role
 from core.errors import BadInput, CachewiseError, FixSettings
 
 _DENIED = {"AccessDenied", "AllAccessDisabled", "403", "Forbidden"}
@@ -12,13 +10,6 @@ _MOVED = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationC
 GONE = {"NoSuchKey", "404"}
 """The object was deleted between being listed and being read."""
 _ARCHIVED = "InvalidObjectState"
-
-
-def code_of(error: Exception) -> str:
-    """Return AWS's own code of an error, or the name of its type."""
-    response: Any = getattr(error, "response", None)
-    said = response.get("Error", {}) if isinstance(response, dict) else {}
-    return str(said.get("Code", type(error).__name__))
 
 
 def operation_of(error: Exception) -> str:
@@ -35,12 +26,8 @@ def explain_s3(
         return FixSettings(
             f"There is no bucket {bucket}.", code="COL-411", mend="Check bucket and region of the source."
         )
-    if code in _DENIED and operation_of(error) == "AssumeRole":
-        return FixSettings(
-            f"AWS denies assuming {role_arn} ({code}).",
-            code="COL-415",
-            mend="Allow sts:AssumeRole on that role, and name the collector's identity in the role's trust policy.",
-        )
+    if operation_of(error) == "AssumeRole":
+        return no_role(error, str(role_arn))
     if code in _DENIED:
         return FixSettings(
             f"AWS denies reading {where} ({code}).",

@@ -116,18 +116,7 @@ class _Call:
     def _billed(self) -> Sequence[Iteration]:
         if self.usage.iterations:
             return [step for step in self.usage.iterations if not step.declined]
-        usage = self.usage
-        return [
-            Iteration(
-                "message",
-                None,
-                usage.input_tokens,
-                usage.cache_read_tokens,
-                usage.cache_write_5m_tokens,
-                usage.cache_write_1h_tokens,
-                usage.output_tokens,
-            )
-        ]
+        return [self.usage.as_step()]
 
     def _rates(self, step: Iteration) -> Rates | Unpriced:
         ref = self._ref(step.model)

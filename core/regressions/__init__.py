@@ -2,7 +2,7 @@
 
 from core.regressions.causes import MECHANISMS
 from core.regressions.finding import detect, find, ranked
-from core.regressions.model import METRICS, UNITS, Cause, Change, Event, Regression
+from core.regressions.model import METRICS, UNITS, Cause, Change, Event, Regression, shown
 from core.regressions.observe import observe
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "find",
     "observe",
     "ranked",
+    "shown",
 ]

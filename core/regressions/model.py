@@ -106,7 +106,7 @@ class Regression:
 
     def sentence(self) -> str:
         """Say it in one English line, for terminals, logs and messages."""
-        shown = f"{_shown(self.metric, self.before)} → {_shown(self.metric, self.after)}"
+        change = f"{shown(self.metric, self.before)} → {shown(self.metric, self.after)}"
         state = "" if self.open else f", over since {self.ended_at:%Y-%m-%d %H:%M} UTC"
         lost = f", ${self.lost_usd:,.2f} lost so far" if self.lost_usd is not None and self.lost_usd > 0 else ""
         known, seen = self.likely_cause.kind != "unknown", self.likely_cause.mechanism is not None
@@ -114,7 +114,7 @@ class Regression:
         why += f" ({self.likely_cause.label})" if seen and not known else ""
         what = self.metric.replace("_", " ")
         return (
-            f"{self.engine or self.source} ({self.model or 'unknown model'}): {what} {shown} "
+            f"{self.engine or self.source} ({self.model or 'unknown model'}): {what} {change} "
             f"since {self.started_at:%Y-%m-%d %H:%M} UTC{state}{lost}{why}"
         )
 
@@ -138,7 +138,8 @@ class Regression:
         }
 
 
-def _shown(metric: Metric, value: float) -> str:
+def shown(metric: Metric, value: float) -> str:
+    """Return a value in the unit of its metric, for reading."""
     match UNITS[metric]:
         case "ratio":
             return f"{value:.1%}"

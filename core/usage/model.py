@@ -57,6 +57,18 @@ class Usage:
         """Tokens written to the Claude cache, for either lifetime."""
         return self.cache_write_5m_tokens + self.cache_write_1h_tokens
 
+    def as_step(self) -> Iteration:
+        """Return a call of one step as that step."""
+        return Iteration(
+            "message",
+            None,
+            self.input_tokens,
+            self.cache_read_tokens,
+            self.cache_write_5m_tokens,
+            self.cache_write_1h_tokens,
+            self.output_tokens,
+        )
+
     def with_write_ttl(self, ttl: Literal["5m", "1h"] | None) -> Usage:
         """Book writes of unknown lifetime under the TTL that the service's policy asked for; else unchanged."""
         if self.ttl_split_known or ttl is None:

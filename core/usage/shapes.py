@@ -248,15 +248,7 @@ def _with_compaction(usage: Usage, table: Mapping[str, Any]) -> Usage:
     return replace(
         usage,
         iterations=(
-            Iteration(
-                "message",
-                None,
-                usage.input_tokens,
-                usage.cache_read_tokens,
-                usage.cache_write_5m_tokens,
-                usage.cache_write_1h_tokens,
-                usage.output_tokens,
-            ),
+            usage.as_step(),
             Iteration("compaction", None, input_tokens=prompt, output_tokens=output),
         ),
     )

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import address, charts, components, data, drill, price_checks
+from dashboard import address, charts, components, coverage, data, drill
 from dashboard.i18n import language, t, translate
 from dashboard.kpis import Kpi
 
@@ -22,16 +22,7 @@ total = data.summary(scope)
 components.kpi_strip(KPIS, key="cost", columns=4)
 
 lang = language()
-address.recall("cost_by", GROUPS, GROUPS[0])
-chosen = st.segmented_control(
-    t("cost.by"),
-    GROUPS,
-    format_func=lambda name: translate(lang, f"col.{name}"),
-    required=True,
-    key="cost_by",
-)
-address.publish({"cost_by": GROUPS[0]})
-by = chosen or GROUPS[0]
+by = address.choose("cost_by", GROUPS, t("cost.by"), lambda name: translate(lang, f"col.{name}"))
 stacked = data.series(scope, bucket=view.bucket, zone=view.zone, by=by).to_pylist()
 with components.section("cost.over_time", rows=stacked, metric="cost_usd", by=t(f"col.{by}").lower()):
     if total["cost_usd"] is None:
@@ -73,20 +64,4 @@ with components.section("cost.table", rows=groups, by=t(f"col.{by}").lower()):
         alt=t("cost.table.title", by=t(f"col.{by}").lower()),
     )
 
-unpriced = total["unpriced_models"]
-with components.section("cost.coverage", rows=unpriced, metric="price_coverage"):
-    price_checks.warn(scope, "cost.checked.other")
-    if not unpriced:
-        st.success(t("cost.coverage.full"), icon=":material/check_circle:")
-    else:
-        components.table(
-            unpriced,
-            [
-                components.Column("model", "text", "col.model"),
-                components.Column("provider", "text", "col.provider"),
-                components.Column("reason", "text", "col.reason"),
-                components.Column("calls", "count"),
-            ],
-            key="unpriced",
-            alt=t("cost.coverage.title"),
-        )
+coverage.section(total, scope)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import acts, auth, components, data, filters, health, price_checks
+from dashboard import acts, auth, components, coverage, data, filters, health
 from dashboard import format as fmt
 from dashboard.components import Column
 from dashboard.i18n import language, t
@@ -113,23 +113,7 @@ with components.section("health.skips", rows=skips):
             alt=t("health.skips.title"),
         )
 
-unpriced = total["unpriced_models"]
-with components.section("cost.coverage", rows=unpriced, metric="price_coverage"):
-    price_checks.warn(view.scope(), "cost.checked.other")
-    if not unpriced:
-        st.success(t("cost.coverage.full"), icon=":material/check_circle:")
-    else:
-        components.table(
-            unpriced,
-            [
-                Column("model", "text", "col.model"),
-                Column("provider", "text", "col.provider"),
-                Column("reason", "text", "col.reason"),
-                Column("calls", "count"),
-            ],
-            key="health_unpriced",
-            alt=t("cost.coverage.title"),
-        )
+coverage.section(total, view.scope())
 
 told = data.latest_checkup()
 checks = health.check_rows(told[1], lang) if told else []

@@ -59,15 +59,7 @@ else:
             alt=t("prices.used.title"),
         )
 
-address.recall("price_list", LISTS, LISTS[0])
-chosen = st.segmented_control(
-    t("prices.list"),
-    LISTS,
-    format_func=lambda name: translate(lang, f"prices.list.{name}"),
-    required=True,
-    key="price_list",
-)
-address.publish({"price_list": LISTS[0]})
+chosen = address.choose("price_list", LISTS, t("prices.list"), lambda name: translate(lang, f"prices.list.{name}"))
 now = [by_id[row["price_row"]] for row in price_list(book, files, day=today) if row["scope"] == chosen]
 with components.section("prices.now", rows=now, day=today.isoformat(), version=book.version):
     components.table(

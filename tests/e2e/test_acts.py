@@ -117,7 +117,7 @@ def test_a_clear_needs_the_name_and_is_proved(page: Page, house: House, lang: st
     see(page, "proved", lang)
 
     with page.expect_download() as download:
-        press(page, "csv_caches-audit")
+        press(page, "csv_audit")
     entry = next(csv.DictReader(io.StringIO(Path(download.value.path()).read_text("utf-8-sig"), newline="")))
     assert (entry["target"], entry["result"]) == ("bodo/prompt-store/*", "done")
     assert entry["actor"].endswith("(dashboard)")

@@ -1,0 +1,31 @@
+"""How much of what is shown has a known price, and which models have none: the same on every page that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from core.metrics.scope import Scope
+from dashboard import components, price_checks
+from dashboard.components import Column
+from dashboard.i18n import t
+
+_COLUMNS = (
+    Column("model", "text", "col.model"),
+    Column("provider", "text", "col.provider"),
+    Column("reason", "text", "col.reason"),
+    Column("calls", "count"),
+)
+
+
+def section(total: Mapping[str, Any], scope: Scope) -> None:
+    """List the models without a price, and why; or say that there are none. `scope` is what the total is of."""
+    unpriced = total["unpriced_models"]
+    with components.section("cost.coverage", rows=unpriced, metric="price_coverage"):
+        price_checks.warn(scope, "cost.checked.other")
+        if unpriced:
+            components.table(unpriced, _COLUMNS, key="unpriced", alt=t("cost.coverage.title"))
+        else:
+            st.success(t("cost.coverage.full"), icon=":material/check_circle:")
