@@ -35,7 +35,7 @@ Cause = Literal[
     "first_touch",  # nobody wrote this prefix before
     "expired",  # it was written, and last used longer ago than its lifetime
     "concurrent_first_write",  # it was being written: that response had not begun
-    "lookback",  # an entry was there, but more than 20 positions before every breakpoint
+    "lookback",  # an entry was there, but 20 or more positions before every breakpoint
     "below_minimum",  # marked, but shorter than the model's minimum
     "off",  # nothing was marked
 ]

@@ -74,8 +74,8 @@ CAUSES: tuple[Cause, ...] = (
         "Not a fault: shorten what is sent after the breakpoint, or move its stable part before it.", avoidable=False,
     ),
     Cause(
-        "lookback", "The entry lay more than 20 blocks before the breakpoint.", "more_breakpoints",
-        "Set a second breakpoint so that no more than 20 blocks lie between two.",
+        "lookback", "The entry lay 20 or more blocks before the breakpoint.", "more_breakpoints",
+        "Set a second breakpoint, so that each lies at most 19 blocks after what is cached.",
     ),
     Cause(
         "region_workspace", "The same prefix was warm in another cache: other provider, region or workspace.",

@@ -17,11 +17,13 @@ from core.misses.change import changed_part, grown
 from core.misses.lanes import Lanes, lanes
 from core.misses.sizes import EVIDENCE as SIZED_BY
 from core.misses.sizes import Sized, of_sizes
+from core.misses.talks import side_by_side
 from core.traffic import Traffic
 from core.traffic.arrays import Bools, Coded, Ints, by_lane, combined
 from core.traffic.prefix import prefixes
 
 HOUR_MS = 3_600_000
+_UNDER_WAY_MS = 1_000  # by so much may two requests have arrived further apart than they were sent
 MEASURED, INFERRED, UNKNOWN = 0, 1, 2
 
 EVIDENCE = (
@@ -84,7 +86,7 @@ def judge(calls: Traffic) -> Verdict:
     _judge_echoes(sheet, engine, own, churns)
     house = combined(calls.engine.codes, np.where(calls.engine.codes < 0, calls.source.codes, -1))
     anywhere = seen(house, touched=touched)
-    _judge_elsewhere(sheet, calls, engine, anywhere, wrote)
+    _judge_elsewhere(sheet, calls, engine, anywhere, wrote, house)
     _judge_grown(sheet, calls, engine, wrote & read & known)
     diagnosed = sheet.evidence == _E["diagnosis"]
     blind, changed = wrote & ~known, sheet.cause == CODE["prefix_changed"]
@@ -119,7 +121,9 @@ def _judge_cold(sheet: _Sheet, calls: Traffic, engine: Lanes, own: Lanes, wrote:
     confidence = np.where(sure, MEASURED, INFERRED)
     # As near to a limit as a start is uncertain, "measured" would say too much.
     near = np.abs(engine.gap_ms - engine.ttl_ms) < np.where(calls.start_known, 50, 5_000)
+    unexplained = wrote & (sheet.cause == CODE["unknown"]) & _at_the_limit(calls, engine)
     for ttl_ms, cause in ((300_000, "expired_5m"), (HOUR_MS, "expired_1h")):
+        sheet.put(unexplained & (engine.ttl_ms == ttl_ms), cause, INFERRED, "gap")
         sheet.put(
             wrote & engine.expired & (engine.ttl_ms == ttl_ms), cause, np.where(near, INFERRED, confidence), "gap"
         )
@@ -137,15 +141,26 @@ def _judge_cold(sheet: _Sheet, calls: Traffic, engine: Lanes, own: Lanes, wrote:
     sheet.put(wrote & (engine.concurrent | own.concurrent), "concurrent_first_write", sure_pair, "response_not_begun")
 
 
+def _at_the_limit(calls: Traffic, engine: Lanes) -> Bools:
+    """Say where a gap ends just short of the lifetime, within what lies between a call's start and its arrival.
+
+    A schedule of exactly five minutes finds its entry now alive and now dead; what it then writes had expired.
+    """
+    left = engine.ttl_ms - engine.gap_ms
+    short = (engine.previous >= 0) & (left >= 0) & (left < _UNDER_WAY_MS)
+    return short & (calls.read == 0) & ~engine.concurrent
+
+
 def _judge_changed(
     sheet: _Sheet, calls: Traffic, engine: Lanes, own: Lanes, wrote: Bools, wrote_blind: Bools
 ) -> tuple[Coded, Bools]:
     """Judge writes while the engine's entry was warm: something about the prefix changed, or it was evicted."""
     at = np.maximum(engine.previous, 0)
     has = engine.previous >= 0
-    other_version = has & (calls.version.codes != calls.version.codes[at]) & (calls.version.codes >= 0)
+    version, before = calls.version.codes, calls.version.codes[at]
+    other_version = has & (version != before) & (version >= 0) & (before >= 0)  # an untold one is no other one
     again = wrote & ~own.first & own.expired  # an older prompt came back after its entry had died
-    blind = wrote_blind & (engine.ttl_ms > 0)
+    blind = wrote_blind & (engine.ttl_ms > 0) & ~_at_the_limit(calls, engine)
     changed = ((own.first & wrote) | again | blind) & has
     cold = engine.expired | engine.first | engine.concurrent | own.concurrent
     warm = changed & ~cold & (calls.read == 0)
@@ -207,14 +222,18 @@ def _judge_echoes(sheet: _Sheet, engine: Lanes, own: Lanes, churns: Bools) -> No
     sheet.put(echo, "prefix_changed", MEASURED, "fingerprint")
 
 
-def _judge_elsewhere(sheet: _Sheet, calls: Traffic, engine: Lanes, anywhere: Lanes, wrote: Bools) -> None:
-    """Judge first writes of a lane whose engine was warm in another cache: other provider, region or model."""
+def _judge_elsewhere(sheet: _Sheet, calls: Traffic, engine: Lanes, anywhere: Lanes, wrote: Bools, house: Ints) -> None:
+    """Judge first writes of a lane whose engine was warm in another cache: other provider, region or model.
+
+    An engine that uses several models by turns has not left one for the other: each prefix is written once.
+    """
     first = wrote & engine.first & (sheet.cause == CODE["first_touch"]) & (calls.engine.codes >= 0)
     at = np.maximum(anywhere.previous, 0)
     warm = first & (anywhere.previous >= 0) & (anywhere.gap_ms <= anywhere.ttl_ms)
     elsewhere = warm & (calls.place.codes != calls.place.codes[at])
     sheet.put(elsewhere, "region_workspace", np.where(calls.start_known, MEASURED, INFERRED), "other_cache")
-    sheet.put(warm & ~elsewhere, "prefix_changed", INFERRED, "other_cache")
+    by_turns = side_by_side(house, calls.model.codes)
+    sheet.put(warm & ~elsewhere & ~by_turns, "prefix_changed", INFERRED, "other_cache")
 
 
 def _judge_sized(sheet: _Sheet, found: Sized, detail: Coded, diagnosed: Bools) -> None:

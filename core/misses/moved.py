@@ -85,7 +85,7 @@ def _of_new_talk(calls: Traffic, kinship: Kinship, scope: str | None, *, sure: b
 def _changed(calls: Traffic, kinship: Kinship, *, sure: bool) -> Found:
     row, version = kinship.row, calls.version.codes
     if kinship.differs != "messages":
-        if version[row] >= 0 and version[row] != version[kinship.kin]:
+        if version[row] >= 0 and version[kinship.kin] >= 0 and version[row] != version[kinship.kin]:
             return Found(row, "after_deploy", "version", kinship.differs, sure=sure)
         if calls.fetched[row]:
             return Found(row, "after_clear", "fetch", kinship.differs, sure=False)

@@ -19,7 +19,7 @@ from core.traffic.arrays import Bools, Ints
 MESSAGES = "messages:"
 _OPENING = 2  # messages that conversations may have in common: a greeting, but hardly the answer to it
 _SIDE_BY_SIDE = 0.1
-"""An engine that turns to another model more often than this, from call to call, does not switch: it uses both."""
+"""An engine that turns to another model more often than this, and not once only, does not switch: it uses both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +127,4 @@ def side_by_side(house: Ints, scope: Ints) -> Bools:
     size = int(house.max(initial=-1)) + 1
     pairs = np.bincount(house[order][1:][same], minlength=size)
     turns = np.bincount(house[order][1:][turned], minlength=size)
-    return (turns > _SIDE_BY_SIDE * np.maximum(pairs, 1))[house] if len(house) else np.zeros(0, dtype=np.bool_)
+    return (turns > np.maximum(_SIDE_BY_SIDE * pairs, 1))[house] if len(house) else np.zeros(0, dtype=np.bool_)

@@ -80,6 +80,46 @@ def test_a_prefix_changed_by_a_deploy_once() -> None:
     assert causes(rows) == ["first_touch", "after_deploy"]
 
 
+def test_an_untold_version_is_no_deploy() -> None:
+    """Nobody knows which version the first call ran under, so the second's is not a new one."""
+    before = [writes(at(minutes=0), function_version=None), reads(at(minutes=1), function_version=None)]
+    now = writes(at(minutes=2), function_version="2", **OTHER)
+
+    assert causes([*before, now]) == ["first_touch", "prefix_changed"]
+    assert causes([text(row) for row in [*before, now]]) == ["first_touch", "prefix_changed"]
+
+
+def test_a_schedule_of_exactly_the_lifetime_finds_entries_expired() -> None:
+    """Every five minutes, give or take 40 ms: one cause for all, and never measured so near to the limit."""
+    late_ms = [0, -30, 20, -10, 0, 40, -40, 5]
+    rows = [writes(at(seconds=300 * n, milliseconds=ms), ttl="5m") for n, ms in enumerate(late_ms)]
+
+    for told in (rows, [text(row) for row in rows]):
+        assert causes(told)[1:] == ["expired_5m"] * 7
+    gaps = [line for line in misses.of_traffic(traffic_of(rows)).to_pylist() if line["cause"] == "expired_5m"]
+    assert {line["confidence"] for line in gaps if line["gap_ms"] < 300_050} == {"inferred"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "recorded", "by_text"),
+    [(299, "unknown", "prefix_changed"), (299.001, "expired_5m", "expired_5m"), (300, "expired_5m", "expired_5m"),
+     (300.001, "expired_5m", "expired_5m")],
+)  # fmt: skip
+def test_only_the_last_second_is_at_the_limit(seconds: float, recorded: str, by_text: str) -> None:
+    """Requests arrive a little further apart than they were sent; a write before that second was no expiry."""
+    rows = [writes(at(seconds=0), ttl="5m"), writes(at(seconds=seconds), ttl="5m")]
+
+    assert (causes(rows)[1], causes([text(row) for row in rows])[1]) == (recorded, by_text)
+
+
+def test_two_models_by_turns_are_each_written_once() -> None:
+    """Both prefixes are needed: that the second model's had to be written is no change to mend."""
+    models = ("claude-opus-4-5", "claude-sonnet-5-5")
+    rows = [(writes if n < 2 else reads)(at(minutes=n), model=models[n % 2]) for n in range(12)]
+
+    assert causes(rows) == ["first_touch", "first_touch"]
+
+
 def test_a_prefix_changed_by_a_fetch() -> None:
     """The same version, but the call's invocation fetched its prompt anew."""
     rows = [writes(at(minutes=0)), writes(at(minutes=2), call_id="anew", **OTHER), reads(at(minutes=3), **OTHER)]
@@ -147,6 +187,7 @@ def test_the_api_s_diagnosis_names_the_part() -> None:
 @pytest.mark.parametrize(
     ("before", "now", "cause", "detail"),
     [
+        ("system:2", " ".join(["system:2", *(f"messages:{n}" for n in range(21))]), "lookback", None),
         ("tools:1 system:2", "tools:9 system:2", "prefix_changed", "tools"),
         ("tools:1 system:2", "tools:1 system:9", "prefix_changed", "system"),
         ("system:2 messages:3", "system:2 messages:9", "prefix_changed", "messages"),
