@@ -13,7 +13,7 @@ from rich.table import Table
 
 from cli.asking import Misuse, make_scope, scope_options
 from cli.metrics import plain
-from core import misses, settings, ttl
+from core import advice, misses, settings, ttl
 from core.pricing import load_book
 from core.reports.csv import nameless
 from core.store.lake import Lake
@@ -35,16 +35,16 @@ def command(by: str, as_json: bool, **given: Any) -> None:
     with Reader(Lake(chosen.lake_path)) as reader:
         traffic = load(reader, scope, book)
     lines = misses.of_traffic(traffic)
-    parts = misses.by_cause(lines) if names == ["cause"] else misses.groups(lines, names)
-    mends = misses.recoverable(lines, ttl.advise(ttl.of_traffic(traffic)))
-    whole = misses.total(lines)
+    lab = ttl.of_traffic(traffic)
+    parts, mends = advice.groups(lines, lab, tuple(names)), advice.mends(lines, lab)
+    whole = advice.findings(lines, lab)
     if as_json:
         told = {"from": scope.start, "to": scope.end, **whole, "by": names, "groups": parts, "recoverable": mends}
         click.echo(json.dumps(plain(told), ensure_ascii=False, indent=2))
         return
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
     console.print(_table(whole, parts, names))
-    console.print(_mend_table(mends))
+    console.print(_mend_table(mends, whole))
 
 
 def _names(by: str) -> list[str]:
@@ -71,7 +71,7 @@ def _table(whole: dict[str, Any], parts: list[dict[str, Any]], names: list[str])
     return table
 
 
-def _mend_table(mends: list[dict[str, Any]]) -> Table:
+def _mend_table(mends: list[dict[str, Any]], whole: dict[str, Any]) -> Table:
     table = Table(title="Recoverable", title_justify="left")
     for name in ("engine", "cause", "recoverable", "mend"):
         table.add_column(name, justify="right" if name == "recoverable" else "left")
@@ -79,6 +79,8 @@ def _mend_table(mends: list[dict[str, Any]]) -> Table:
         table.add_row(
             escape(row["engine"] or "(unknown)"), row["cause"], _dollars(row["recoverable_usd"]), escape(row["mend"])
         )
+    table.add_section()
+    table.add_row("TOTAL", "", _dollars(whole["recoverable_usd"]), "")
     return table
 
 

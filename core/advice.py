@@ -53,20 +53,28 @@ def findings(lines: pa.Table, lab: ttl.Lab) -> dict[str, Any]:
     Keys: those of core.misses.total, with recoverable_usd over causes and lifetimes; top_cause, top_engine and
     top_usd: the engine's cause that would bring back most (None: nothing can be had back).
     """
-    whole, mends = misses.total(lines), _known(misses.recoverable(lines, ttl.advise(lab)))
-    top = mends[0] if mends else {}
+    whole, found = misses.total(lines), mends(lines, lab)
+    top = found[0] if found else {}
     return whole | {
-        "recoverable_usd": None if whole["usd"] is None else _sum(row["recoverable_usd"] for row in mends),
+        "recoverable_usd": None if whole["usd"] is None else _sum(row["recoverable_usd"] for row in found),
         "top_cause": top.get("cause"),
         "top_engine": top.get("engine"),
         "top_usd": top.get("recoverable_usd"),
     }
 
 
+def mends(lines: pa.Table, lab: ttl.Lab) -> Rows:
+    """Return core.misses.recoverable over causes and lifetimes: what each engine's mends bring back, the most first.
+
+    Another lifetime counts for nothing while the prefix changes: what it would save, the prefix's own mend does.
+    """
+    return _known(misses.recoverable(lines, lifetimes(lines, lab)))
+
+
 def recoverable_lines(lines: pa.Table, lab: ttl.Lab) -> pa.Table:
     """Return the ledger's lines of every engine's cause in which something can be had back."""
     picked = pa.array(np.zeros(lines.num_rows, dtype=bool))
-    for mend in _known(misses.recoverable(lines, ttl.advise(lab))):
+    for mend in mends(lines, lab):
         engine = lines["engine"]
         same = pc.is_null(engine) if mend["engine"] is None else pc.equal(engine, mend["engine"])
         picked = pc.or_(picked, pc.and_(pc.fill_null(same, False), pc.equal(lines["cause"], mend["cause"])))
@@ -78,10 +86,10 @@ def by_cause(lines: pa.Table, lab: ttl.Lab) -> Rows:
 
     `engines` names those in which something can be had back, the most first; the rest is usd − recoverable_usd.
     """
-    mends = _known(misses.recoverable(lines, ttl.advise(lab)))
+    found = mends(lines, lab)
     rows, seen = misses.by_cause(lines), 0.0
     for row in rows:
-        own = [mend for mend in mends if mend["cause"] == row["cause"]]
+        own = [mend for mend in found if mend["cause"] == row["cause"]]
         back = _sum(mend["recoverable_usd"] for mend in own)
         seen += row["usd_share"] or 0.0
         row |= {
@@ -98,10 +106,27 @@ def by_engine(lines: pa.Table, lab: ttl.Lab) -> Rows:
     dearest: dict[str | None, str] = {}
     for row in misses.groups(lines, ("engine", "cause")):
         dearest.setdefault(row["engine"], row["cause"])
-    mends, rows = _known(misses.recoverable(lines, ttl.advise(lab))), misses.by_engine(lines)
+    found, rows = mends(lines, lab), misses.by_engine(lines)
     for row in rows:
-        back = _sum(mend["recoverable_usd"] for mend in mends if mend["engine"] == row["engine"])
+        back = _sum(mend["recoverable_usd"] for mend in found if mend["engine"] == row["engine"])
         row |= {"dearest": dearest[row["engine"]], "recoverable_usd": None if row["usd"] is None else back}
+    return rows
+
+
+def groups(lines: pa.Table, lab: ttl.Lab, by: tuple[str, ...]) -> Rows:
+    """Return core.misses.groups with recoverable_usd over causes and lifetimes, where `by` is engine, cause or both.
+
+    By any other column it is over causes alone: what another lifetime saves is an engine's, and not told of its parts.
+    """
+    if by == ("cause",):
+        return by_cause(lines, lab)
+    rows = misses.groups(lines, by)
+    if not by or set(by) - {"engine", "cause"}:
+        return rows
+    found = mends(lines, lab)
+    for row in rows:
+        own = [mend["recoverable_usd"] for mend in found if all(mend[name] == row[name] for name in by)]
+        row["recoverable_usd"] = None if row["usd"] is None else _sum(own)
     return rows
 
 

@@ -113,8 +113,9 @@ def series(lines: pa.Table, bucket: str = "day", *, zone: str = "UTC") -> pa.Tab
 def recoverable(lines: pa.Table, advice: Iterable[Mapping[str, Any]] = ()) -> Rows:
     """Return one row per engine and cause whose mend brings money back, the most first.
 
-    `advice` are the rows of core.ttl.advise: another lifetime is the mend of expired entries, and only the replay
-    knows what it saves. Without it expired entries are listed with what is known: nothing (recoverable_usd None).
+    `advice` are the rows of core.advice.lifetimes (or core.ttl.advise): another lifetime is the mend of expired
+    entries, and only the replay knows what it saves. Without it expired entries are listed with what is known: nothing
+    (recoverable_usd None).
     """
     saved = {row["engine"]: row for row in advice}
     rows: Rows = []
@@ -136,6 +137,8 @@ def _by_lifetime(row: Mapping[str, Any], saved: Mapping[Any, Mapping[str, Any]])
     told = saved.get(row["engine"])
     if told is None or told["policy_saving_usd"] is None:
         return None
+    if told.get("prefix_first"):
+        return _ZERO
     return max(_ZERO, min(told["policy_saving_usd"], row["usd"] or _ZERO))
 
 

@@ -54,6 +54,10 @@ def test_misses_as_json(tables: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert found["tokens"] == sum(causes.values())
     assert [(row["cause"], row["best_policy"]) for row in found["recoverable"]] == [("expired_5m", "1h")]
     assert found["usd"] == "0.175200000000"
+    (mend,) = found["recoverable"]
+    by_engine = as_json(capsys, "misses", "--by", "engine")["groups"][0]
+    by_cause = next(row for row in found["groups"] if row["cause"] == "expired_5m")
+    assert {row["recoverable_usd"] for row in (found, mend, by_engine, by_cause)} == {mend["recoverable_usd"]}
 
 
 def test_misses_of_and_by_tenants(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:

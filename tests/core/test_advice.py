@@ -160,3 +160,14 @@ def test_actions_look_at_the_last_week() -> None:
 def test_every_mend_has_an_effort() -> None:
     """Whatever can be advised says what it takes."""
     assert set(advice.EFFORTS) >= MENDS | LIFETIMES
+
+
+def test_no_lifetime_is_recoverable_while_the_prefix_changes(tmp_path: Path) -> None:
+    """A broken prefix writes more cheaply under 5m: that is no reason to hope for its expired entries too."""
+    rows = [churn(n, ts) for n, ts in enumerate(every(10 * MINUTE, NOW - 48 * HOUR, NOW - 6 * HOUR))]
+    rows += [churn(900 + n, ts) for n, ts in enumerate(every(2 * HOUR, NOW - 6 * HOUR, NOW))]
+    lines, lab = studied(tmp_path, rows)
+
+    assert "expired_1h" in {row["cause"] for row in misses.by_cause(lines)}
+    assert [row["best"] for row in ttl.advise(lab)] == ["off"]
+    assert [row["cause"] for row in advice.mends(lines, lab)] == ["prefix_changed"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import misses
+from core import advice, misses, ttl
 from tests.support.rows import Row, make_unpriced_call
 from tests.support.traffic import PREFIX, at, idle, reads, text, traffic_of, writes
 
@@ -319,3 +319,19 @@ def test_causes_sum_to_the_total(calls: list[tuple[Any, ...]]) -> None:
         assert sum((row["usd"] for row in misses.groups(lines, (name,))), Decimal(0)) == (whole["usd"] or 0)
     for bucket in ("5m", "hour", "day"):
         assert sum(misses.series(lines, bucket, zone="Asia/Seoul")["tokens"].to_pylist()) == whole["tokens"]
+
+
+@given(st.lists(CALL, max_size=40))
+def test_recoverable_is_never_more_than_missed(calls: list[tuple[Any, ...]]) -> None:
+    """Whatever came: each mend brings back some of what its cause cost, and all groupings tell the same sum."""
+    traffic = traffic_of([_row(call) for call in calls])
+    lines, lab = misses.of_traffic(traffic), ttl.of_traffic(traffic)
+    whole = advice.findings(lines, lab)["recoverable_usd"] or Decimal(0)
+
+    for row in advice.mends(lines, lab):
+        assert 0 < row["recoverable_usd"] <= row["usd"]
+    assert sum((row["recoverable_usd"] for row in advice.mends(lines, lab)), Decimal(0)) == whole
+    assert whole <= (misses.total(lines)["usd"] or 0)
+    for by in (("cause",), ("engine",), ("engine", "cause"), ("cause", "engine")):
+        rows = advice.groups(lines, lab, by)
+        assert sum((row["recoverable_usd"] or Decimal(0) for row in rows), Decimal(0)) == whole
