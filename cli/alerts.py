@@ -66,6 +66,8 @@ class AlertWatch:
             told = "; ".join(str(problem) for problem in _evaluated(lake, self._settings, None).problems)
         except CachewiseError as error:
             told = str(error)
+        except Exception as error:  # noqa: BLE001 - no fault of an alert may end the collecting beside it
+            told = f"ALR-500: A round of alerts failed: {type(error).__name__}. It is tried again in a minute."
         if told and told != self._said:
             click.echo(f"alerts: {told}", err=True)
         self._said = told

@@ -219,8 +219,12 @@ def _quiet(item: Mapping[str, Any], where: str, path: Path | None) -> Quiet | No
         return None
     try:
         start, end = (time.fromisoformat(part.strip()) for part in str(text).split("-"))
+        if start.tzinfo or end.tzinfo:
+            raise ValueError(text)
     except ValueError:
-        raise _wrong(path, f"{where} has quiet = {text!r}", 'Accepted: "22:00-08:00".') from None
+        raise _wrong(
+            path, f"{where} has quiet = {text!r}", 'Accepted: "22:00-08:00"; their zone is zone = "Asia/Seoul".'
+        ) from None
     return Quiet(start, end, zone)
 
 

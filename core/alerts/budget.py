@@ -64,7 +64,7 @@ def forecast(reader: Reader, budget: Budget | None, *, now: datetime, zone: str 
     """Return the month that `now` is in, by the budget's zone (or `zone`, where there is no budget)."""
     place = zone_of(budget.zone if budget else zone or "UTC")
     start, end = month_of(now, place)
-    rows = series(reader, Scope(start=min(start, now - HISTORY), end=now), "hour").to_pylist()
+    rows = series(reader, Scope(start=min(start, now - HISTORY), end=now), "hour", zone=place.key).to_pylist()
     spent = sum((row["cost_usd"] or Decimal(0) for row in rows if row["bucket"] >= start), Decimal(0))
     unpriced = sum(row["unpriced_calls"] or 0 for row in rows if row["bucket"] >= start)
     expected = low = high = None
@@ -150,8 +150,9 @@ def _coming(now: datetime, end: datetime, zone: ZoneInfo) -> dict[tuple[int, boo
     coming: dict[tuple[int, bool, int], float] = defaultdict(float)
     moment = now.astimezone(UTC)
     while moment < end:
-        following = min((moment + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0), end)
-        local = moment.astimezone(zone)
+        local = moment.astimezone(zone)  # hours begin with the zone's, which may be half an hour off
+        into = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+        following = min(moment - into + timedelta(hours=1), end)
         coming[local.toordinal(), local.weekday() >= 5, local.hour] += (following - moment).total_seconds() / 3600
         moment = following
     return coming

@@ -142,7 +142,10 @@ def _budget(rule: AlertRule, question: _Question) -> Breach:
 
 
 def _sources(rule: AlertRule, question: _Question) -> list[Breach]:
-    """Warn when a source's data is complete only up to a moment longer ago than the window, or its last pass failed."""
+    """Warn when a source's data is complete only up to a moment longer ago than the window.
+
+    Where sources are configured, only those count: nobody waits for a file that was read once.
+    """
     rows = freshness(question.reader, now=question.now)
     never = sorted({*question.sources} - {row["source"] for row in rows})
     breaches = [
@@ -150,6 +153,10 @@ def _sources(rule: AlertRule, question: _Question) -> list[Breach]:
         for name in never
     ]
     for row in rows:
+        if question.sources and row["source"] not in question.sources:  # read once from a path, or removed since
+            message = f"source {row['source']} is not configured any more"
+            breaches.append(Breach(rule.name, rule.metric, row["source"], "fine", message=message))
+            continue
         reached = row["complete_until"] or row["read_until"]
         if reached is None:
             reached = row["last_pass_at"]

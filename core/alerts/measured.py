@@ -14,6 +14,7 @@ from core.metrics.scope import Scope
 from core.store.query import Reader
 
 ALL = "all"
+NAMELESS = "calls without an engine"
 DAYS = 28
 _LEAST_DAYS = 4
 _LEAST_COUNT = 5
@@ -30,11 +31,14 @@ _PARTS: dict[str, tuple[str, str, str]] = {  # metric → numerator, denominator
 
 
 def measured(reader: Reader, scope: Scope, metric: str, *, together: bool) -> dict[str, Figure]:
-    """Return value and count of a metric in the scope by engine, or under "all"."""
+    """Return value and count of a metric in the scope by engine, or under "all".
+
+    Calls that name no engine are one of their own: a service that never names any is watched all the same.
+    """
     if together:
         return {ALL: figure(summary(reader, scope), metric)}
     rows = breakdown(reader, scope, ["engine"])
-    return {row["engine"]: figure(row, metric) for row in rows if row["engine"] is not None}
+    return {_subject(row["engine"]): figure(row, metric) for row in rows}
 
 
 def usual(reader: Reader, scope: Scope, metric: str, *, together: bool, zone: str) -> dict[str, float | None]:
@@ -47,8 +51,8 @@ def usual(reader: Reader, scope: Scope, metric: str, *, together: bool, zone: st
     sums: dict[tuple[str, int], dict[str, Any]] = defaultdict(lambda: defaultdict(int))
     for row in rows:
         number = _window_of(row["bucket"], windows)
-        subject = ALL if together else row["engine"]
-        if number is None or subject is None:
+        subject = ALL if together else _subject(row["engine"])
+        if number is None:
             continue
         into = sums[subject, number]
         for name, value in row.items():
@@ -60,6 +64,10 @@ def usual(reader: Reader, scope: Scope, metric: str, *, together: bool, zone: st
         if value is not None and count >= _LEAST_COUNT:
             values[subject].append(value)
     return {subject: median(days) if len(days) >= _LEAST_DAYS else None for subject, days in values.items()}
+
+
+def _subject(engine: str | None) -> str:
+    return NAMELESS if engine is None else engine
 
 
 def figure(row: Mapping[str, Any], metric: str) -> Figure:

@@ -22,7 +22,7 @@ from core.store.query import Reader
 LONGEST_WAIT_S = 3600.0
 _FIRST_WAIT_S = 60.0
 GIVE_UP = 12
-"""Attempts after which a message is no longer sent; the alert itself stays."""
+"""Attempts after which an all-clear is no longer sent. What is still open is tried every hour until it arrives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def run_round(
 ) -> Outcome:
     """Evaluate, keep and tell. Targets that fail are tried again in later rounds, ever more seldom."""
     breaches = evaluate(reader, settings, now=now, zone=zone, sources=sources)
-    known = alerts(reader)
+    known = alerts(reader, limit=None)
     rules = {rule.name: rule for rule in settings.rules}
     gone = orphans(known, rules, now=now)
     watchers = {rule.name for rule in settings.rules if rule.metric == "regression"}
@@ -79,7 +79,8 @@ def _tell(
     problems: list[CachewiseError],
 ) -> Alert:
     """Send to each target that does not know yet; return the alert as it stands after it."""
-    waits = alert.attempt >= GIVE_UP or (alert.attempt > 0 and not _due(alert, now))
+    given_up = alert.state == "resolved" and alert.attempt >= GIVE_UP
+    waits = given_up or (alert.attempt > 0 and not _due(alert, now))
     if not alert.undelivered or waits or is_quiet(rule.quiet, now):
         return alert
     delivered, failed = list(alert.delivered), []
@@ -94,7 +95,7 @@ def _tell(
 
 
 def _due(alert: Alert, now: datetime) -> bool:
-    wait_s = min(LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** (alert.attempt - 1))
+    wait_s = min(LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(alert.attempt - 1, GIVE_UP))
     return (now - alert.ts).total_seconds() >= wait_s
 
 

@@ -50,12 +50,13 @@ class Alert:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def alerts(reader: Reader, *, limit: int = 500) -> list[Alert]:
-    """Return every alert in its last state, open ones first, then the newest."""
+def alerts(reader: Reader, *, limit: int | None = 500) -> list[Alert]:
+    """Return every alert in its last state, open ones first, then the newest; so many at most, None: all."""
     rows = reader.table("alerts")
     window = ibis.window(group_by=rows.alert_id, order_by=[rows.ts.desc(), rows.attempt.desc(), rows.state.desc()])
     last = rows.mutate(place=ibis.row_number().over(window))
-    last = last.filter(last.place == 0).order_by([last.state, last.ts.desc()]).limit(limit)
+    last = last.filter(last.place == 0).order_by([last.state, last.ts.desc()])
+    last = last if limit is None else last.limit(limit)
     return [_alert(row) for row in reader.rows(last)]
 
 

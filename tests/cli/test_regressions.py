@@ -152,3 +152,21 @@ def test_a_collector_watches_beside_its_work(
     waiting = AlertWatch(settings.load(), every_s=3600.0)
     waiting.tick(Lake(tables))
     assert receiver.answers == []
+
+
+def test_a_fault_nobody_foresaw_ends_no_collecting(
+    tables: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told in one line, once, without what the fault quotes."""
+    configure("http://127.0.0.1:9/x")
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr("core.alerts.run_round", broken)
+    watch = AlertWatch(settings.load(), every_s=0.0)
+    for _ in range(2):
+        watch.tick(Lake(tables))
+    err = capsys.readouterr().err
+    assert err.count("ALR-500: A round of alerts failed: ZeroDivisionError.") == 1
+    assert "secret" not in err

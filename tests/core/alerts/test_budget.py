@@ -77,6 +77,35 @@ def test_what_is_spent_is_exact_and_only_of_the_month(tmp_path: Path) -> None:
     assert told.expected_share == pytest.approx(float(told.expected_usd) / 10)
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Seoul", "Asia/Kolkata", "Asia/Kathmandu", "America/New_York"])
+@pytest.mark.parametrize("month", [2, 3, 11, 12])
+def test_a_month_begins_to_the_minute_in_every_zone(tmp_path: Path, zone: str, month: int) -> None:
+    """Also where zones are half an hour off UTC: the last minute before the month is not of it, the first one is."""
+    start = datetime(2026, month, 1, tzinfo=ZoneInfo(zone))
+    end = datetime(2026 + month // 12, month % 12 + 1, 1, tzinfo=ZoneInfo(zone))
+    minute = timedelta(minutes=1)
+    moments = [start - minute, start, start + 20 * minute, end - minute]
+    rows = [make_call(ts=moment.astimezone(UTC), input_tokens=1_000) for moment in moments]
+    budget = Budget(Decimal("10"), zone)
+    with Reader(fill(tmp_path, calls=rows), threads=1) as reader:
+        first = forecast(reader, budget, now=(start + 30 * minute).astimezone(UTC))
+        last = forecast(reader, budget, now=(end - minute / 2).astimezone(UTC))
+    assert (first.month_start, first.month_end) == (start.astimezone(UTC), end.astimezone(UTC))
+    assert first.spent_usd == 2 * rows[0]["cost_usd"]
+    assert last.spent_usd == 3 * rows[0]["cost_usd"]
+    assert first.month == last.month == f"2026-{month:02}"
+
+
+def test_the_hours_to_come_are_those_of_the_zone() -> None:
+    """Costs between 09:00 and 10:00 in Kolkata only: half of today's is left, and each day's."""
+    place = ZoneInfo("Asia/Kolkata")
+    now = datetime(2026, 11, 20, 9, 30, tzinfo=place).astimezone(UTC)
+    spent = {now - timedelta(days=n, minutes=30): 1.0 for n in range(1, 28)}
+    drawn = project(spent, now=now, end=datetime(2026, 12, 1, tzinfo=place).astimezone(UTC), zone=place)
+    assert drawn is not None
+    assert drawn[0] == pytest.approx(10.5)
+
+
 def test_no_calls_no_forecast(tmp_path: Path) -> None:
     """Nothing spent, nothing expected, no budget: all of it is said."""
     with Reader(fill(tmp_path), threads=1) as reader:

@@ -154,6 +154,45 @@ def test_what_did_not_arrive_is_tried_again_ever_more_seldom(tmp_path: Path, rec
     assert [alert.delivered for alert in last.open] == [("ops",)]
 
 
+def test_an_open_alert_is_tried_until_it_arrives(tmp_path: Path, receiver: Receiver) -> None:
+    """A target that is down for two days is told on the third; an all-clear is given up after twelve attempts."""
+    lake = fill(tmp_path, calls=calls(NOON, 20, read=100))
+    settings = configured(receiver, HITS)
+    nowhere = replace(settings, targets=(AlertTarget("ops", "webhook", "http://127.0.0.1:9/x"),))
+    for hours in range(20):
+        (alert,) = at(lake, nowhere, NOON + 20 * MINUTE + hours * 2 * HOUR).open
+    assert (alert.delivered, alert.attempt) == ((), 20)
+    at(lake, settings, NOON + 60 * HOUR)
+    assert [text.split("\n")[0] for text in receiver.texts] == ["OPEN: hits"]
+    add(lake, calls(NOON + 61 * HOUR, 20, read=950))
+    for hours in range(62, 80):
+        at(lake, nowhere, NOON + hours * HOUR)
+    with Reader(lake, threads=1) as reader:
+        (kept,) = alerts(reader)
+    assert (kept.state, kept.undelivered, kept.attempt) == ("resolved", ("ops",), 12)
+
+
+def test_more_alerts_than_a_page_shows_are_each_told_once(tmp_path: Path, receiver: Receiver) -> None:
+    """Each of 510 engines is known to be open already: none is opened again."""
+    rows = [make_call(ts=NOON, engine=f"e{n}", input_tokens=1_000) for n in range(510)]
+    lake = fill(tmp_path, calls=rows)
+    settings = AlertSettings((replace(HITS, least_calls=1, targets=("log",)),))
+    assert len(at(lake, settings, NOON + MINUTE).changed) == 510
+    assert at(lake, settings, NOON + 2 * MINUTE).changed == ()
+
+
+def test_calls_that_name_no_engine_are_watched_too(tmp_path: Path, receiver: Receiver) -> None:
+    """As one, by a fixed limit and by their own baseline; a rule that names engines leaves them out."""
+    past = [row for day in range(1, 8) for row in calls(NOON - timedelta(days=day), 10, read=900, engine=None)]
+    lake = fill(tmp_path, calls=[*past, *calls(NOON, 20, read=100, engine=None)])
+    usual = replace(HITS, name="usual", below=None, baseline=Decimal("0.5"))
+    named = replace(HITS, name="named", engines=("sales",))
+    outcome = at(lake, configured(receiver, HITS, usual, named), NOON + 20 * MINUTE)
+    assert {(alert.rule, alert.subject) for alert in outcome.open} == {
+        ("hits", "calls without an engine"), ("usual", "calls without an engine"),
+    }  # fmt: skip
+
+
 def test_a_dead_target_does_not_keep_the_others_waiting(tmp_path: Path, receiver: Receiver) -> None:
     """Each target is told for itself."""
     lake = fill(tmp_path, calls=calls(NOON, 20, read=100))
@@ -182,6 +221,19 @@ def test_a_source_that_falls_behind_is_told(tmp_path: Path, receiver: Receiver) 
     assert at(lake, settings, NOON + 10 * MINUTE).open == ()
     (alert,) = at(lake, settings, NOON + 30 * MINUTE).open
     assert alert.message == "source bodo is 30 minutes behind"
+
+
+def test_a_source_that_is_configured_no_more_is_not_waited_for(tmp_path: Path, receiver: Receiver) -> None:
+    """Its alert is over; one of a path that was read once never opens."""
+    lake = fill(tmp_path, ingest_passes=[make_pass(ts=NOON, finished_at=NOON, complete_until=NOON, source="old")])
+    settings = configured(receiver, AlertRule("behind", "source_behind", window_s=1200.0, targets=("ops",)))
+    with Reader(lake, threads=1) as reader:
+        waiting = run_round(lake, reader, settings, now=NOON + HOUR, sources=("old",), sleep=lambda _: None)
+    with Reader(lake, threads=1) as reader:
+        gone = run_round(lake, reader, settings, now=NOON + 2 * HOUR, sources=("new",), sleep=lambda _: None)
+    assert [alert.subject for alert in waiting.open] == ["old"]
+    assert [alert.message for alert in gone.open] == ["source new has never been read"]
+    assert "source old is not configured any more" in "\n".join(receiver.texts)
 
 
 def test_a_source_that_was_never_read_is_behind(tmp_path: Path) -> None:

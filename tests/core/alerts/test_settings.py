@@ -75,6 +75,7 @@ def test_a_webhooks_url_is_never_shown(tmp_path: Path) -> None:
         ('[[alerts]]\nname = "a"\nmetric = "hit_rate"\nbelow = true', "True"),
         ('[[alerts]]\nname = "a"\nmetric = "hit_rate"\nbelow = 0.8\nwindow = "1w"', "1w"),
         ('[[alerts]]\nname = "a"\nmetric = "hit_rate"\nbelow = 0.8\nquiet = "22-8-9"', "22-8-9"),
+        ('[[alerts]]\nname = "a"\nmetric = "hit_rate"\nbelow = 0.8\nquiet = "22:00Z-08:00"', "22:00Z-08:00"),
         ('[[alerts]]\nname = "a"\nmetric = "hit_rate"\nbelow = 0.8\nzone = "Seoul"', "Seoul"),
         ('[[alerts]]\nname = "a"\nmetric = "hit_rate"\nbelow = 0.8\ntargets = ["nobody"]', "nobody"),
         ('[[alerts]]\nname = "a"\nmetric = "hit_rate"\nbelow = 0.8\nhits = 1', "hits"),
