@@ -186,8 +186,9 @@ class _Unmade:
         kept = self.kept
         (fact,) = parse_message(kept.line.decode().rstrip("\r")).facts
         assert isinstance(fact, CallRecord)
-        call = ToldCall(fact, kept.ts_ms, kept.ts_kind, kept.offset, kept.engine, kept.explicit)
-        owner = self.lot.owners[kept.head.number] = _owner_of(self.place, kept.head, [call], self.engine)
+        first, own = kept.events or (None, None)
+        call = ToldCall(fact, kept.ts_ms, kept.ts_kind, kept.offset, kept.engine, kept.explicit, own)
+        owner = self.lot.owners[kept.head.number] = _owner_of(self.place, kept.head, [call], self.engine, first)
         return owner.calls[0]
 
 
@@ -639,20 +640,22 @@ class Correlator:
         return told if another else None
 
 
-def _owner_of(place: Place, head: Head, told: Iterable[ToldCall], engine: str | None) -> Invocation:
+def _owner_of(
+    place: Place, head: Head, told: Iterable[ToldCall], engine: str | None, start: LogEvent | None = None
+) -> Invocation:
     """Return a request of a run, for those of its calls that are drafts: all else of it is columns."""
 
     def event(ts_ms: int, kind: TimeKind, offset: int) -> LogEvent:
         return LogEvent(place.origin, None, ts_ms, kind, "", offset, Position(place.file_id, offset))
 
-    first = event(head.started_ms, "logged" if head.stamped else "file", head.start)
+    first = start or event(head.started_ms, "logged" if head.stamped else "file", head.start)
     one = Invocation(
         place.origin, head.rid, head.started_ms, first, started=True, version=head.version, last_ms=head.ended_ms,
         closed=True,
     )  # fmt: skip
     one.report, one.lines = _REPORTED, head.lines
     for call in told:
-        at = event(call.ts_ms, call.ts_kind, call.offset)
+        at = call.event or event(call.ts_ms, call.ts_kind, call.offset)
         attribution = "explicit" if call.explicit else "positional"
         one.calls.append(CallDraft(at, call.fact, head.rid, attribution, call.engine or engine, redelivery=False))
     return one

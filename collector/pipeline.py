@@ -291,10 +291,12 @@ def _parse(batch: Batch, correlator: Correlator, step: PassResult, names: Metric
     fresh = bool(batch.ignored or batch.skipped or lane.count or batch.sessions.lines)
     if batch.sessions.lines:
         recognised["claude_code"] += batch.sessions.lines
+    newest_ms = max((run.highest_ms for run in lane.runs), default=0) if lane.ids is not None else 0
     for event in _in_order(batch, correlator, step):
         parsed = parse_message(event.message, names)
         if parsed.facts:
             correlator.feed(event, parsed.facts)
+            newest_ms = max(newest_ms, event.ts_ms)
         elif event.partial:
             continue  # the beginning of a line: it will be read again when it is whole
         if not event.again:
@@ -306,6 +308,8 @@ def _parse(batch: Batch, correlator: Correlator, step: PassResult, names: Metric
             else:
                 step.skipped[parsed.kind] += 1
                 step.example(parsed.kind, event)
+    if lane.ids is not None:  # its runs are of many streams, and not in order of their ends
+        correlator.newest_ms = newest_ms
     return fresh
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +14,11 @@ from collector.lane.arrays import either, moments, same, zeros
 from collector.lane.record_columns import Columns, Minimum, record_columns
 from collector.lane.requests import (
     UNNAMED,
+    Bools,
     Ints,
     Lot,
     Requests,
     Told,
-    event_ids,
-    event_keys,
     heads_of,
     told_of,
     twins_of,
@@ -39,7 +39,7 @@ class LaneRows:
         self._found, self._lots, self._teller = found, lots, teller
         heads = [block.heads for block in found.blocks]
         self._heads = heads_of(heads)
-        self._place = np.repeat([block.place for block in found.blocks], [len(one.start) for one in heads])
+        self._place = np.concatenate([block.places for block in found.blocks])
         self._lines = self._heads.lines
         self._settled = np.full(found.count, -1, dtype=np.int64)  # -1: told line by line after all
         drafts = np.zeros(found.count, dtype=np.bool_)
@@ -49,6 +49,7 @@ class LaneRows:
             for number, lines in lot.timed_out.items():
                 self._lines[number] += lines
         self._names = pa.array([names(place.origin) for place in found.places], pa.string())
+        self._ids = None if found.ids is None else pa.array(found.ids, pa.string())
         self._engines = pa.array(list(found.engines), pa.string())
         self._calls = told_of([block.calls for block in found.blocks])
         self._stores = told_of([block.stores for block in found.blocks])
@@ -73,7 +74,7 @@ class LaneRows:
         common = self._common(told)
         columns = {
             **common,
-            "call_id": event_keys(common["event_id"]),
+            "call_id": self._keys(told.number, common["event_id"]),
             "id_kind": same("event", told.number),
             "ts": moments(told.ms),
             "ts_kind": either(told.stamped, "logged", "file"),
@@ -106,26 +107,31 @@ class LaneRows:
         told, wanted = self._records.only(self._as_columns), self._as_columns.tolist()
         rows = (row for block in self._found.blocks for row in block.rows)
         kept = [row for row, is_kept in zip(rows, wanted, strict=True) if is_kept]
-        twins = self._twins.only(self._as_columns)
+        twins, paired = self._twins.only(self._as_columns), self._as_columns & (self._twins.offset >= 0)
         known = record_columns(kept, self._teller.defaults, minimum)
         joined = pa.array(twins.offset >= 0)
+        nothing = pa.scalar(None, pa.string())
         columns = {
             **self._common(told),
             **known,
             "told_by": same("record", told.number),
             "reported_cost_usd": pc.coalesce(twins.usd, known["reported_cost_usd"]),
-            "checked_by": pc.if_else(joined, "text", pa.scalar(None, pa.string())),
-            "check_keys": twins.keys(self._files(told.number)),
-            "check_note": pc.if_else(joined, "confirmed", pa.scalar(None, pa.string())),
+            "checked_by": pc.if_else(joined, "text", nothing),
+            "check_keys": pc.replace_with_mask(pa.nulls(len(joined), pa.string()), joined, self._keys_of(paired)),
+            "check_note": pc.if_else(joined, "confirmed", nothing),
             "row_rank": record_ranks(self._lines[told.number]),
         }
         return columns, self._places(told.number)
 
     def gone(self) -> list[str]:
         """Return the keys of the cost lines that records stand for."""
-        joined = self._as_columns & (self._twins.offset >= 0)
-        keys: list[str] = self._twins.only(joined).keys(self._files(self._records.number[joined])).to_pylist()
+        keys: list[str] = self._keys_of(self._as_columns & (self._twins.offset >= 0)).to_pylist()
         return keys
+
+    def _keys_of(self, records: Bools) -> pa.Array:
+        """Return the keys of the cost lines of these records."""
+        number = self._records.number[records]
+        return self._keys(number, self._shown(number, self._twins.offset[records]))
 
     def stores(self) -> tuple[Columns, Ints]:
         """Return columns of prompt-store hits, and the places of the rows."""
@@ -133,7 +139,7 @@ class LaneRows:
         common = self._common(told)
         columns = {
             **common,
-            "event_key": event_keys(common["event_id"]),
+            "event_key": self._keys(told.number, common["event_id"]),
             "ts": moments(told.ms),
             "kind": same("hit", told.number),
             "row_rank": text_ranks(self._lines[told.number]),
@@ -210,14 +216,25 @@ class LaneRows:
             "region": told([origin.region for origin in origins]),
             "log_group": told([origin.log_group for origin in origins]),
             "log_stream": told([origin.log_stream for origin in origins]),
-            "event_id": event_ids(self._files(number), offsets),
+            "event_id": self._shown(number, offsets),
             "function_name": self._names.take(place),
         }
 
-    def _files(self, number: Ints) -> pa.Array:
-        """Return the files that requests stand in."""
+    def _shown(self, number: Ints, offsets: Ints) -> pa.Array:
+        """Return the ids that a person finds lines of requests by (LogEvent.shown_id)."""
+        if self._ids is not None:
+            return self._ids.take(pa.array(offsets))
         files = pa.array([place.file_id for place in self._found.places], pa.string())
-        return files.take(pa.array(self._place[number]))
+        files = files.take(pa.array(self._place[number]))
+        return pc.binary_join_element_wise(files, pa.array(offsets).cast(pa.string()), "@")
+
+    def _keys(self, number: Ints, shown: pa.Array) -> pa.Array:
+        """Return the keys of these lines (LogEvent.event_key)."""
+        if self._ids is not None:
+            keys = pa.array([place.key_of_events for place in self._found.places], pa.string())
+            shown = pc.binary_join_element_wise(keys.take(pa.array(self._place[number])), shown, "|")
+        told = shown.cast(pa.binary()).to_pylist()
+        return pa.array([blake2b(one, digest_size=16).hexdigest() for one in told], pa.string())
 
 
 def order_of(place: Ints, number: Ints | int) -> Ints:

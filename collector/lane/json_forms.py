@@ -14,7 +14,20 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.lane.forms import COST, HIT, OURS, Frames, Own, Read, Said, engines_in, last_told, within
+from collector.lane.forms import (
+    COST,
+    HIT,
+    OURS,
+    Frames,
+    Own,
+    Read,
+    Said,
+    engines_in,
+    frames_of,
+    last_told,
+    read_lines,
+    within,
+)
 from collector.lane.lines import RID, STAMP, Bools, Ints, Lines, head_of, moments
 from collector.parsers.clock import STAMP_SPAN, find_iso_ms, plausible
 from collector.parsers.message import request_id_in
@@ -47,6 +60,14 @@ class _Found:
     costs: list[tuple[int, str, str | None]] = field(default_factory=list)
     records: list[tuple[int, Said]] = field(default_factory=list)
     odd: list[int] = field(default_factory=list)
+
+
+def look(lines: Lines, now_ms: int) -> Read | None:
+    """Look for requests in the format that most lines are in; None: there are none."""
+    if np.count_nonzero(lines.firsts == _BRACE) > len(lines) // 2:
+        return read_json(lines, now_ms)
+    frames = frames_of(lines)
+    return read_lines(lines, frames, now_ms) if frames else None
 
 
 def read_json(lines: Lines, now_ms: int) -> Read | None:

@@ -6,7 +6,6 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,10 +28,16 @@ UNNAMED = -1
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A file whose lines are one stream."""
+    """A file whose lines are one stream, or a stream whose events have ids: then there is no file."""
 
     origin: Origin
     file_id: str
+
+    @property
+    def key_of_events(self) -> str:
+        """Return what an event's key begins with, where events have ids (LogEvent.event_key)."""
+        origin = self.origin
+        return f"{origin.account or ''}|{origin.region or ''}|{origin.log_group or ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +102,6 @@ class Twins:
         """Return those of some records."""
         return Twins(self.offset[kept], self.usd.filter(pa.array(kept)))
 
-    def keys(self, file_ids: pa.Array) -> pa.Array:
-        """Return the event keys of the lines, given the file of each record; null: there is no line."""
-        there = pa.array(self.offset >= 0)
-        return pc.if_else(there, event_keys(event_ids(file_ids, self.offset)), pa.scalar(None, pa.string()))
-
 
 @dataclass(frozen=True, slots=True)
 class ToldCall:
@@ -113,6 +113,7 @@ class ToldCall:
     offset: int
     engine: str | None
     explicit: bool
+    event: LogEvent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Block:
     """Requests of one piece of a file."""
 
     first: int  # of all requests of the batch
-    place: int
+    places: Ints  # by request: which of Requests.places
     json: bool  # told in Lambda's JSON format
     heads: Heads
     calls: Told
@@ -181,6 +182,7 @@ class Kept:
     engine: str | None
     explicit: bool
     joined: bool  # with its text line already
+    events: tuple[LogEvent, LogEvent] | None = None  # START and the record, where they are events with ids
 
 
 @dataclass(slots=True)
@@ -205,6 +207,7 @@ class Requests:
     """Everything the lane took of one batch."""
 
     places: list[Place] = field(default_factory=list)
+    ids: list[str] | None = None  # of events: where they have ids, an offset is a place among these
     blocks: list[Block] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     engines: dict[str, int] = field(default_factory=dict)  # the code of each name, in order
@@ -262,17 +265,6 @@ def name_engines(run: Run, engine: int) -> None:
     for told in (run.block.calls, run.block.records):
         codes = told.engine[told.among(run.first, run.last)]
         codes[codes == UNNAMED] = engine
-
-
-def event_ids(file_ids: pa.Array, offsets: Ints) -> pa.Array:
-    """Return the shown ids of lines of files."""
-    return pc.binary_join_element_wise(file_ids, pa.array(offsets).cast(pa.string()), "@")
-
-
-def event_keys(ids: pa.Array) -> pa.Array:
-    """Return the event keys (LogEvent.event_key) of lines of files."""
-    told = ids.cast(pa.binary()).to_pylist()
-    return pa.array([blake2b(place, digest_size=16).hexdigest() for place in told], pa.string())
 
 
 def told_of(parts: Sequence[Told]) -> Told:

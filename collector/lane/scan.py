@@ -13,14 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from collector.event import LogEvent
-from collector.lane.forms import Read, frames_of, read_lines
-from collector.lane.json_forms import read_json
+from collector.lane.forms import Read
+from collector.lane.json_forms import look
 from collector.lane.lines import Lines
 from collector.lane.requests import Block, Place, Requests
 from collector.lane.taken import Base, Taken
 from collector.sources.open_file import OpenFile, settle_stamp
 
-_BRACE = ord("{")
 _LEAST = 4096  # bytes: below it, looking at all lines at once costs more than it saves
 
 
@@ -46,7 +45,7 @@ class Lane:
         `events` says how many ordinary events the batch holds, which the requests found stand among.
         """
         lines = Lines(data) if len(data) >= _LEAST else None
-        read = self._found_in(lines) if lines else None
+        read = look(lines, self._now_ms) if lines else None
         if lines is None or read is None:
             self._by_line(file, data)
             return 0
@@ -59,7 +58,8 @@ class Lane:
         walk.through()
         if walk.runs:
             counts = [count for _, count in walk.runs]
-            block = told.block(walk.base, counts, offset, len(found.places) - 1)
+            places = np.full(sum(counts), len(found.places) - 1, dtype=np.int64)
+            block = told.block(walk.base, counts, offset, places)
             again, last = walk.again(block), block.first
             for at, count in walk.runs:
                 first, last = last, last + count
@@ -67,13 +67,6 @@ class Lane:
             found.blocks.append(block)
             found.count = block.last
         return walk.ignored
-
-    def _found_in(self, lines: Lines) -> Read | None:
-        """Look for requests in the format that most lines are in; None: there are none."""
-        if np.count_nonzero(lines.firsts == _BRACE) > len(lines) // 2:
-            return read_json(lines, self._now_ms)
-        frames = frames_of(lines)
-        return read_lines(lines, frames, self._now_ms) if frames else None
 
     def _place(self, file: OpenFile, found: Requests) -> Place:
         place = Place(file.origin, file.known.file_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -48,7 +48,11 @@ class Base:
 class Taken:
     """The lines of ours in the good frames of a piece. Frames whose lines say nothing usable are good no longer."""
 
-    def __init__(self, lines: Lines, read: Read, found: Requests) -> None:
+    def __init__(
+        self, lines: Lines, read: Read, found: Requests, events: Sequence[LogEvent] = (), where: Ints | None = None
+    ) -> None:
+        """`where` says which of the events each line is, if they have ids; else a line is a place in a file."""
+        self._events, self._where = events, where
         self._lines, self._read, self._found = lines, read, found
         self._hit_engines = self._coded(read)
         self._rows: list[RecordRow | None] = []
@@ -65,7 +69,12 @@ class Taken:
             bare = np.flatnonzero(~one.explicit & (told >= frames.start[one.frame]))
             np.minimum.at(self.earliest, one.frame[bare], read.times[told[bare]])
 
-    def block(self, base: Base, counts: list[int], offset: int, place: int) -> Block:
+    @property
+    def several(self) -> list[int]:
+        """Return the frames whose calls are told as facts."""
+        return list(self._facts)
+
+    def block(self, base: Base, counts: list[int], offset: int, places: Ints) -> Block:
         """Return the requests taken, in runs of these lengths, out of a piece that begins at that offset."""
         read, lines, frames = self._read, self._lines, self._read.frames
         taken = np.flatnonzero(base.taken)
@@ -76,19 +85,20 @@ class Taken:
         started, stamped = self._moments(start, taken, base)
         ended, _ = self._moments(report, taken, base)
         kept = pa.array(base.taken)
+        starts, ends = (lines.starts + offset, lines.ends + offset) if self._where is None else (self._where,) * 2
         rid = pa.Array.from_buffers(
             pa.binary(RID), len(taken), [None, pa.py_buffer(np.ascontiguousarray(frames.rid[taken]))]
         )
         heads = Heads(
-            rid.cast(pa.binary()).cast(pa.string()), started, stamped, lines.starts[start] + offset,
-            lines.ends[report] + offset, frames.version.filter(kept), ended, frames.ended[taken], 2 + self._own[taken],
+            rid.cast(pa.binary()).cast(pa.string()), started, stamped, starts[start],
+            ends[report], frames.version.filter(kept), ended, frames.ended[taken], 2 + self._own[taken],
             frames.duration.filter(kept).cast(pa.float64()), frames.billed.filter(kept).cast(pa.float64()),
             frames.memory.filter(kept).cast(pa.int64()), frames.most.filter(kept).cast(pa.int64()),
         )  # fmt: skip
 
         def told(own: Own, engine: Ints) -> Told:
             ms, at_a_time = self._moments(own.line, own.frame, base)
-            return Told(number[own.frame], ms, at_a_time, lines.starts[own.line] + offset, engine, own.explicit)
+            return Told(number[own.frame], ms, at_a_time, starts[own.line], engine, own.explicit)
 
         of_hits = base.taken[read.hits.frame]
         hits, engines = read.hits.only(of_hits), self._hit_engines[of_hits]
@@ -116,7 +126,7 @@ class Taken:
         twin = self._twin[records.frame]
         return Block(
             first,
-            place,
+            places,
             read.json,
             heads,
             told(costs, spoken_of(costs)),
@@ -125,7 +135,7 @@ class Taken:
             told(records, np.where(named >= 0, named, spoken_of(records))),
             rows,
             Twins(
-                np.where(twin >= 0, lines.starts[read.costs.line[twin]] + offset, -1)
+                np.where(twin >= 0, starts[read.costs.line[twin]], -1)
                 if len(read.costs.line)
                 else np.full(len(twin), -1, dtype=np.int64),
                 _usd(read.figures).take(pa.array(twin, mask=twin < 0)),
@@ -160,10 +170,18 @@ class Taken:
                     block.head(int(told.number[place_of])), self._lines.line(int(self._record_lines[place_of])),
                     int(told.ms[place_of]), _kind(bool(told.stamped[place_of])), int(told.offset[place_of]),
                     None if code == UNNAMED else names[code], bool(told.explicit[place_of]),
-                    bool(block.twins.offset[place_of] >= 0),
+                    bool(block.twins.offset[place_of] >= 0), self._two_events(block, place_of),
                 )
             )  # fmt: skip
         return Run(at, place, block, first, last, lowest, highest, engine, kept, again)
+
+    def _two_events(self, block: Block, place: int) -> tuple[LogEvent, LogEvent] | None:
+        """Return START and line of a record, if they are events with ids."""
+        if self._where is None:
+            return None
+        told = block.records
+        start = int(block.heads.start[int(told.number[place]) - block.first])
+        return self._events[start], self._events[int(told.offset[place])]
 
     def _moments(self, line: Ints, frame: Ints, base: Base) -> tuple[Ints, Bools]:
         """Return the time in force at each line, and whether a line told it."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from collector.correlate import HOLD_MS
 from collector.event import LogEvent, Origin
+from collector.lane.keyed import take_requests
 from collector.parsers.clock import plausible
 from collector.parsers.prefilter import may_be_ours
 from collector.sources import rescans
@@ -77,11 +78,12 @@ class CloudWatchSource:
         self._text_bytes = 0
         self._server_ms: int | None = None
         self._newest_ms = 0
+        self._now_ms = 0
 
     def read(self, cursor: Cursor | None, now: datetime) -> Iterator[Batch]:
         """Yield every event from the cursor (first time: `since_days` ago) to now, then the re-scan that is due."""
         known = cursor or {}
-        now_ms = round(now.timestamp() * 1000)
+        now_ms = self._now_ms = round(now.timestamp() * 1000)
         start_ms = self._start(cursor, now_ms)
         since_ms = int(known.get("since", start_ms))
         self._forget_before(start_ms - MARGIN_MS)
@@ -266,6 +268,8 @@ class CloudWatchSource:
     def _take(self, scan: _Scan, end_ms: int, *, ends: bool) -> Batch:
         batch = self._batch
         batch.events.sort(key=lambda event: (event.ts_ms, event.order))
+        if not scan.number:
+            batch.events = take_requests(batch.events, batch.lane, now_ms=self._now_ms, context_ms=scan.context_ms)
         batch.scan, batch.ends_scan, batch.context_before_ms = scan.number, ends, scan.context_ms
         batch.window_start_ms, batch.window_end_ms, batch.seen_before = scan.begin_ms, end_ms, scan.seen
         self._batch, self._text_bytes = Batch(), 0
