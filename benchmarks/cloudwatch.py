@@ -92,7 +92,8 @@ def main() -> None:
     for per_s in (1e6, settings.requests_per_s):
         pages, events, bare_s, bare_cpu_s = bare(client, chosen.hours, Pace(per_s))
         with tempfile.TemporaryDirectory() as folder:
-            source = CloudWatchSource(settings, client=client, pace=Pace(per_s))
+            own = boto3.client("logs", region_name=REGION, endpoint_url=url, config=Config(read_timeout=60), **KEYS)
+            source = CloudWatchSource(settings, client=own, pace=Pace(per_s))
             collector = Collector(source, Lake(Path(folder)), default_book(), defaults=DEFAULTS, clock=lambda: NOW)
             started, cpu = time.perf_counter(), time.process_time()
             result = collector.run_pass()

@@ -80,7 +80,7 @@ def take_requests(events: list[LogEvent], found: Requests, *, now_ms: int, conte
 def _as_lines(messages: list[str]) -> bytes:
     """Return messages as lines, one for each."""
     text = "".join(messages)
-    if text.count("\n") != len(messages) or not all(message.endswith("\n") for message in messages):
+    if not text.count("\n") == len(messages) == [message[-1:] for message in messages].count("\n"):
         lines = [message if message.endswith("\n") else f"{message}\n" for message in messages]
         text = "".join([line if line.count("\n") == 1 else _ODD for line in lines])
     try:

@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from collector.correlate import HOLD_MS
 from collector.event import LogEvent, Origin
 from collector.lane.keyed import take_requests
-from collector.parsers.clock import plausible
+from collector.parsers.clock import AHEAD_MS, EARLIEST_MS
 from collector.parsers.prefilter import may_be_ours
 from collector.sources import rescans
 from collector.sources.aws_faults import TokenLost
@@ -200,15 +201,7 @@ class CloudWatchSource:
                 self._batch.requests += page.requests
                 self._batch.retries += page.retries
                 begun = self._newest_ms
-                for item in page.events:
-                    event_id = item.get("eventId")
-                    if event_id is None or event_id not in read:
-                        ts_ms = item.get("timestamp")
-                        if isinstance(ts_ms, int):
-                            self._newest_ms = ts_ms
-                        read[event_id] = self._newest_ms
-                        count += 1
-                        self._event(item, scan, hw, now_ms)
+                count += self._events(page.events, read, scan, hw, now_ms)
                 if len(read) > _KEPT_IDS:  # a page that comes again is the last one, or the one before
                     read = {event_id: ts_ms for event_id, ts_ms in read.items() if ts_ms >= before}
                 before = begun
@@ -224,42 +217,62 @@ class CloudWatchSource:
         finally:
             coming.drop()
 
-    def _event(self, item: Any, scan: _Scan, hw: int | None, now_ms: int) -> None:
-        """Count or keep one event of a page."""
-        ts_ms, message, event_id = item.get("timestamp"), item.get("message", ""), item.get("eventId")
-        batch = self._batch
-        context = scan.context_ms is not None and isinstance(ts_ms, int) and ts_ms < scan.context_ms
-        again = bool(scan.number) or context or event_id in self._seen
-        if not plausible(ts_ms, now_ms=now_ms) or not isinstance(event_id, str):
+    def _events(self, items: list[Any], read: dict[str | None, int], scan: _Scan, hw: int | None, now_ms: int) -> int:
+        """Count or keep the events of a page that are not `read`; return how many."""
+        batch, seen, events, origins = self._batch, self._seen, self._batch.events, self._origins
+        latest_ms, context_ms, number = now_ms + AHEAD_MS, scan.context_ms, bool(scan.number)
+        count = ignored = size = kept = 0
+        for item in items:
+            get = item.get
+            event_id, ts_ms = get("eventId"), get("timestamp")
+            if event_id is not None and event_id in read:
+                continue
+            count += 1
+            if isinstance(ts_ms, int):
+                self._newest_ms = ts_ms
+            read[event_id] = self._newest_ms
+            if type(ts_ms) is not int or not EARLIEST_MS <= ts_ms <= latest_ms or type(event_id) is not str:
+                self._unusual(item, scan, now_ms)
+                continue
+            message = get("message", "")
+            again = number or event_id in seen or (context_ms is not None and ts_ms < context_ms)
             if not again:
-                reason = "bad_time" if isinstance(event_id, str) else "no_event_id"
-                batch.skip(reason, length=len(message), at=_stands(item))
-            if isinstance(event_id, str):
-                self._seen[event_id] = now_ms  # counted once, although its own time will never be passed
-            return
-        ingested = item.get("ingestionTime")
-        if not again:
-            self._note_late(ts_ms, ingested, hw)
-            self._seen[event_id] = ts_ms
-            batch.bytes_read += len(message)
-        if not may_be_ours(message):
-            if not again:
-                batch.ignored["other"] += 1
-        elif len(message) > MAX_LINE:
-            if not again:
-                batch.skip("too_long", length=len(message), at=_stands(item))
-        else:
-            order = int(event_id) if event_id.isdecimal() and len(event_id) < 100 else 0
-            stream = self._origin(item.get("logStreamName", ""))
-            batch.events.append(
-                LogEvent(stream, event_id, ts_ms, "logged", message, order, ingested_ms=ingested, again=again)
-            )
-            self._text_bytes += len(message)
+                if hw is not None and ts_ms < hw:
+                    self._note_late(ts_ms, get("ingestionTime"), hw)
+                seen[event_id] = ts_ms
+                size += len(message)
+            if not may_be_ours(message):
+                ignored += not again
+            elif len(message) > MAX_LINE:
+                if not again:
+                    batch.skip("too_long", length=len(message), at=_stands(item))
+            else:
+                name = get("logStreamName", "")
+                order = int(event_id) if event_id.isdecimal() and len(event_id) < 100 else 0
+                origin = origins.get(name) or self._origin(name)
+                events.append(
+                    LogEvent(origin, event_id, ts_ms, "logged", message, order, None, get("ingestionTime"), again)
+                )
+                kept += len(message)
+        if ignored:
+            batch.ignored["other"] += ignored
+        batch.bytes_read += size
+        self._text_bytes += kept
+        return count
 
-    def _note_late(self, ts_ms: int, ingested: int | None, hw: int | None) -> None:
+    def _unusual(self, item: Any, scan: _Scan, now_ms: int) -> None:
+        """Skip an event without an id, or of a time that is none: counted once."""
+        ts_ms, event_id = item.get("timestamp"), item.get("eventId")
+        told = bool(scan.number) or event_id in self._seen
+        told = told or (scan.context_ms is not None and isinstance(ts_ms, int) and ts_ms < scan.context_ms)
+        if not told:
+            reason = "bad_time" if isinstance(event_id, str) else "no_event_id"
+            self._batch.skip(reason, length=len(item.get("message", "")), at=_stands(item))
+        if isinstance(event_id, str):
+            self._seen[event_id] = now_ms  # although its own time will never be passed
+
+    def _note_late(self, ts_ms: int, ingested: Any, hw: int) -> None:
         """Count an event that the last complete pass should have seen by its time, and did not."""
-        if hw is None or ts_ms >= hw:
-            return
         ingested = ingested if isinstance(ingested, int) else ts_ms
         if ingested > hw or (self._covered_ms is not None and ts_ms >= self._covered_ms):
             self._batch.late_events += 1
@@ -267,7 +280,7 @@ class CloudWatchSource:
 
     def _take(self, scan: _Scan, end_ms: int, *, ends: bool) -> Batch:
         batch = self._batch
-        batch.events.sort(key=lambda event: (event.ts_ms, event.order))
+        batch.events.sort(key=attrgetter("ts_ms", "order"))
         if not scan.number:
             batch.events = take_requests(batch.events, batch.lane, now_ms=self._now_ms, context_ms=scan.context_ms)
         batch.scan, batch.ends_scan, batch.context_before_ms = scan.number, ends, scan.context_ms

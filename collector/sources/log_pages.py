@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from collector.sources.aws_faults import CutOff, explain, worth_retrying
 from collector.sources.aws_session import open_session
 from collector.sources.pace import Pace
+from collector.sources.quick_pages import quicken
 from core.errors import CachewiseError, FixSettings
 from core.settings import SourceSettings
 
@@ -81,6 +82,7 @@ class LogPages:
         self._settings = settings
         self._given = client
         self._client = client
+        self._quickened: Any = None  # the client whose pages are read quickly
         self._pace = pace or Pace(settings.requests_per_s, sleep=sleep)
         self._sleep = sleep
         self._group = _group(str(settings.log_group))
@@ -135,6 +137,9 @@ class LogPages:
                 "logs", region_name=settings.region, endpoint_url=settings.endpoint_url, config=config
             )
         assert self._client is not None
+        if self._quickened is not self._client:
+            self._quickened = self._client
+            quicken(self._client)
         return self._client
 
     def _explained(self, error: Exception, token: str | None) -> CachewiseError:
