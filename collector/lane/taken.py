@@ -25,7 +25,7 @@ REMEMBERED = 64
 """Records of a run that lines still to come are compared with, as many as the correlator keeps of a stream."""
 _ENGINE = FIELDS.index("engine")
 _COUNTED = tuple(FIELDS.index(name) for name in ("input", "output", "read", "written"))
-_EXPLICIT = -1
+_NAMED = FIELDS.index("request_id")
 _LONGEST_NAME = 80  # bytes of an engine; a longer one is for the parser to judge
 
 
@@ -229,7 +229,7 @@ class Taken:
                     self._facts.setdefault(frame, []).append((line, fact))
                 explicit.append(fact is not None and fact.request_id is not None)
             else:
-                explicit.append(row[_EXPLICIT])
+                explicit.append(row[_NAMED] is not None)
             self._rows.append(row)
         self._add_costs()
         return Own(records.line, records.frame, np.array(explicit, dtype=np.bool_))
@@ -284,6 +284,8 @@ class Taken:
             code = int(when.engine[place])
             engine = fact.engine if isinstance(fact, CallRecord) else None
             engine = engine or (None if code == UNNAMED else names[code])
+            if engine is not None:
+                self._found.code_of(engine)  # so that it has one, if no prompt-store line names it
             calls.append(
                 ToldCall(
                     fact, int(when.ms[place]), _kind(bool(when.stamped[place])), int(when.offset[place]), engine,

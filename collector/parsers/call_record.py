@@ -8,6 +8,7 @@ from typing import Any
 
 from collector.parsers.clock import iso_ms
 from collector.parsers.facts import CallRecord, Parsed, skipped
+from collector.parsers.plain_record import call_of, plain_row, prefix_blocks
 from collector.parsers.values import (
     dollars,
     flag,
@@ -27,9 +28,6 @@ from core.usage import Usage
 
 LOOKS_LIKE_RECORD = re.compile(rf'\\*"event\\*"\s*:\s*\[?\s*\\*"{RECORD_EVENT}')
 
-_PARTS = frozenset({"tools", "system", "messages"})
-_FINGERPRINT = re.compile(r"[0-9A-Za-z_-]{1,64}")
-_MAX_BLOCKS = 200
 _REASONS = frozenset(
     {
         "model_changed", "system_changed", "tools_changed", "messages_changed", "previous_message_not_found",
@@ -46,6 +44,9 @@ def is_call_record(body: Mapping[str, Any]) -> bool:
 
 def parse_call_record(body: Mapping[str, Any], *, request_id: str | None = None) -> Parsed:
     """Read a record: counts, ids and fingerprints. `request_id` is what the wrapper said; the record's own wins."""
+    row = plain_row(body, request_id)
+    if row is not None:
+        return Parsed("recognised", "record", (call_of(row),))
     version = one(body.get("v"))
     if version is not None and version != RECORD_VERSION:
         return skipped("unknown_version")
@@ -125,22 +126,6 @@ def _started_ms(body: Mapping[str, Any]) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def prefix_blocks(prefix: Mapping[str, Any]) -> str | None:
-    """Return the listed blocks as "part:fingerprint …"; None when they are not told or not as they should be."""
-    listed = prefix.get("blocks")
-    if not isinstance(listed, list) or not 0 < len(listed) <= _MAX_BLOCKS:
-        return None
-    words = []
-    for block in listed:
-        if not isinstance(block, Mapping):
-            return None
-        part, fingerprint = block.get("part"), block.get("fingerprint")
-        if part not in _PARTS or not isinstance(fingerprint, str) or not _FINGERPRINT.fullmatch(fingerprint):
-            return None
-        words.append(f"{part}:{fingerprint}")
-    return " ".join(words)
 
 
 def _reason(body: Mapping[str, Any]) -> str | None:

@@ -120,7 +120,9 @@ def test_records_in_any_form_are_told_as_the_parser_tells_them(tmp_path: Path, m
     lines: list[str] = []
     for number in range(300):
         body = json.loads(record(f"msg_{number}", ms=T0 + number, request_id=draw.choice((None, rid(number)))))
-        body["usage"]["cache_creation"] = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}
+        written = draw.choice((0, 0, 12))
+        body["usage"] |= {"cache_creation_input_tokens": written}
+        body["usage"]["cache_creation"] = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": written}
         body |= {"latency_ms": 3.5, "ttft_ms": 1, "stop_reason": "end_turn", "cost_usd": "0.01", "api_request_id": "r"}
         place = draw.choice(
             (body, body, body["usage"], body["usage"]["cache_creation"], body["caching"], body["prefix"])
@@ -159,6 +161,22 @@ def test_a_line_behind_a_run_is_joined_with_the_record_in_it(tmp_path: Path) -> 
 
     assert [row["call_id"] for row in rows["calls"] if row["checked_by"] == "text"] == ["msg_29"]
     assert len(rows["calls"]) == 30
+
+
+def test_calls_of_engines_that_no_other_line_names(tmp_path: Path) -> None:
+    """Two records of one request name an engine that no prompt-store line speaks of: the request has it too."""
+    lines = []
+    for number in range(40):
+        told = [record(f"msg_{number}_{call}", ms=T0 + number, engine="alone") for call in range(2)]
+        lines += [start(rid(number)), *told, f"END RequestId: {rid(number)}", report(rid(number))]
+    path = tmp_path / "lambda.log"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    _, rows = collect(path, tmp_path / "tables", DEFAULTS)
+
+    assert {(row["engine"], row["calls"]) for row in rows["invocations"]} == {("alone", 2)}
+    assert {row["engine"] for row in rows["calls"]} == {"alone"}
+    assert len(rows["calls"]) == 80
 
 
 def test_the_lane_takes_the_requests_of_an_ordinary_log(tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
 
-from collector.parsers import parse_message
+from collector.parsers import call_record, parse_message
 from collector.parsers.facts import CallRecord
 from tests.support.log_lines import T0, as_json_log, dressed, record, rid
 
@@ -155,3 +156,37 @@ def test_blocks_that_are_no_fingerprints_are_left_out(blocks: list[Any]) -> None
     fact = read(json.dumps({**json.loads(record()), "prefix": {"blocks": blocks}, "diagnosis": {"type": "because"}}))
 
     assert (fact.prefix_blocks, fact.cache_miss_reason) == (None, None)
+
+
+def test_the_quick_look_at_a_record_sees_what_the_careful_one_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each record has one or two members of another kind, or lacks them: both ways tell the same fact, or refuse it."""
+    draw = Random(11)
+    odd = (None, "", "text", 0, 7, -1, 3.5, True, [3], ["x"], {}, {"a": 1}, 10**12, "x" * 400, "5m", "1h", "error")
+    more = ("service_tier", "has_output", "type", "diagnosis", "blocks", "server_tool_use", "tenant", "requestId",
+            "request_id", "iterations", "aws_request_id", "stop_category")  # fmt: skip
+    lines = []
+    for number in range(600):
+        body = json.loads(record(f"msg_{number}", ms=T0 + number, request_id=draw.choice((None, rid(number)))))
+        write = draw.choice((0, 9))
+        split = draw.choice(((0, write), (write, 0), (4, 5)))
+        body["usage"] |= {"cache_creation_input_tokens": write, "cache_creation": {
+            "ephemeral_5m_input_tokens": split[0], "ephemeral_1h_input_tokens": split[1]}}  # fmt: skip
+        body |= {"latency_ms": 3, "ttft_ms": 1.5, "stop_reason": "end_turn", "cost_usd": "0.01", "api_request_id": "r"}
+        for _ in range(draw.choice((0, 1, 1, 2))):
+            place = draw.choice((body, body, body["usage"], body.get("caching") or body, body.get("prefix") or body))
+            place = place if isinstance(place, dict) else body
+            name = draw.choice([*place, *more])
+            if name in ("usage", "caching", "prefix") or draw.random() < 0.2:
+                place.pop(name, None)
+                body.setdefault("usage", {})
+            else:
+                place[name] = draw.choice(odd)
+        lines.append(json.dumps(body))
+        lines.append(json.dumps({"requestId": rid(number + 1), "message": lines[-1]}))
+
+    quick = [parse_message(line) for line in lines]
+    monkeypatch.setattr(call_record, "plain_row", lambda body, around: None)
+    careful = [parse_message(line) for line in lines]
+
+    assert quick == careful
+    assert len({one.kind for one in quick}) > 2
