@@ -72,6 +72,8 @@ def look(lines: Lines, now_ms: int) -> Read | None:
 
 def read_json(lines: Lines, now_ms: int) -> Read | None:
     """Sort the lines of a piece out; None: there is no whole request in it."""
+    if b"platform.report" not in lines.data:
+        return None
     ours: Bools = pc.match_substring_regex(lines.whole(np.arange(len(lines))), OURS).to_numpy(zero_copy_only=False)
     ours |= (lines.firsts == _BRACKET) | (lines.firsts == _TWO)  # they may tell a time to those behind them
     found = _look_at(lines, np.flatnonzero(ours))
