@@ -43,6 +43,9 @@ def command(by: str, as_json: bool, **given: Any) -> None:
         click.echo(json.dumps(plain(told), ensure_ascii=False, indent=2))
         return
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    if not whole["calls"]:
+        console.print("Nothing was missed in this range, or it has no calls: `cachewise metrics` tells which.")
+        return
     console.print(_table(whole, parts, names))
     console.print(_mend_table(mends, whole))
 

@@ -47,18 +47,29 @@ def command(zone: str, as_json: bool, **given: Any) -> None:
         click.echo(json.dumps(plain(told), ensure_ascii=False, indent=2))
         return
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    if not advice:
+        console.print(_nothing(found.unpriced_calls), soft_wrap=True)
+        return
     console.print(_table(advice, ttl.compare(found)))
     whole = ttl.mix(found)
     console.print(
         f"All engines: ${whole['configured_month_usd']:,.2f} a month as configured, "
         f"${whole['best_mix_month_usd']:,.2f} with each on its best policy."
     )
+    if found.unpriced_calls:
+        console.print(f"{found.unpriced_calls:,} calls without a price are in none of these figures.")
     for row in bursts:
         if row["pays"]:
             console.print(
                 f"Pre-warming {escape(row['engine'] or '(unknown)')} before its {row['bursts']} bursts would save "
                 f"${row['saving_month_usd']:,.2f} a month."
             )
+
+
+def _nothing(unpriced: int) -> str:
+    if unpriced:
+        return f"None of the {unpriced:,} calls in this range has a price: name it in prices.files, see docs/prices.md."
+    return "No calls in this range: choose another with --from and --to, or look at `cachewise doctor`."
 
 
 def _table(advice: list[dict[str, Any]], policies: list[dict[str, Any]]) -> Table:

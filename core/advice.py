@@ -145,12 +145,12 @@ def actions(lines: pa.Table, lab: ttl.Lab) -> Rows:
     calls, tokens, usd, measured_share, since (None: as long as the range tells), since_version, last_seen, detail,
     configured and best (of a lifetime).
     """
-    found = [*_cause_actions(lines), *_lifetime_actions(lines, lab)]
+    found = [*_cause_actions(lines, lab), *_lifetime_actions(lines, lab)]
     return sorted(found, key=lambda row: -row["month_usd"])
 
 
-def _cause_actions(lines: pa.Table) -> Rows:
-    course = _Course.of(lines)
+def _cause_actions(lines: pa.Table, lab: ttl.Lab) -> Rows:
+    course = _Course.of(lines, lab)
     rows: Rows = []
     for group in _known(misses.recoverable(lines)):
         stretch = course.of_group(group["engine"], group["cause"])
@@ -248,14 +248,18 @@ class _Course:
     lines: pa.Table
     at_ms: npt.NDArray[np.int64]
     call: npt.NDArray[np.int64]  # number of the call among all calls
+    from_ms: int  # the range, which filters do not shorten
+    to_ms: int
 
     @staticmethod
-    def of(lines: pa.Table) -> _Course:
+    def of(lines: pa.Table, lab: ttl.Lab) -> _Course:
         ids = lines["call_id"].combine_chunks().dictionary_encode()
         codes = pc.fill_null(pc.cast(ids.indices, pa.int64()), -1).to_numpy() if lines.num_rows else np.zeros(0)
         starts = np.ones(len(codes), dtype=np.bool_)
         starts[1:] = codes[1:] != codes[:-1]  # a call's lines lie beside each other
-        return _Course(lines, lines["ts"].cast(pa.int64()).to_numpy() // 1000, np.cumsum(starts))
+        at_ms = lines["ts"].cast(pa.int64()).to_numpy() // 1000
+        from_ms, to_ms = int(at_ms.min(initial=lab.from_ms)), int(at_ms.max(initial=lab.to_ms))
+        return _Course(lines, at_ms, np.cumsum(starts), from_ms, to_ms)
 
     def of_group(self, engine: str | None, cause: str) -> _Stretch | None:
         """Return the stretch in which a cause goes on, or None where it is over."""
@@ -267,8 +271,8 @@ class _Course:
         quiet = max(_FEWEST_CALLS, _SPACINGS * (last - first + 1) / len(rows))
         if len(calls) - 1 - last > quiet:
             return None
-        until, began = int(self.at_ms[-1]), first > quiet
-        start = int(self.at_ms[rows[0]]) if began else int(self.at_ms[0])
+        until, began = self.to_ms, first > quiet
+        start = int(self.at_ms[rows[0]]) if began else self.from_ms
         days = max((until - start) / _DAY_MS, 1 / 24)
         picked = self.lines.take(pa.array(rows))
         back = pc.fill_null(picked["recoverable_usd"].cast(pa.float64()), 0.0).to_numpy()

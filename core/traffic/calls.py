@@ -45,6 +45,7 @@ class Traffic:
     end_ms: Ints
     start_known: Bools  # told, not worked out
     in_scope: Bools  # the question is about it; the others only say what the cache held
+    in_range: Bools  # of the time asked about, by whatever filter
     by_text: Bools
     engine: Coded
     model: Coded  # the price book's name where it has one
@@ -108,8 +109,9 @@ def load(reader: Reader, scope: Scope, book: PriceBook, *, look_back: timedelta 
     rows = reader.table("calls", earliest, scope.end)
     rows = rows.filter(rows.prompt_tokens > 0)  # a call that failed before any usage touched nothing
     asked = with_starts(
-        reader, rows.select(*_COLUMNS).mutate(in_scope=_in_scope(rows, scope)), start=earliest, end=scope.end
-    )
+        reader, rows.select(*_COLUMNS).mutate(in_scope=_in_scope(rows, scope), in_range=_in_range(rows, scope)),
+        start=earliest, end=scope.end,
+    )  # fmt: skip
     unanswered = without_answer(reader, start=earliest, end=scope.end)  # first: its tables are let go of by then
     return from_table(reader.run(asked.drop("invocation_id")), book, unanswered)
 
@@ -156,6 +158,7 @@ def from_table(table: pa.Table, book: PriceBook, unanswered: pa.Table | None = N
         end_ms=end_ms,
         start_known=column["ts_kind"].equals("start"),
         in_scope=table["in_scope"].to_numpy()[order],
+        in_range=table["in_range" if "in_range" in table.column_names else "in_scope"].to_numpy()[order],
         by_text=by_text,
         engine=column["engine"],
         model=Coded(plain, ids),
@@ -190,12 +193,15 @@ def _earlier(start: datetime | None, look_back: timedelta) -> datetime | None:
     return None if start is None else start - look_back
 
 
-def _in_scope(rows: ir.Table, scope: Scope) -> ir.BooleanValue:
+def _in_range(rows: ir.Table, scope: Scope) -> ir.BooleanValue:
     import ibis
 
-    inside: Any = ibis.literal(True)
-    if scope.start is not None:
-        inside = rows.ts >= ibis.literal(scope.start, type="timestamp('UTC', 6)")
+    everything: ir.BooleanValue = ibis.literal(True)
+    return everything if scope.start is None else rows.ts >= ibis.literal(scope.start, type="timestamp('UTC', 6)")
+
+
+def _in_scope(rows: ir.Table, scope: Scope) -> ir.BooleanValue:
+    inside: Any = _in_range(rows, scope)
     for name, values in scope.filters().items():
         inside = inside & chosen(rows, name, values).fill_null(False)
     return inside

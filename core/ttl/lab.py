@@ -97,11 +97,14 @@ def advise(found: Lab) -> Rows:
 
 
 def mix(found: Lab) -> dict[str, Any]:
-    """Return the month of all engines: as configured, each policy for all alike, and each engine on its best."""
+    """Return the month of all engines: as configured, each policy for all alike, and each engine on its best.
+
+    Dollars are None where no call has a price; `unpriced_calls` are in no figure.
+    """
     present = _present(found)
 
-    def month(choose: dict[int, str]) -> Decimal:
-        return _month(found, sum(_cost(found, policy, at) for at, policy in choose.items()))
+    def month(choose: dict[int, str]) -> Decimal | None:
+        return _month(found, sum(_cost(found, policy, at) for at, policy in choose.items())) if present else None
 
     configured = month({at: found.configured[at] for at in present})
     best = month({at: best_policy(found, at) for at in present})
@@ -110,11 +113,12 @@ def mix(found: Lab) -> dict[str, Any]:
         "configured_month_usd": configured,
         **{f"all_{policy}_month_usd": month(dict.fromkeys(present, policy)) for policy in POLICIES},
         "best_mix_month_usd": best,
-        "saving_month_usd": configured - best,
+        "saving_month_usd": None if configured is None or best is None else configured - best,
         "best_mix": {found.engines[at]: best_policy(found, at) for at in present},
-        "observed_usd": _usd(observed),
-        "replayed_usd": _usd(replayed),
+        "observed_usd": _usd(observed) if present else None,
+        "replayed_usd": _usd(replayed) if present else None,
         "model_error": replayed / observed - 1 if observed else None,
+        "unpriced_calls": found.unpriced_calls,
         "span_days": found.span_days,
     }
 

@@ -50,7 +50,9 @@ class Arrivals:
     rate_5m: Ints
     rate_1h: Ints
     counted: Bools  # in scope and priced
+    in_range: Bools  # of the time asked about, whatever the filters: how long the range is
     told: Bools  # False: nobody saw its answer; it writes and refreshes, and only its keep-alives cost anything here
+    unpriced: int = 0  # calls in scope without a price: in no figure
 
     def extended(self, like: Ints, start_ms: Ints) -> Arrivals:
         """Add requests without an answer, each like the call in a row, after whose usual wait it was readable."""
@@ -62,9 +64,11 @@ class Arrivals:
             "told": np.zeros(len(like), dtype=np.bool_),
         }
         columns: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
-        engines = columns.pop("engines")
-        whole = {name: np.concatenate((held, changed.get(name, held[like]))) for name, held in columns.items()}
-        return Arrivals(engines=engines, **whole)
+        plain: dict[str, Any] = {name: columns.pop(name) for name in ("engines", "unpriced")}
+        whole: dict[str, Any] = {
+            name: np.concatenate((held, changed.get(name, held[like]))) for name, held in columns.items()
+        }
+        return Arrivals(**plain, **whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,10 @@ class Lab:
 
     engines: tuple[str | None, ...]
     first_day: int  # days since 1970, UTC
+    from_ms: int  # first and last call of the range, whatever the filters
+    to_ms: int
     span_days: float
+    unpriced_calls: int  # in scope, and in no figure
     costs: dict[str, Ints]  # policy → (engine, day); also "in_force" (replayed) and "observed"
     reads: dict[str, Ints]  # policy → calls that read, by engine
     writes: dict[str, Ints]
@@ -156,6 +163,8 @@ def arrivals(calls: Traffic, verdict: Verdict | None = None) -> Arrivals:
         rate_5m=rates.write_5m,
         rate_1h=rates.write_1h,
         counted=calls.in_scope & rates.known,
+        in_range=calls.in_range,
+        unpriced=int(np.count_nonzero(calls.in_scope & ~rates.known)),
         told=np.ones(len(calls), dtype=np.bool_),
     )
     sent = _sent(calls, seen)
@@ -195,6 +204,8 @@ def study(calls: Arrivals) -> Lab:
 class _Frame:
     """What all chunks share."""
 
+    from_ms: int
+    to_ms: int
     first_day: int
     n_days: int
     span_days: float
@@ -204,10 +215,12 @@ class _Frame:
 
     @classmethod
     def of(cls, calls: Arrivals) -> _Frame:
-        inside = calls.start_ms[calls.counted]
+        inside = calls.start_ms[calls.counted | calls.in_range]
         first, last = (int(inside.min()), int(inside.max())) if len(inside) else (0, 0)
         counts = np.bincount(calls.engine[calls.counted & calls.told], minlength=len(calls.engines))
         return cls(
+            from_ms=first,
+            to_ms=last,
             first_day=first // DAY_MS,
             n_days=last // DAY_MS - first // DAY_MS + 1,
             span_days=max((last - first) / DAY_MS, 1.0 / 24),
@@ -370,7 +383,10 @@ def _lab(calls: Arrivals, frame: _Frame, parts: list[_Part]) -> Lab:
     return Lab(
         engines=calls.engines,
         first_day=frame.first_day,
+        from_ms=frame.from_ms,
+        to_ms=frame.to_ms,
         span_days=frame.span_days,
+        unpriced_calls=calls.unpriced,
         costs={policy: whole("costs", policy, nothing).reshape(shape) for policy in (*POLICIES, IN_FORCE, OBSERVED)},
         reads={policy: whole("reads", policy, none) for policy in (*POLICIES, IN_FORCE)},
         writes={policy: whole("writes", policy, none) for policy in (*POLICIES, IN_FORCE)},

@@ -135,3 +135,12 @@ def test_misuse_is_one_line(tables: Path, capsys: pytest.CaptureFixture[str]) ->
     assert code == 2
     assert 'MIS-001: --by "colour"' in err
     assert "Accepted: cause, engine" in err
+
+
+def test_what_cannot_be_told_says_what_to_do_next(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No table of zeros where there is no call, or none with a price."""
+    fill(tables, calls=[writes(at(minutes=0), model="claude-nobody")])
+
+    assert "None of the 1 calls in this range has a price" in run(capsys, "ttl")[1]
+    assert "choose another with --from and --to" in run(capsys, "ttl", "--from", "2030-01-01")[1]
+    assert "`cachewise metrics` tells which" in run(capsys, "misses", "--from", "2030-01-01")[1]

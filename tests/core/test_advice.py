@@ -171,3 +171,22 @@ def test_no_lifetime_is_recoverable_while_the_prefix_changes(tmp_path: Path) -> 
     assert "expired_1h" in {row["cause"] for row in misses.by_cause(lines)}
     assert [row["best"] for row in ttl.advise(lab)] == ["off"]
     assert [row["cause"] for row in advice.mends(lines, lab)] == ["prefix_changed"]
+
+
+def test_a_filter_makes_no_month_of_another_length(tmp_path: Path) -> None:
+    """An engine that called once in six days, a broken one that called for one: each costs a month the same alone."""
+    rows = [call(ts, engine="busy") for ts in every(10 * MINUTE, NOW - 144 * HOUR, NOW)]
+    rows += [churn(n, ts, engine="day") for n, ts in enumerate(every(10 * MINUTE, NOW - 24 * HOUR, NOW - HOUR))]
+    rows += [churn(999, NOW - 60 * HOUR, engine="once")]
+    for name in ("once", "day"):
+        whole, alone = (
+            studied(tmp_path / f"{name}{n}", rows, Scope(start=NOW - 140 * HOUR, engines=engines))
+            for n, engines in enumerate(((), (name,)))
+        )
+        for question in (ttl.advise, ttl.compare):
+            found = [[row for row in question(lab) if row["engine"] == name] for _, lab in (whole, alone)]
+            assert found[0] == found[1]
+        acts = [[row for row in advice.actions(*both) if row["engine"] == name] for both in (whole, alone)]
+        assert acts[0] == acts[1]
+    off = next(row for row in ttl.compare(alone[1]) if row["policy"] == "off")
+    assert off["month_usd"] < off["cost_usd"] * 6

@@ -138,3 +138,13 @@ def test_no_calls_give_no_rows() -> None:
 
     assert (ttl.compare(lab), ttl.advise(lab), ttl.bursts(lab)) == ([], [], [])
     assert ttl.mix(lab)["best_mix"] == {}
+
+
+def test_without_a_price_there_is_no_month() -> None:
+    """Unknown is not zero: calls that have no price are counted, and no dollars are told."""
+    lab = ttl.of_traffic(traffic_of([writes(at(minutes=n), model="claude-nobody") for n in range(3)]))
+    whole = ttl.mix(lab)
+
+    assert ttl.advise(lab) == []
+    assert whole["unpriced_calls"] == 3
+    assert {whole[name] for name in whole if name.endswith("_usd")} == {None}
