@@ -23,7 +23,7 @@ def waterfall(total: Row, look: Look) -> Chart:
     labels = [look.word(f"waterfall.{name}") for name in names]
     figure = go.Figure(
         go.Waterfall(
-            x=labels,
+            x=["<br>".join(label.rsplit(" ", 1)) for label in labels],  # on two lines they stand upright on a phone
             y=[no_cache, -gross, premium, cost],
             measure=["absolute", "relative", "relative", "total"],
             text=[fmt.money(no_cache), fmt.money(-gross), fmt.money(premium, signed=True), fmt.money(cost)],
@@ -38,6 +38,8 @@ def waterfall(total: Row, look: Look) -> Chart:
     )
     ink.dress(figure, height=320, legend=False)
     ink.dollars(figure)
+    figure.update_layout(margin={"b": 44})
+    figure.update_xaxes(tickangle=0)
     highest = float(max(no_cache, no_cache - gross + premium))
     figure.update_yaxes(range=[0, highest * 1.15 if highest else 1])
     parts = "; ".join(f"{label} {text}" for label, text in zip(labels, figure.data[0].text, strict=True))

@@ -73,6 +73,7 @@ def _prefix(row: dict[str, Any]) -> dict[str, Any]:
     left = row["expires_in_s"]
     return {
         **row,
+        "cache_ttl": t(f"policy.{row['cache_ttl']}") if row["cache_ttl"] else fmt.UNKNOWN,
         "fingerprint": (row["prefix_fingerprint"] or fmt.UNKNOWN)[:8],
         "expires_in": None if left is None else timedelta(seconds=round(left)),
     }

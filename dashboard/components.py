@@ -24,9 +24,10 @@ from dashboard.i18n import Language, known, language, t
 _BEHIND = timedelta(minutes=20)
 _WHOLE_TABLE = 20
 _TALL_PX = 620
-_MEASURED = 10  # rows
+_SENTENCE_PX = 620
+_MEASURED = 5  # rows
 _NARROW_PX, _WIDE_PX, _PADDING_PX = 7.5, 13.5, 20  # of Latin and of Hangul letters in a table, and around them
-_LONG_NAME = 40  # characters: a column of longer ones is kept to a medium width
+_LONG_NAME = 46  # characters: a column of longer ones is kept to a medium width
 CHART_CONFIG = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
@@ -348,9 +349,14 @@ def fact(label: str, value: str, note: str = "", *, tip: str | None = None) -> N
 
 
 @contextmanager
-def section(name: str, *, rows: Rows | None = None, metric: str | None = None, **words: object) -> Iterator[None]:
-    """Frame a part of a page: heading, what it means, and a CSV of the rows it shows. Beside another: as tall."""
-    with st.container(border=True, height="stretch"):
+def section(
+    name: str, *, rows: Rows | None = None, metric: str | None = None, stretch: bool = True, **words: object
+) -> Iterator[None]:
+    """Frame a part of a page: heading, what it means, and a CSV of the rows it shows.
+
+    `stretch`: beside another it is as tall as that.
+    """
+    with st.container(border=True, height="stretch" if stretch else "content"):
         tip = kpis.formula_help(metric, language()) if metric else None
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.subheader(t(f"{name}.title", **words), anchor=False, help=tip, width="content")
@@ -454,6 +460,8 @@ def _config(column: Column, values: list[Any], *, first: bool) -> Any:
         return st.column_config.TextColumn(label, width="small" if column.kind == "short" else "large")
     if column.kind == "digits":  # a number with every digit is text, and stands as a number does
         return st.column_config.TextColumn(label, alignment="right")
+    if column.kind == "sentence":  # read to its end, if need be by scrolling
+        return st.column_config.TextColumn(label, width=_SENTENCE_PX)
     if column.kind in ("text", "word"):
         return st.column_config.TextColumn(label, width=_text_width(values), pinned=first)
     if column.kind == "moment":

@@ -38,6 +38,7 @@ _SLOW_S = 600
 _JUDGED_S = 60
 _RENEWED_S = 900
 _LATELY = timedelta(hours=2)
+_RECENT = timedelta(minutes=1)
 _REGRESSIONS = timedelta(days=30)
 _LOGGED = ("calls", "invocations", "prompt_store_events")
 _READS: dict[str, tuple[str, ...]] = {
@@ -291,6 +292,13 @@ def _learnt(name: str, number: int, _made: tuple[pa.Table, ttl.Lab], **more: Any
     about = {"misses": (misses, (lines,)), "ttl": (ttl, (lab,)), "advice": (advice, (lines, lab))}
     owner, given = about[module]
     return getattr(owner, function)(*given, **more)
+
+
+def studied_at(scope: Scope, *, now: datetime | None = None) -> datetime | None:
+    """Return as of when the ledger and the lab are shown where newer rows have come since; a minute is no matter."""
+    study = _study(scope)
+    old = study.at != _versions_of(_LOGGED) and (now or datetime.now(UTC)) - study.as_of > _RECENT
+    return study.as_of if old else None
 
 
 def findings(scope: Scope) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import streamlit as st
@@ -54,14 +55,15 @@ def answer_and_figures(items: tuple[Kpi, ...]) -> None:
     if more:
         _say(box, f"{said} {more}", tone)
     with slot:
-        components.show_card(recoverable_card(found), view)
+        components.show_card(recoverable_card(found, data.studied_at(view.scope())), view)
 
 
-def recoverable_card(found: Mapping[str, Any]) -> kpis.Card:
-    """Lay out the figure of what could be had back."""
+def recoverable_card(found: Mapping[str, Any], as_of: datetime | None = None) -> kpis.Card:
+    """Lay out the figure of what could be had back; `as_of` where it is older than the figures beside it."""
     card = kpis.card(_RECOVERABLE, found, None, [], language())
     missed = found["usd"]
     of = t("over.nothing_missed") if missed is None else t("over.missed_usd", n=fmt.money(missed))
+    of += f" · {t('studied.at', at=fmt.clock(as_of, filters.zone())[:5])}" if as_of else ""
     calls = call_choice.asked(cause=call_choice.RECOVERABLE) if found["recoverable_usd"] else None
     return replace(card, parts=fmt.dollars_in_markdown(of), calls=calls)
 

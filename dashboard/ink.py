@@ -46,6 +46,7 @@ _GRID = "rgba(128,140,152,0.22)"
 _MARK = "#7A8794"
 _MARKS = (("deploy", "triangle-up", _MARK), ("clear", "x", OTHERS[2]), ("note", "star", OTHERS[1]))
 RULE = "rgba(128,140,152,0.75)"
+_LEGEND_NAMES, _LEGEND_LINE_PX = 4, 14
 _ROOM = 0.34  # of the axis, for a label outside a bar: enough on a phone
 _UNITS = {
     "ms": (1.0, 2_000.0),
@@ -303,9 +304,13 @@ def see_through(colour: str, alpha: float) -> str:
 
 
 def dress(figure: go.Figure, *, height: int, legend: bool, left: int = 16) -> None:
-    """Set size, margins, legend and grid of a figure; the left margin grows with the axis's words."""
+    """Set size, margins, legend and grid of a figure; the left margin grows with the axis's words.
+
+    A long legend stands in one column on a phone: it has height of its own, and is not taken from the drawing.
+    """
+    named = sum(trace.showlegend is not False for trace in figure.data) if legend else 0
     figure.update_layout(
-        height=height,
+        height=height + _LEGEND_LINE_PX * max(0, named - _LEGEND_NAMES),
         margin={"l": left, "r": 16, "t": 34 if legend else 16, "b": 32},
         showlegend=legend,
         legend={
@@ -353,4 +358,4 @@ def _ticks(lang: Language) -> list[dict[str, Any]]:
 
 def dollars(figure: go.Figure) -> None:
     """Set up a vertical axis of dollars."""
-    figure.update_yaxes(tickformat="$,.4~f")
+    figure.update_yaxes(tickformat="$,.4~f", rangemode="tozero")

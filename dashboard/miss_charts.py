@@ -28,6 +28,7 @@ CAUSE_COLOURS = {
     "unknown": "#5E6A75",
 }
 MAX_CAUSES = 8
+_END_ROOM = 1.45  # of the longest bar: its dollars and tokens stand beside it, on a phone too
 
 
 def engines_shown(rows: Sequence[Row]) -> list[str | None]:
@@ -54,7 +55,8 @@ def pareto(rows: Sequence[Row], look: Look) -> Chart:
         sums = _sums(rest, "cause", "usd")
         _segment(figure, causes, labels, sums, look.word("chart.others", n=count), ink.UNCACHED)
     totals, tokens = _sums(rows, "cause", "usd"), _sums(rows, "cause", "tokens")
-    _ends(figure, labels, [totals[name] for name in causes], [_end(totals[n], tokens[n], look) for n in causes])
+    ends = [f"{fmt.money(totals[name])} · {fmt.compact(tokens[name], look.lang)}" for name in causes]
+    _ends(figure, labels, [totals[name] for name in causes], ends)
     figure.update_layout(barmode="stack")
     _lie_down(figure, height=110 + 40 * len(causes), legend=len(engines) > 1, amounts=list(totals.values()))
     parts = "; ".join(
@@ -142,7 +144,7 @@ def _lie_down(figure: go.Figure, *, height: int, legend: bool, amounts: list[Any
     ink.dress(figure, height=height, legend=legend)
     figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
     longest = float(max([*amounts, 0])) or 1.0
-    figure.update_xaxes(tickformat="$,.4~f", range=[0, longest * 1.35], nticks=5, tickangle=0)
+    figure.update_xaxes(tickformat="$,.4~f", range=[0, longest * _END_ROOM], nticks=5, tickangle=0)
 
 
 def _end(usd: Any, tokens: int, look: Look) -> str:

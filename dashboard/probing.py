@@ -101,7 +101,8 @@ def _show_estimate(plan: probe.Plan) -> None:
         components.fact(t("probe.plan.estimate"), fmt.money(plan.estimate_usd), how)
         components.fact(t("probe.plan.budget"), fmt.money(plan.budget_usd), t("probe.plan.budget.of"))
         components.fact(t("probe.plan.requests"), fmt.count(plan.requests), t("probe.plan.requests.of"))
-        components.fact(t("probe.plan.wait"), fmt.duration_ms(plan.wait_s * 1000, lang), t("probe.plan.wait.of"))
+        waiting = fmt.duration_ms(plan.wait_s * 1000, lang) if plan.wait_s else t("probe.plan.wait.none")
+        components.fact(t("probe.plan.wait"), waiting, t("probe.plan.wait.of"))
     rows = [
         {
             "title": t(f"probe.exp.{item.name}.title"),

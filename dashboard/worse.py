@@ -24,11 +24,12 @@ _COLUMNS = (
     Column("is", "word", "worse.col.is"),
     Column("lost_usd", "money", "worse.col.lost"),
     Column("since", "moment", "worse.col.since"),
-    Column("why", "wide", "worse.col.why"),
     Column("until", "moment", "worse.col.until"),
+    Column("why", "sentence", "worse.col.why"),
     Column("known", "word", "col.confidence"),
     Column("model", "text", "col.model"),
 )
+_MOST_GOING_ON = 3
 
 
 def section() -> None:
@@ -41,6 +42,8 @@ def section() -> None:
         if told is None:
             st.button(t("worse.look"), icon=":material/trending_down:", key="worse_look", on_click=_ask)
         elif told:
+            for row in [row for row in told if row["until"] is None][:_MOST_GOING_ON]:
+                st.warning(_going_on(row), icon=":material/trending_down:")
             components.table(told, _COLUMNS, key="worse", alt=t("worse.title"))
         else:
             st.success(t("worse.none"), icon=":material/check_circle:")
@@ -67,6 +70,19 @@ def rows(found: Sequence[Regression], lang: Language) -> list[dict[str, Any]]:
         }
         for item in found
     ]
+
+
+def _going_on(row: dict[str, Any]) -> str:
+    """Say in a sentence what is worse still, as Markdown: in a table it would be cut off."""
+    told = {name: fmt.markdown_safe(str(row[name])) for name in ("what", "was", "why")}
+    return t(
+        "worse.going_on",
+        **told,
+        engine=fmt.markdown_safe(fmt.plain(row["engine"], language())),
+        now=fmt.markdown_safe(row["is"]),
+        since=fmt.moment(row["since"], filters.zone()),
+        usd=fmt.dollars_in_markdown(fmt.money(row["lost_usd"])),
+    )
 
 
 def _shown(metric: Metric, value: float, lang: Language) -> str:

@@ -13,7 +13,7 @@ left, right = st.columns([3, 2], gap="medium")
 with left, components.section("actions.todo", rows=todo):
     action_cards.still_to_do(todo, view)
 
-with right, components.section("actions.done", rows=promise_charts.rows(done, found)):
+with right, components.section("actions.done", rows=promise_charts.rows(done, found), stretch=False):
     if not done:
         st.info(t("actions.done.none"), icon=":material/checklist:")
     if done:

@@ -133,14 +133,18 @@ with components.section("health.checkup", rows=checks):
         st.caption(t("health.checkup.never"))
     else:
         st.caption(t("health.checkup.at", at=fmt.moment(told[0], view.zone), ago=fmt.relative(told[0], now, lang)))
+        for row in checks:
+            if row["mend"]:  # a table's cell would cut these sentences off
+                what = " · ".join(fmt.markdown_safe(row[name]) for name in ("result", "check", "subject"))
+                st.markdown(f"**{what}**  \n{fmt.markdown_safe(row['message'])} {fmt.markdown_safe(row['mend'])}")
         components.table(
             checks,
             [
                 Column("result", "short", "col.result"),
                 Column("check", "text", "col.check"),
                 Column("subject", "text", "col.subject"),
-                Column("message", "wide", "col.message"),
-                Column("mend", "wide", "col.mend"),
+                Column("message", "sentence", "col.message"),
+                Column("mend", "sentence", "col.mend"),
                 Column("code", "short", "col.code"),
             ],
             key="health_checkup",

@@ -68,6 +68,7 @@ engines = [
     for row in data.latency(scope, by="engine")
     if row["response_time_ms"]["count"]
 ]
+engines.sort(key=lambda row: -row["p95"])
 with components.section("latency.by_engine", rows=engines, metric="response_time_ms"):
     if not engines:
         components.unknown("unknown.no_invocations")

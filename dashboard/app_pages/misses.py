@@ -60,6 +60,9 @@ with st.grid(4, gap="small", key="miss_facts"):
         tip=t("misses.fact.sure.help"),
     )
 
+if as_of := data.studied_at(scope):
+    st.caption(t("studied.at.note", at=fmt.moment(as_of, view.zone)))
+
 groups = data.miss_groups(scope, "cause", "engine")
 causes, engines = miss_charts.causes_shown(groups), miss_charts.engines_shown(groups)
 

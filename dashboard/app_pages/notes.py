@@ -62,7 +62,7 @@ with components.section("notes.list", rows=[{"at": note.at, "text": note.text, "
 
 with components.section("notes.views"):
     if not views:
-        st.info(t("views.none"), icon=":material/bookmark:")
+        st.info(t("notes.views.none"), icon=":material/bookmark:")
     for saved in views:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             pairs = ((key, value if isinstance(value, str) else ", ".join(value)) for key, value in saved.query.items())

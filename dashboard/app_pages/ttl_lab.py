@@ -94,9 +94,8 @@ with components.section("ttl_lab.crossover", rows=meeting["curve"]):
     else:
         components.chart(ttl_charts.crossover(meeting, look), key="ttl_crossover")
 
-left, right = st.columns(2)
 off = [row for row in advice if row["off_is_best"] and not row["prefix_first"]]
-with left, components.section("ttl_lab.off", rows=off):
+with components.section("ttl_lab.off", rows=off):
     if not off:
         st.info(t("ttl_lab.off.none"), icon=":material/check_circle:")
     for row in off:
@@ -109,7 +108,7 @@ with left, components.section("ttl_lab.off", rows=off):
 bursts = [
     row | {"hours": ", ".join(f"{hour:02d}" for hour in row["hours"])} for row in data.bursts(scope, zone=view.zone)
 ]
-with right, components.section("ttl_lab.warm", rows=bursts):
+with components.section("ttl_lab.warm", rows=bursts):
     if not bursts:
         st.info(t("ttl_lab.warm.none"), icon=":material/check_circle:")
     else:

@@ -31,7 +31,7 @@ def test_pareto_stands_dearest_first_with_dollars_and_tokens() -> None:
 
     assert miss_charts.causes_shown(rows) == ["expired_5m", "dynamic_tail"]
     assert list(drawn.figure.data[-1].y) == ["Expired after 5 min", "Dynamic tail"]
-    assert list(drawn.figure.data[-1].text) == [" $5.00<br> 2.00K tokens", " $4.00<br> 1.00K tokens"]
+    assert list(drawn.figure.data[-1].text) == [" $5.00<br> 2.00K", " $4.00<br> 1.00K"]
     assert drawn.alt.startswith("Misses by cause: Expired after 5 min $5.00 · 2.00K tokens;")
 
 
@@ -155,3 +155,11 @@ def test_the_change_is_code_to_copy() -> None:
     """Braces are braces."""
     assert miss_words.change("set_off", "en").startswith('system = [{"type": "text", "text": STATIC}]')
     assert miss_words.change("calm_deploy", "en") == ""
+
+
+def test_a_long_legend_takes_nothing_from_the_drawing() -> None:
+    """On a phone its names stand in one column: a figure with many is taller by about as much."""
+    few = [missed("expired_5m", engine, "3") for engine in "ab"]
+    many = [missed("expired_5m", engine, "3") for engine in "abcdefgh"]
+
+    assert miss_charts.pareto(many, EN).figure.layout.height >= miss_charts.pareto(few, EN).figure.layout.height + 50
