@@ -3,8 +3,9 @@
 Run: `python benchmarks/ingest.py [--mb 200]`. The lines are mixed as in a real function's log: platform
 lines, prompt-store lines, cost lines, call records and lines of the application. Prints lines per second of wall and of
 processor time, peak memory, and the ratio to the baseline (lines split, `orjson.loads` of those that are JSON) over
-the same bytes in the same run, with versions, cores and sizes. Then the same requests in Lambda's JSON log format, a
-tenth of the size: there the baseline decodes every line.
+the same bytes in the same run, with versions, cores and sizes. Then, each a tenth of the size: the same requests in
+Lambda's JSON log format, where the baseline decodes every line; and what our own library writes, a cost line and a
+record with its metrics for each call, in either format, and as a service writes it that is no Lambda.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from collector.sources.files import FilesSource
 from core.pricing import default_book
 from core.settings import LineDefaults, SourceSettings
 from core.store.lake import Lake
-from core.telemetry import api_cost_line, call_record, prompt_store_hit_line, record_line
+from core.telemetry import api_cost_line, call_record, prompt_store_hit_line, record_line, with_metrics
 
 DEFAULTS = LineDefaults(model="claude-opus-4-5", cache_ttl="1h", caching_enabled=True)
 ENGINES = ("sales", "support", "faq", "tutor", "legal")
@@ -44,8 +45,8 @@ RECORD_SHARE = 0.2  # of the requests; the others tell their call as a text line
 PER_TOKEN = Decimal("0.000001")
 
 
-def requests(draw: random.Random, started: datetime, step: timedelta) -> Iterator[str]:
-    """Yield the lines of one request after another."""
+def requests(draw: random.Random, started: datetime, step: timedelta, *, twice: bool = False) -> Iterator[str]:
+    """Yield the lines of one request after another; `twice`: each tells its call by a record and by a cost line."""
     moment = started
     while True:
         moment += step
@@ -58,7 +59,7 @@ def requests(draw: random.Random, started: datetime, step: timedelta) -> Iterato
             f"{front}Found credentials in environment variables.",
             f"{front}{prompt_store_hit_line(draw.choice(ENGINES))}",
             f"{front}websocket message received, connection=abc stage=prod bytes={given}",
-            told(draw, front, moment, given, read, write, output),
+            *told(draw, front, moment, (given, read, write, output), twice=twice),
             f"{front}reply posted to the connection in 13 ms",
             f"END RequestId: {name}",
             f"REPORT RequestId: {name}\tDuration: {draw.uniform(300, 4000):.2f} ms\tBilled Duration: 1234 ms\t"
@@ -67,21 +68,24 @@ def requests(draw: random.Random, started: datetime, step: timedelta) -> Iterato
         yield "\n".join(lines) + "\n"
 
 
-def told(draw: random.Random, front: str, moment: datetime, given: int, read: int, write: int, output: int) -> str:
-    """Return the line of one call: a record, or the cost line with the right dollars."""
-    if draw.random() < RECORD_SHARE:
+def told(
+    draw: random.Random, front: str, moment: datetime, tokens: tuple[int, int, int, int], *, twice: bool
+) -> list[str]:
+    """Return the line of one call: a record, or the cost line with the right dollars; or both, as our library does."""
+    given, read, write, output = tokens
+    dollars = PER_TOKEN * (5 * given + 10 * write + 25 * output) + PER_TOKEN * read / 2
+    line = api_cost_line(cost_usd=dollars, input_tokens=given, output_tokens=output, cache_read=read, cache_write=write)
+    if draw.random() < RECORD_SHARE or twice:
         usage = {"input_tokens": given, "output_tokens": output, "cache_read_input_tokens": read,
                  "cache_creation_input_tokens": write,
                  "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": write}}  # fmt: skip
         record = call_record(
             call_id=f"msg_{draw.getrandbits(96):024x}", started_ms=int(moment.timestamp() * 1000), provider="anthropic",
             model="claude-opus-4-5", engine="sales", usage=usage, caching_enabled=True, cache_ttl="1h",
-            latency_ms=812.0, ttft_ms=300.0, stop_reason="end_turn",
+            latency_ms=812.0, ttft_ms=300.0, stop_reason="end_turn", cost_usd=dollars if twice else None,
         )  # fmt: skip
-        return record_line(record)
-    dollars = PER_TOKEN * (5 * given + 10 * write + 25 * output) + PER_TOKEN * read / 2
-    line = api_cost_line(cost_usd=dollars, input_tokens=given, output_tokens=output, cache_read=read, cache_write=write)
-    return front + line
+        return [front + line, record_line(with_metrics(record))] if twice else [record_line(record)]
+    return [front + line]
 
 
 def as_json(request: str) -> str:
@@ -107,8 +111,24 @@ def as_json(request: str) -> str:
     return "".join(orjson.dumps(line).decode() + "\n" for line in told)
 
 
+def as_service(request: str) -> str:
+    """Return what a service that is no Lambda prints of a request: the lines of ours, with nothing around them."""
+    lines = [line.split("\t", 3)[-1] for line in request.splitlines()[1:-2]]
+    return "".join(f"{line}\n" for line in lines if line[0] in "{💰✅")
+
+
+def as_it_is(request: str) -> str:
+    """Return the lines of a request in Lambda's text format."""
+    return request
+
+
 def build(
-    path: Path, megabytes: int, started: datetime | None = None, form: Callable[[str], str] = lambda request: request
+    path: Path,
+    megabytes: int,
+    started: datetime | None = None,
+    form: Callable[[str], str] = as_it_is,
+    *,
+    twice: bool = False,
 ) -> None:
     """Write a file of that size, its requests spread over the last days."""
     draw = random.Random(7)
@@ -116,7 +136,7 @@ def build(
     count = megabytes * 1_000_000 // 900
     written = 0
     with path.open("w", encoding="utf-8") as handle:
-        for request in requests(draw, started, timedelta(days=DAYS) / (count + 1)):
+        for request in requests(draw, started, timedelta(days=DAYS) / (count + 1), twice=twice):
             written += handle.write(form(request))
             if written >= megabytes * 1_000_000:
                 return
@@ -166,14 +186,18 @@ def main() -> None:
         f"ingest takes {cpu_s / base_s:.1f} × as long, both in processor time"
     )
     print(f"peak memory {peak_mb:,.0f} MiB (before the pass {before_mb:,.0f}); tables {stored / 1e6:,.1f} MB")
-    every_line_json(max(1, megabytes // 10))
+    smaller = max(1, megabytes // 10)
+    another("JSON format", smaller, as_json)
+    another("cost line and record, text", smaller, as_it_is, twice=True)
+    another("cost line and record, JSON format", smaller, as_json, twice=True)
+    another("cost line and record, no Lambda", max(1, megabytes // 50), as_service, twice=True)
 
 
-def every_line_json(megabytes: int) -> None:
-    """Measure requests in Lambda's JSON log format, against decoding every line."""
+def another(label: str, megabytes: int, form: Callable[[str], str], *, twice: bool = False) -> None:
+    """Measure a log of another form, against decoding its lines that are JSON."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "json.log"
-        build(path, megabytes, form=as_json)
+        path = Path(folder) / "another.log"
+        build(path, megabytes, form=form, twice=twice)
         lines, base_s = baseline(path)
         settings = SourceSettings(name="bench", kind="files", paths=(str(path),), defaults=DEFAULTS)
         cpu = time.process_time()
@@ -182,7 +206,7 @@ def every_line_json(megabytes: int) -> None:
         cpu_s = time.process_time() - cpu
     assert result.lines_read == lines, (result.lines_read, lines)
     print(
-        f"every line JSON, {megabytes} MB, {lines:,} lines, {result.new_calls:,} calls: baseline {lines / base_s:,.0f} "
+        f"{label}: {megabytes} MB, {lines:,} lines, {result.new_calls:,} calls: baseline {lines / base_s:,.0f} "
         f"lines/s, ingest {lines / cpu_s:,.0f} lines/s; ingest takes {cpu_s / base_s:.1f} × as long"
     )
 

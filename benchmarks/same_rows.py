@@ -1,7 +1,7 @@
 """What comes out of the collector, as one digest per table: run it before and after a change that is only for speed.
 
 Run: `python benchmarks/same_rows.py [--mb 20] [--days 1]`. Reads, each into tables of their own: a simulated fleet as
-it is delivered (payloads), the same fleet as plain text of each log stream, the mixed log of `ingest.py`, and a folder
+it is delivered (payloads), the same fleet as plain text of each log stream, the logs of `ingest.py`, and a folder
 of sessions of `claude_code.py`; then all of it once more, which must change nothing. Everything has fixed seeds and a
 fixed clock, so the same code prints the same digests on every machine, and so does code that only is faster.
 """
@@ -96,6 +96,17 @@ def main() -> None:
         (root / "mixed").mkdir()
         ingest.build(root / "mixed" / "mixed.log", chosen.mb, started=NOW - timedelta(days=7))
         tell("mixed log", root / "mixed", root / "t3")
+        for name, form, twice in (
+            ("JSON format", ingest.as_json, False),
+            ("cost line and record", ingest.as_it_is, True),
+            ("cost line and record, JSON", ingest.as_json, True),
+            ("cost line and record, no Lambda", ingest.as_service, True),
+        ):
+            folder = root / name.replace(" ", "-")
+            folder.mkdir()
+            megabytes = max(1, chosen.mb // 10)
+            ingest.build(folder / "a.log", megabytes, NOW - timedelta(days=7), form, twice=twice)
+            tell(name, folder, root / f"tables of {name}")
         claude_code.build(root / "claude", max(1, chosen.mb // 4), started=NOW - timedelta(days=14))
         tell("sessions", root / "claude", root / "t4")
     finally:
