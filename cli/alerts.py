@@ -15,7 +15,9 @@ from core import settings as settings_module
 from core.alert_settings import AlertSettings
 from core.errors import CachewiseError
 from core.settings import Settings
-from core.store.lake import Lake
+
+if TYPE_CHECKING:
+    from core.store.lake import Lake
 
 if TYPE_CHECKING:
     from core.alerts import Outcome
@@ -33,6 +35,8 @@ EVERY_S = 60.0
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each round.")
 def command(once: bool, every: float, test: str | None, zone: str | None, as_json: bool) -> int:
     """Open and resolve alerts by the rules in cachewise.toml, and tell their targets."""
+    from core.store.lake import Lake
+
     settings = settings_module.load()
     if test is not None:
         return _test(settings.alerts, test, as_json=as_json)
@@ -95,7 +99,7 @@ def _round(lake: Lake, settings: Settings, zone: str | None, *, as_json: bool) -
 
 
 def _told(lake: Lake, alerts: AlertSettings, outcome: Outcome) -> dict[str, Any]:
-    from cli.metrics import plain
+    from cli.printing import plain
     from core.alerts import forecast
     from core.store.query import Reader
 

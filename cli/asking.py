@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.metrics.aggregate import GROUPS
-from core.metrics.scope import Scope
+if TYPE_CHECKING:
+    from core.metrics.scope import Scope
 
 _RELATIVE = re.compile(r"^([0-9]{1,6})([mhdw])$")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -42,6 +42,8 @@ def parse_time(text: str | None, option: str, *, now: datetime | None = None) ->
 
 def parse_groups(text: str | None) -> list[str]:
     """Return the dimensions of --by, in the order given."""
+    from core.metrics.aggregate import GROUPS
+
     names = [part.strip() for part in text.split(",")] if text else []
     for name in names:
         if name not in GROUPS:
@@ -51,6 +53,8 @@ def parse_groups(text: str | None) -> list[str]:
 
 def make_scope(given: dict[str, Any]) -> Scope:
     """Return the scope of the options that `scope_options` added."""
+    from core.metrics.scope import Scope
+
     start, end = parse_time(given["from_"], "--from"), parse_time(given["to"], "--to")
     if start and end and start > end:
         raise Misuse(f"MET-001: --from {start.isoformat()} is after --to {end.isoformat()}. Swap the two.")

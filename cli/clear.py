@@ -10,22 +10,22 @@ import json
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from cli.asking import Misuse
-from cli.metrics import plain
-from core import fleet, settings
+from cli.printing import plain
+from core import settings
 from core.errors import FixSettings
-from core.metrics import options
-from core.pricing import load_book
 from core.settings import ClearMethod, Settings, SourceSettings
-from core.store.lake import Lake
-from core.store.query import Reader
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from core import fleet
+    from core.store.lake import Lake
 
 _PROMPT_STORE, _CLAUDE_CACHE = "prompt-store", "claude-cache"
 _POLL_S = 2.0
@@ -60,6 +60,12 @@ def command(
     as_json: bool,
 ) -> int:
     """Clear the prompt store in every warm environment: preview, typed confirmation, audit entry, proof."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from core import fleet
+    from core.store.lake import Lake
+
     if engine is not None and (everything or not engine.strip()):
         raise Misuse("--engine takes one engine's name, and not together with --all.")
     configured = settings.load()
@@ -114,6 +120,10 @@ def _preview(
     method: ClearMethod | None,
     active: timedelta,
 ) -> fleet.Preview:
+    from core import fleet
+    from core.pricing import load_book
+    from core.store.query import Reader
+
     way = method or fleet.clear_settings(source).method
     state = fleet.function_state(source) if way == "variable" else None
     book = load_book(configured.price_files)
@@ -135,6 +145,9 @@ def _ask(source: SourceSettings) -> str:
 
 def _follow(lake: Lake, done: fleet.Clear, active: timedelta, wait_s: float) -> fleet.Progress:
     """Look at the tables until every environment has answered, or the time is over."""
+    from core import fleet
+    from core.store.query import Reader
+
     deadline = time.monotonic() + wait_s
     with Reader(lake) as reader:
         while True:
@@ -155,6 +168,13 @@ def _explain_claude_cache(
     as_json: bool,
     dry_run: bool,
 ) -> int:
+    from rich.markup import escape
+
+    from core import fleet
+    from core.metrics import options
+    from core.pricing import load_book
+    from core.store.query import Reader
+
     book = load_book(configured.price_files)
     with Reader(lake) as reader:
         names = [name] if name else options(reader)["sources"]
@@ -173,6 +193,9 @@ def _explain_claude_cache(
 
 
 def _show_preview(foreseen: fleet.Preview, out: Console) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     what = "all engines" if foreseen.engine is None else f'engine "{foreseen.engine}"'
     table = Table(title=escape(f"Clear the prompt store of {foreseen.source}: {what}"), title_justify="left")
     table.add_column("what")
@@ -202,6 +225,9 @@ def _lines(foreseen: fleet.Preview) -> list[tuple[str, str]]:
 
 
 def _prefix_table(rows: list[dict[str, Any]]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table()
     for column in ("source", "engine", "model", "prefix", "TTL", "tokens", "expires (UTC)", "to re-write"):
         table.add_column(column, justify="right" if column in ("tokens", "to re-write") else "left")

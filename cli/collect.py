@@ -13,20 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from cli.stopping import asked_to_stop
-from collector import memory
-from collector.build import make_collector, paths_as_sources
-from collector.pipeline import Collector
-from collector.result import PassResult
-from collector.sources.pace import Paces
 from core import settings as settings_module
 from core.errors import CachewiseError, FixSettings
-from core.pricing import load_book
 from core.settings import Settings, SourceSettings
-from core.store.lake import Lake
-from core.store.schema import TABLES
 
 if TYPE_CHECKING:
     from cli.alerts import AlertWatch
+    from collector.pipeline import Collector
+    from collector.result import PassResult
+    from core.store.lake import Lake
 
 CARE_EVERY_S = 120.0
 _SUMS = ("read", "recognised", "ignored", "skipped", "calls", "new_calls", "new_invocations",
@@ -43,6 +38,12 @@ _SUMS = ("read", "recognised", "ignored", "skipped", "calls", "new_calls", "new_
 @click.option("--json", "as_json", is_flag=True, help="Print JSON even on a terminal.")
 def command(paths: tuple[str, ...], name: str | None, once: bool, interval: float, as_json: bool) -> int:
     """Ingest log lines from the configured sources, or from PATHs: files, folders, patterns, or - for stdin."""
+    from collector import memory
+    from collector.build import make_collector
+    from collector.sources.pace import Paces
+    from core.pricing import load_book
+    from core.store.lake import Lake
+
     settings = settings_module.load()
     lake, book = Lake(settings.lake_path), load_book(settings.price_files)
     sources = _chosen(settings, paths, name)
@@ -68,6 +69,8 @@ def command(paths: tuple[str, ...], name: str | None, once: bool, interval: floa
 
 def _chosen(settings: Settings, paths: Sequence[str], name: str | None) -> list[SourceSettings]:
     """Return the sources to read. The demo's tables take the demo's logs and nothing else."""
+    from collector.build import paths_as_sources
+
     configured = settings.sources
     if settings.demo:
         from cli.demo import demo_sources
@@ -134,6 +137,8 @@ def _follow(
 
 def _care(lake: Lake) -> None:
     """Join small files; a fault here is told, and costs nothing but speed."""
+    from core.store.schema import TABLES
+
     for table in TABLES:
         try:
             lake.care(table)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from core import settings
-from core.metrics import tables
-from core.store.lake import Lake
-from core.store.query import Reader
-from core.store.schema import TABLES
+
+if TYPE_CHECKING:
+    from core.store.lake import Lake
 
 
 @click.command("compact")
@@ -20,6 +19,9 @@ from core.store.schema import TABLES
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     """Join small files; the collector does it by itself while it follows, this is for one-shot collecting."""
+    from core.store.lake import Lake
+    from core.store.schema import TABLES
+
     for name in names:
         if name not in TABLES:
             raise click.BadParameter(f"{name} is not a table. Accepted: {', '.join(TABLES)}.", param_hint="--table")
@@ -47,5 +49,8 @@ def command(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
 
 
 def _facts(lake: Lake, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    from core.metrics import tables
+    from core.store.query import Reader
+
     with Reader(lake) as reader:
         return {row["table"]: row for row in tables(reader) if row["table"] in names}

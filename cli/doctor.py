@@ -7,14 +7,17 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
-from collector.checkup import Check, ended_badly, examine, remember
 from core import settings as settings_module
 from core.errors import FixSettings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from collector.checkup import Check
 
 _MARKS = {"ok": "[green]ok  [/green]", "warn": "[yellow]warn[/yellow]", "fail": "[red]FAIL[/red]",
           "skipped": "[dim]skip[/dim]"}  # fmt: skip
@@ -24,6 +27,10 @@ _MARKS = {"ok": "[green]ok  [/green]", "warn": "[yellow]warn[/yellow]", "fail": 
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(as_json: bool) -> int:
     """Check everything that the figures depend on. Changes nothing; exit code 1 when something must be mended."""
+    from rich.console import Console
+
+    from collector.checkup import ended_badly
+
     out = Console(highlight=False, soft_wrap=True)
     checks = []
     for check in _checks():
@@ -46,6 +53,8 @@ def command(as_json: bool) -> int:
 
 
 def _checks() -> Iterator[Check]:
+    from collector.checkup import Check, examine, remember
+
     try:
         configured = settings_module.load()
     except FixSettings as error:
@@ -66,6 +75,8 @@ def _checks() -> Iterator[Check]:
 
 
 def _show(check: Check, out: Console) -> None:
+    from rich.markup import escape
+
     code = f" [{check.code}]" if check.code else ""
     mend = f" {check.mend}" if check.mend and check.status != "ok" else ""
     line = f"{check.kind} · {check.subject}: {check.message}{mend}{code}"

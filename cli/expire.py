@@ -11,8 +11,7 @@ import click
 
 from cli.asking import Misuse
 from cli.confirming import actor, confirm
-from core import care, settings
-from core.store.lake import Lake
+from core import settings
 
 _AGE = re.compile(r"([0-9]{1,5})([dw])")
 
@@ -24,6 +23,9 @@ _AGE = re.compile(r"([0-9]{1,5})([dw])")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; the preview goes to standard error.")
 def command(age: str, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Drop rows of dates older than AGE from every table; the audit log and the collector's place stay."""
+    from core import care
+    from core.store.lake import Lake
+
     lake = Lake(settings.load().lake_path)
     first_kept = (datetime.now(UTC) - _age(age)).date()
     going = care.foresee(lake, first_kept)

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from cli.asking import make_scope, parse_groups, scope_options
+from cli.printing import plain
 from core import settings
-from core.metrics import breakdown, summary
-from core.metrics.catalog import METRICS
-from core.metrics.scope import Scope
-from core.reports.csv import nameless
-from core.store.lake import Lake
-from core.store.query import Reader
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from core.metrics.scope import Scope
+    from core.store.lake import Lake
 
 _WIDE = 200
 _GROUP_COLUMNS = (
@@ -45,6 +41,13 @@ _GROUP_COLUMNS = (
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(by: str | None, zone: str, as_json: bool, **given: Any) -> None:
     """Print what caching cost and saved, how often it hit, and how long requests took."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from core.metrics import breakdown, summary
+    from core.store.lake import Lake
+    from core.store.query import Reader
+
     scope, groups = make_scope(given), parse_groups(by)
     lake = Lake(settings.load().lake_path)
     with Reader(lake) as reader:
@@ -62,19 +65,6 @@ def command(by: str | None, zone: str, as_json: bool, **given: Any) -> None:
         console.print(escape(f"unpriced calls: {one['calls']:,} – {named}{one['reason']}"), highlight=False)
 
 
-def plain(value: Any) -> Any:
-    """Return a value as JSON knows it: dollars as decimal strings without exponent, times as ISO in UTC."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return value.isoformat() if isinstance(value, date) else value
-
-
 def _hint_if_empty(lake: Lake) -> None:
     if lake.version("calls") is None:
         hint = (
@@ -84,6 +74,10 @@ def _hint_if_empty(lake: Lake) -> None:
 
 
 def _total_table(total: dict[str, Any], scope: Scope) -> Table:
+    from rich.table import Table
+
+    from core.metrics.catalog import METRICS
+
     table = Table(title=_title(scope), title_justify="left")
     table.add_column("metric")
     table.add_column("value", justify="right")
@@ -95,6 +89,11 @@ def _total_table(total: dict[str, Any], scope: Scope) -> Table:
 
 
 def _group_table(total: dict[str, Any], parts: list[dict[str, Any]], by: list[str]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from core.reports.csv import nameless
+
     table = Table()
     for name in by:
         table.add_column(name)
@@ -110,6 +109,8 @@ def _group_table(total: dict[str, Any], parts: list[dict[str, Any]], by: list[st
 
 def shown(name: str, value: Any) -> str:
     """Return a value for reading: unknown as a dash, ratios in percent, dollars to six places."""
+    from core.metrics.catalog import METRICS
+
     unit = METRICS[name].unit
     if isinstance(value, dict):
         return " / ".join(shown(name, part) for part in value.values())

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from cli.accepted import MISS_GROUPS
 from cli.asking import Misuse, make_scope, scope_options
-from cli.metrics import plain
-from core import advice, misses, settings, ttl
-from core.pricing import load_book
-from core.reports.csv import nameless
-from core.store.lake import Lake
-from core.store.query import Reader
-from core.traffic import load
+from cli.printing import plain
+from core import settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _WIDE = 200
 
 
 @click.command("misses")
 @scope_options
-@click.option("--by", metavar="NAMES", default="cause", show_default=True, help=f"Group by {', '.join(misses.GROUPS)}.")
+@click.option("--by", metavar="NAMES", default="cause", show_default=True, help=f"Group by {', '.join(MISS_GROUPS)}.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(by: str, as_json: bool, **given: Any) -> None:
     """Say why prompt tokens were not read from the Claude cache, what it cost, and what to change."""
+    from rich.console import Console
+
+    from core import advice, misses, ttl
+    from core.pricing import load_book
+    from core.store.lake import Lake
+    from core.store.query import Reader
+    from core.traffic import load
+
     scope, names = make_scope(given), _names(by)
     chosen = settings.load()
     book = load_book(chosen.price_files)
@@ -53,13 +57,18 @@ def command(by: str, as_json: bool, **given: Any) -> None:
 def _names(by: str) -> list[str]:
     names = list(dict.fromkeys(part.strip() for part in by.split(",") if part.strip()))
     for name in names:
-        if name not in misses.GROUPS:
-            accepted = ", ".join(misses.GROUPS)
+        if name not in MISS_GROUPS:
+            accepted = ", ".join(MISS_GROUPS)
             raise Misuse(f'MIS-001: --by "{name}" is not something to group misses by. Accepted: {accepted}.')
     return names or ["cause"]
 
 
 def _table(whole: dict[str, Any], parts: list[dict[str, Any]], names: list[str]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from core.reports.csv import nameless
+
     table = Table(title="Prompt tokens not read from the Claude cache", title_justify="left")
     for name in names:
         table.add_column(name)
@@ -75,6 +84,9 @@ def _table(whole: dict[str, Any], parts: list[dict[str, Any]], names: list[str])
 
 
 def _mend_table(mends: list[dict[str, Any]], whole: dict[str, Any]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(title="Recoverable", title_justify="left")
     for name in ("engine", "cause", "recoverable", "mend"):
         table.add_column(name, justify="right" if name == "recoverable" else "left")

@@ -13,20 +13,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from cli.accepted import PROBE_SUITES
 from cli.asking import Misuse
-from cli.metrics import plain
+from cli.printing import plain
 from cli.stopping import asked_to_stop
-from core import probe, settings
+from core import settings
 from core.errors import CachewiseError
-from core.probe.model import StartedBy
 from core.settings import Settings, every_seconds
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from core import probe
+    from core.probe.model import StartedBy
 
 _CONFIGURED = "configured"
 _WIDE = 160
@@ -35,7 +38,7 @@ _SIGNS = {"passed": "[green]passed[/green]", "failed": "[red]failed[/red]"}
 
 
 @click.command("probe")
-@click.option("--suite", type=click.Choice(list(probe.SUITES)), help="seed (default): write and read, saving, store.")
+@click.option("--suite", type=click.Choice(PROBE_SUITES), help="seed (default): write and read, saving, store.")
 @click.option("--experiment", "names", multiple=True, metavar="NAME", help="Only this one; may be given several times.")
 @click.option("--provider", type=click.Choice(settings.PROVIDERS), help="Over probe.provider.")
 @click.option("--model", metavar="ID", help="Over probe.model.")
@@ -60,6 +63,10 @@ def command(
     as_json: bool,
 ) -> int:
     """Probe the Claude cache live: is it written and read, what does it save, what breaks it, how long does it live."""
+    from rich.console import Console
+
+    from core import probe
+
     configured = settings.load()
     every_s = _every(every, configured)
     asked: dict[str, Any] = {
@@ -102,6 +109,10 @@ def _agreed(planned: probe.Plan) -> bool:
 
 
 def _once(planned: probe.Plan, stop: threading.Event, out: Console, *, as_json: bool) -> int:
+    from rich.markup import escape
+
+    from core import probe
+
     with out.status("probing", spinner="dots") if out.is_terminal else _silence() as status:
 
         def show(progress: probe.Progress) -> None:
@@ -128,6 +139,8 @@ def _canary(
     as_json: bool,
 ) -> int:
     """Probe again and again. Each run has the whole budget; a run that cannot begin is told, and tried again."""
+    from core import probe
+
     due = time.monotonic()
     first = True
     while not stop.is_set():
@@ -150,6 +163,9 @@ def _end_dry(planned: probe.Plan, as_json: bool) -> int:
 
 
 def _show_plan(planned: probe.Plan, out: Console, every_s: float | None) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     target = planned.target
     out.print(escape(f"Probe of {target.model} ({target.provider}), cache for {target.cache_ttl}"))
     if target.is_foreign:
@@ -184,6 +200,9 @@ def _show_plan(planned: probe.Plan, out: Console, every_s: float | None) -> None
 
 
 def _show_report(report: probe.ProbeReport, out: Console) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table()
     for column in ("experiment", "verdict", "result", "spent"):
         table.add_column(column, justify="right" if column == "spent" else "left")

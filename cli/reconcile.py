@@ -7,33 +7,35 @@ import sys
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from cli.asking import Misuse, parse_time
 from core import settings as settings_module
-from core.reconcile import PROVIDERS, Provider, Reconciliation, Totals, configured, latest, run, spent_usd, to_json
-from core.reconcile.words import gap
 from core.settings import Settings
-from core.store.lake import Lake
-from core.store.query import Reader
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from core.reconcile import Provider, Reconciliation, Totals
 
 _WIDE = 160
 _UNKNOWN = "–"
 
 
 @click.command("reconcile")
-@click.option("--provider", "names", multiple=True, type=click.Choice(PROVIDERS), help="Only this one.")
+@click.option("--provider", "names", multiple=True, type=click.Choice(settings_module.PROVIDERS), help="Only this one.")
 @click.option("--from", "from_", metavar="DAY", help="First UTC day, or an age such as 7d; left out: the last 30 days.")
 @click.option("--to", metavar="DAY", help="End, not included; left out: today, which is then provisional.")
 @click.option("--last", is_flag=True, help="Show the last reconciliation again; nobody is asked.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every line.")
 def command(names: tuple[Provider, ...], from_: str | None, to: str | None, last: bool, as_json: bool) -> int:
     """Hold tokens, requests and dollars of the logs against Anthropic's usage and cost reports, or Bedrock's."""
+    from rich.console import Console
+
+    from core.reconcile import PROVIDERS, configured, to_json
+
     settings = settings_module.load()
     start, end = _day(from_, "--from"), _day(to, "--to")
     if last and (start or end):
@@ -51,6 +53,8 @@ def command(names: tuple[Provider, ...], from_: str | None, to: str | None, last
 def _run(
     settings: Settings, providers: Sequence[Provider], start: date | None, end: date | None
 ) -> list[Reconciliation]:
+    from core.reconcile import run, spent_usd
+
     cost = spent_usd(settings, providers)
     if cost:
         click.echo(f"Cost Explorer charges ${cost} for each request.", err=True)
@@ -58,6 +62,10 @@ def _run(
 
 
 def _last(settings: Settings, providers: Sequence[Provider]) -> list[Reconciliation]:
+    from core.reconcile import latest
+    from core.store.lake import Lake
+    from core.store.query import Reader
+
     with Reader(Lake(settings.lake_path)) as reader:
         kept = [latest(reader, provider) for provider in providers]
     return [found for _, found in filter(None, kept)]
@@ -69,6 +77,11 @@ def _day(text: str | None, option: str) -> date | None:
 
 
 def _show(console: Console, found: Reconciliation) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from core.reconcile.words import gap
+
     where = f" at {found.endpoint}" if found.endpoint else ""
     made_up = " (simulated: these figures are made up)" if found.simulated else ""
     console.print(escape(f"{found.provider} via {found.via}{where}, {found.start} to {found.end}{made_up}"))

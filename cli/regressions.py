@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from cli.asking import make_scope, scope_options
-from cli.metrics import plain
-from core import regressions, settings
-from core.regressions import Regression
-from core.store.lake import Lake
-from core.store.query import Reader
+from cli.printing import plain
+from core import settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from core.regressions import Regression
 
 _WIDE = 200
 
@@ -29,6 +28,12 @@ _WIDE = 200
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(only_open: bool, zone: str, as_json: bool, **given: Any) -> None:
     """Find read share, misses, cost and latency that left their own baseline, with time, size, dollars and cause."""
+    from rich.console import Console
+
+    from core import regressions
+    from core.store.lake import Lake
+    from core.store.query import Reader
+
     scope, now = make_scope(given), datetime.now(UTC)
     with Reader(Lake(settings.load().lake_path)) as reader:
         found = regressions.ranked(regressions.find(reader, scope, now=now, zone=zone))
@@ -44,6 +49,11 @@ def command(only_open: bool, zone: str, as_json: bool, **given: Any) -> None:
 
 
 def _table(found: list[Regression]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from core import regressions
+
     table = Table(title="Regressions against each engine's own baseline", title_justify="left")
     for name in (
         "engine",

@@ -7,25 +7,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from cli import scheduled
+from cli.accepted import ALLOCATION_RULES, REPORT_FORMATS
 from cli.asking import Misuse, make_scope, parse_groups, scope_options
-from cli.metrics import plain
-from collector import memory
+from cli.printing import plain
 from core import settings
 from core.errors import FixSettings
-from core.metrics.chargeback import RULES, check_rule
-from core.pricing import load_book
-from core.report_settings import SCHEDULES, Schedule
-from core.reports import files, focus
-from core.reports.request import Desk, Progress, Request, silent
-from core.reports.words import LANGUAGES, word
-from core.store.lake import Lake
-from core.store.query import Reader
+from core.report_settings import REPORT_LANGUAGES, SCHEDULES, Schedule
+
+if TYPE_CHECKING:
+    from core.reports.request import Progress
 
 _WITH_SCHEDULE = {"scheduled_for", "to", "form", "by", "zone", "lang", "billing_account", "again", "as_json"}
 _BESIDE = "--to, --format, --by, --zone, --lang, --billing-account, --again, --json"
@@ -33,13 +28,17 @@ _BESIDE = "--to, --format, --by, --zone, --lang, --billing-account, --again, --j
 
 @click.command("report")
 @click.option(
-    "--format", "form", default="csv", show_default=True, metavar="FORMAT", help=f"One of {', '.join(files.FORMATS)}."
+    "--format", "form", default="csv", show_default=True, metavar="FORMAT", help=f"One of {', '.join(REPORT_FORMATS)}."
 )
 @scope_options
 @click.option("--by", metavar="NAMES", help="One row for each: comma between.  [default: day; engine with --allocate]")
-@click.option("--allocate", metavar="RULE", help=f"Charge groups for shared cache writes: {', '.join(RULES)}.")
+@click.option(
+    "--allocate", metavar="RULE", help=f"Charge groups for shared cache writes: {', '.join(ALLOCATION_RULES)}."
+)
 @click.option("--zone", default="UTC", show_default=True, help="Whose midnights bound the days.")
-@click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of its words.")
+@click.option(
+    "--lang", type=click.Choice(REPORT_LANGUAGES), default="en", show_default=True, help="Language of its words."
+)
 @click.option("--billing-account", metavar="ID", help="Of FOCUS: whose invoice it is; logs do not tell.")
 @click.option("--out", default="-", show_default=True, metavar="FILE", help="Where to write; - is standard output.")
 @click.option("--json", "as_json", is_flag=True, help="Say as JSON what was written (needs --out FILE).")
@@ -69,6 +68,14 @@ def command(
     **given: Any,
 ) -> int:
     """Export the metrics, one row for each group and the total, exact to the last digit."""
+    from collector import memory
+    from core.metrics.chargeback import check_rule
+    from core.pricing import load_book
+    from core.reports import files, focus
+    from core.reports.request import Desk, Request
+    from core.store.lake import Lake
+    from core.store.query import Reader
+
     memory.lean()
     if follow:
         return scheduled.follow(settings.load())
@@ -132,6 +139,11 @@ def _only_of_schedule(said: set[str]) -> None:
 @contextmanager
 def progress_shown(lang: Any) -> Iterator[Progress]:
     """Show on a terminal how far a report is; say nothing where standard error is none."""
+    from rich.console import Console
+
+    from core.reports.request import silent
+    from core.reports.words import word
+
     if not sys.stderr.isatty():
         yield silent
         return

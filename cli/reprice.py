@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from cli.asking import Misuse, parse_time
 from cli.confirming import actor, confirm
-from cli.metrics import plain
-from core import care, settings
-from core.pricing import load_book
-from core.store.lake import Lake
+from cli.printing import plain
+from core import settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from core import care
+    from core.store.lake import Lake
 
 _WIDE = 200
 
@@ -39,6 +40,12 @@ def command(
     as_json: bool,
 ) -> None:
     """Price stored calls again with the present price book: preview by model, then one transaction for each date."""
+    from rich.console import Console
+
+    from core import care
+    from core.pricing import load_book
+    from core.store.lake import Lake
+
     configured = settings.load()
     lake = Lake(configured.lake_path)
     out = Console(stderr=as_json, width=None if sys.stdout.isatty() else _WIDE, highlight=False)
@@ -61,6 +68,10 @@ def command(
 
 
 def _undo(lake: Lake, action_id: str | None, out: Console, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    from rich.markup import escape
+
+    from core import care
+
     known = care.undoable(lake)
     if dry_run:
         told: dict[str, Any] = {"dry_run": True, "undoable": [_line(item) for item in known]}
@@ -90,6 +101,9 @@ def _line(item: Any) -> dict[str, Any]:
 
 
 def _show(planned: care.Plan, out: Console) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     if not planned.calls:
         out.print("There are no calls in this range.")
         return

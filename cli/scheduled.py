@@ -8,20 +8,19 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.asking import Misuse, parse_groups
 from cli.stopping import asked_to_stop
 from core.errors import CachewiseError
-from core.pricing import load_book
 from core.report_settings import ReportRule, Schedule, destination
-from core.reports import schedule
-from core.reports.request import Progress
 from core.settings import Settings
-from core.store.lake import Lake
-from core.store.query import Reader
+
+if TYPE_CHECKING:
+    from core.reports import schedule
+    from core.reports.request import Progress
 
 EVERY_S = 60.0
 
@@ -69,6 +68,10 @@ def chosen(settings: Settings, asked: Asked) -> list[ReportRule]:
 
 def deliver(settings: Settings, rules: Sequence[ReportRule], *, again: bool, as_json: bool, progress: Progress) -> int:
     """Deliver each report; one that fails is told and does not keep the others back. Exit code 1 if any failed."""
+    from core.pricing import load_book
+    from core.reports import schedule
+    from core.store.lake import Lake
+
     schedule.check(rules)
     lake, book = Lake(settings.lake_path), load_book(settings.price_files)
     told: list[dict[str, Any]] = []
@@ -91,6 +94,8 @@ def deliver(settings: Settings, rules: Sequence[ReportRule], *, again: bool, as_
 
 def follow(settings: Settings, *, every_s: float = EVERY_S, stop: threading.Event | None = None) -> int:
     """Deliver the configured reports as they fall due, until SIGTERM; a failure is told once and tried again."""
+    from core.reports import schedule
+
     if not settings.reports:
         raise Misuse("REP-006: No report is configured. Add [[reports]], see docs/scheduled-reports.md.")
     schedule.check(settings.reports)
@@ -106,6 +111,9 @@ class ReportWatch:
     """Knows what was said and delivered, so that an idle round costs nothing but a look at the clock."""
 
     def __init__(self, settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        from core.pricing import load_book
+        from core.store.lake import Lake
+
         self._settings = settings
         self._lake, self._book = Lake(settings.lake_path), load_book(settings.price_files)
         self._now = now
@@ -114,6 +122,9 @@ class ReportWatch:
 
     def tick(self) -> None:
         """Deliver what is due."""
+        from core.reports import schedule
+        from core.store.query import Reader
+
         for rule in self._settings.reports:
             now = self._now()
             key = schedule.key_of(rule, schedule.last_complete(rule.schedule, rule.zone, now))

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from cli.asking import make_scope, scope_options
-from cli.metrics import plain
-from core import settings, ttl
-from core.pricing import load_book
-from core.store.lake import Lake
-from core.store.query import Reader
+from cli.printing import plain
+from core import settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _WIDE = 200
 
@@ -27,6 +24,14 @@ _WIDE = 200
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(zone: str, as_json: bool, **given: Any) -> None:
     """Replay the calls that came under no caching, 5m, 1h, and 5m kept alive; say what each would cost a month."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from core import ttl
+    from core.pricing import load_book
+    from core.store.lake import Lake
+    from core.store.query import Reader
+
     scope = make_scope(given)
     chosen = settings.load()
     with Reader(Lake(chosen.lake_path)) as reader:
@@ -73,6 +78,11 @@ def _nothing(unpriced: int) -> str:
 
 
 def _table(advice: list[dict[str, Any]], policies: list[dict[str, Any]]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from core import ttl
+
     month = {(row["engine"], row["policy"]): row["month_usd"] for row in policies}
     table = Table(title="USD a month, by policy", title_justify="left")
     table.add_column("engine")

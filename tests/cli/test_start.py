@@ -10,7 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
+from cli import accepted
 from cli.main import VERBS, cachewise
+from core import misses, probe, reconcile, report_settings, settings
+from core.metrics.chargeback import RULES
+from core.reports import files, words
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = {"pyarrow", "numpy", "deltalake"}
@@ -26,11 +30,11 @@ print("loaded", *sorted({name.partition(".")[0] for name in sys.modules}), sep="
 """
 
 
-def loaded_by(*args: str, tables: Path) -> set[str]:
+def loaded_by(*args: str, tables: Path, look: str = LOOK) -> set[str]:
     """Return the packages that a command has loaded when it is done."""
     environ = {**os.environ, "CACHEWISE_STORE_PATH": str(tables)}
     done = subprocess.run(
-        [sys.executable, "-c", LOOK, *args], capture_output=True, text=True, cwd=ROOT, env=environ, check=True
+        [sys.executable, "-c", look, *args], capture_output=True, text=True, cwd=ROOT, env=environ, check=True
     )
     return set(done.stdout.splitlines()[-1].split()[1:])
 
@@ -40,6 +44,27 @@ def test_help_loads_no_verb_and_no_table(tmp_path: Path) -> None:
     loaded = loaded_by("--help", tables=tmp_path)
 
     assert not loaded & {*TABLES, *HEAVY, "collector", "orjson"}
+
+
+def test_the_help_of_no_verb_loads_tables_queries_or_aws(tmp_path: Path) -> None:
+    """Options are told without what they are of: none of the verbs' help needs more than click and settings."""
+    look = LOOK.replace("main(sys.argv[1:])", "[help_of(verb) for verb in sys.argv[1:]]").replace(
+        "try:", "def help_of(verb):\n    try:\n        main([verb, '--help'])\n    except SystemExit: pass\ntry:"
+    )
+    loaded = loaded_by(*VERBS, tables=tmp_path, look=look)
+
+    assert "cli" in loaded
+    assert not loaded & {*TABLES, *HEAVY, "collector"}
+
+
+def test_options_accept_what_their_subjects_know() -> None:
+    """What help and choices say is what the reports, the probe and the miss ledger themselves accept."""
+    assert accepted.REPORT_FORMATS == files.FORMATS
+    assert accepted.ALLOCATION_RULES == RULES
+    assert accepted.MISS_GROUPS == misses.GROUPS
+    assert tuple(probe.SUITES) == accepted.PROBE_SUITES
+    assert settings.PROVIDERS == reconcile.PROVIDERS
+    assert report_settings.REPORT_LANGUAGES == words.LANGUAGES
 
 
 def test_collecting_files_loads_the_tables_and_neither_their_queries_nor_aws(tmp_path: Path) -> None:
