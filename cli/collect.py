@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -38,6 +39,7 @@ _SUMS = ("read", "recognised", "ignored", "skipped", "calls", "new_calls", "new_
 @click.option("--json", "as_json", is_flag=True, help="Print JSON even on a terminal.")
 def command(paths: tuple[str, ...], name: str | None, once: bool, interval: float, as_json: bool) -> int:
     """Ingest log lines from the configured sources, or from PATHs: files, folders, patterns, or - for stdin."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here is computed by it: numpy need not start threads
     from collector import memory
     from collector.build import make_collector
     from collector.sources.pace import Paces

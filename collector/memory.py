@@ -35,7 +35,8 @@ def lean() -> None:
 def _without_pandas() -> None:
     """Let Arrow find no pandas the one time it looks for it: half a second and 35 MB for nothing that is needed here.
 
-    It looks when the first list becomes an array. Whatever does need pandas still gets it.
+    Nor dateutil, which it would have for spans of months. It looks when the first list becomes an array. Whatever
+    does need them still gets them.
     """
     if "pandas" in sys.modules:
         return
@@ -48,8 +49,8 @@ def _without_pandas() -> None:
 
 class _NoPandas(MetaPathFinder):
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        """Refuse pandas; leave all else to the others."""
-        if fullname == "pandas":
+        """Refuse the two; leave all else to the others."""
+        if fullname.partition(".")[0] in ("pandas", "dateutil"):
             raise ModuleNotFoundError(fullname, name=fullname)
 
 
