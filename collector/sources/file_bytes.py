@@ -16,7 +16,7 @@ from core.errors import BadInput, CachewiseError, FixSettings
 CHUNK = 3 * 1024 * 1024
 """Bytes looked at together: the more, the fewer requests are cut in two and the less it costs to begin with each."""
 _HEAD_CHUNK = 64 * 1024
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
 _UNFINISHED = (".tmp", ".part", ".partial", ".swp")
 
 
@@ -54,8 +54,8 @@ def chunks(handle: BinaryIO, *, at: int = 0, size: int | None = None) -> Iterato
     a truncated or damaged file, after everything readable was yielded.
     """
     size = size or CHUNK
-    first = handle.read(len(_GZIP) if at else size)  # what lies before `at` need not be read of a plain file
-    if not first.startswith(_GZIP):
+    first = handle.read(len(GZIP) if at else size)  # what lies before `at` need not be read of a plain file
+    if not first.startswith(GZIP):
         yield from _plain(handle, first, at, size)
         return
     passed = 0
@@ -69,7 +69,7 @@ def head_of(path: str, length: int) -> tuple[bytes, bool]:
     """Return a file's first bytes, uncompressed, and whether it is gzip."""
     with Path(path).open("rb") as handle:
         head = handle.read(length)
-        if not head.startswith(_GZIP):
+        if not head.startswith(GZIP):
             return head, False
         handle.seek(0)
         head = b""
@@ -106,7 +106,7 @@ class _Rest:
 def _unpacked(handle: BinaryIO, raw: bytes, size: int) -> Iterator[bytes]:
     pieces = _gunzip(handle, raw, size)
     first = next(pieces, b"")
-    if first.startswith(_GZIP):
+    if first.startswith(GZIP):
         yield from _gunzip(_Rest(pieces), first, size)
     else:
         yield from chained(first, pieces)

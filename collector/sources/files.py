@@ -15,7 +15,7 @@ from collector.parsers.prefilter import bytes_may_be_ours
 from collector.sessions.scan import is_session_head
 from collector.sources import envelopes
 from collector.sources.base import MAX_LINE, Batch, Cursor
-from collector.sources.file_bytes import Found, chained, chunks, head_of, list_files
+from collector.sources.file_bytes import GZIP, Found, chained, chunks, head_of, list_files
 from collector.sources.file_events import Telling, may_be_payload
 from collector.sources.file_identity import HEAD, FileCursor, KnownFile, mark_of, still_marked
 from collector.sources.open_file import OpenFile, settle_stamp
@@ -291,6 +291,8 @@ def refused_head(head: bytes) -> tuple[str, str] | None:
     """Return (reason, what it is) of content that holds no log lines."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "undecodable", "is UTF-16 text"
+    if head.startswith(GZIP):
+        return "binary", "is packed with gzip more than twice"
     strange = len(head) - len(head.translate(None, _CONTROL))
     if strange * 20 > len(head):  # one NUL in a line of the application makes no binary file
         return "binary", "is not text"

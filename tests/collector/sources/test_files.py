@@ -20,7 +20,7 @@ from core.pricing import default_book
 from core.settings import SourceSettings
 from core.store.lake import Lake
 from core.telemetry import prompt_store_hit_line
-from tests.support.collecting import DEFAULTS, adds_up, collect, rows
+from tests.support.collecting import DEFAULTS, adds_up, collect, collector, rows
 from tests.support.log_lines import (
     GROUP,
     NOW,
@@ -154,6 +154,28 @@ def test_once_a_last_line_without_newline_is_told_and_mended_when_it_grows(lake:
     assert [row["cache_write_1h_tokens"] for row in rows(lake, "calls")] == [1234]
 
 
+def test_a_foreign_last_line_without_newline_counts_where_nothing_can_follow(lake: Lake, tmp_path: Path) -> None:
+    """In gzip data and in a pipe it is a line; a plain file may still be written to, so it waits for its newline."""
+    text = text_of(invocation(1)) + "a line of somebody else's"
+    closed, live = tmp_path / "a.log.gz", tmp_path / "b.log"
+    closed.write_bytes(gzip.compress(text.encode()))
+    live.write_text(text_of(invocation(2)) + "a line of somebody else's")
+    whole = text_of(invocation(1)).count("\n")
+
+    packed, plain = collect(lake, closed), collect(lake, live)
+    waiting = collect(lake, live)
+    with live.open("a") as handle:
+        handle.write("\n")
+    written = collect(lake, live)
+    pipe = FilesSource(SourceSettings(name="pipe", kind="files", paths=("-",)), stdin=io.BytesIO(text.encode()))
+    piped = collector(pipe, lake).run_pass()
+
+    assert (packed.lines_read, packed.lines_ignored) == (whole + 1, plain.lines_ignored + 1)
+    assert (plain.lines_read, waiting.lines_read) == (whole, 0)
+    assert (written.lines_read, written.ignored["other"]) == (1, 1)
+    assert piped.lines_read == whole + 1
+
+
 def test_rotation_by_rename_and_compression_loses_and_doubles_nothing(lake: Lake, tmp_path: Path) -> None:
     """app.log → app.log.1 → app.log.1.gz, with lines written before, between and after."""
     folder = tmp_path / "logs"
@@ -253,7 +275,7 @@ def test_a_missing_path_is_told_and_the_others_are_read(lake: Lake, tmp_path: Pa
 
 
 def test_what_was_packed_twice_is_read_and_three_times_is_refused(lake: Lake, tmp_path: Path) -> None:
-    """An export packs files that were packed already; what is packed once more is told to be no text."""
+    """An export packs files that were packed already; what is packed once more is told to be just that."""
     twice = gzip.compress(gzip.compress(text_of(invocation(1)).encode()))
     (tmp_path / "a.log.gz.gz").write_bytes(twice)
     (tmp_path / "b.log.gz").write_bytes(gzip.compress(twice))
@@ -262,7 +284,9 @@ def test_what_was_packed_twice_is_read_and_three_times_is_refused(lake: Lake, tm
     again = collect(lake, tmp_path)
 
     assert (result.new_calls, dict(result.skipped)) == (1, {"binary": 1})
-    assert [problem.code for problem in result.problems] == ["COL-304"]
+    assert [str(problem) for problem in result.problems] == [
+        f"COL-304: {tmp_path}/b.log.gz is packed with gzip more than twice. Give log text in UTF-8; the rest goes on."
+    ]
     assert (again.lines_read, again.new_calls) == (0, 0)
 
 
