@@ -33,6 +33,7 @@ EFFORTS: dict[str, str] = {
 _DAYS_A_MONTH = 30
 _DAY_MS = 86_400_000
 _FEWEST_CALLS = 20  # so many calls without a miss before it can be called over
+_BEGUN_CALLS = 5  # a cause that has just begun is none before so many calls: a month is not told from one of them
 _SPACINGS = 10  # and so many times the usual distance between two: by chance, once in e^10
 _FEWEST_DAYS = 3  # below it, days drawn anew say nothing
 _RESAMPLES = 2_000
@@ -262,7 +263,7 @@ class _Course:
         return _Course(lines, at_ms, np.cumsum(starts), from_ms, to_ms)
 
     def of_group(self, engine: str | None, cause: str) -> _Stretch | None:
-        """Return the stretch in which a cause goes on, or None where it is over."""
+        """Return the stretch in which a cause goes on, or None where it is over or has hardly begun."""
         same = pc.is_null(self.lines["engine"]) if engine is None else pc.equal(self.lines["engine"], engine)
         of_engine = pc.fill_null(same, False).to_numpy()
         hit = of_engine & pc.equal(self.lines["cause"], cause).to_numpy()
@@ -272,6 +273,8 @@ class _Course:
         if len(calls) - 1 - last > quiet:
             return None
         until, began = self.to_ms, first > quiet
+        if began and len(rows) < _BEGUN_CALLS:
+            return None
         start = int(self.at_ms[rows[0]]) if began else self.from_ms
         days = max((until - start) / _DAY_MS, 1 / 24)
         picked = self.lines.take(pa.array(rows))

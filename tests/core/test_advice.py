@@ -190,3 +190,13 @@ def test_a_filter_makes_no_month_of_another_length(tmp_path: Path) -> None:
         assert acts[0] == acts[1]
     off = next(row for row in ttl.compare(alone[1]) if row["policy"] == "off")
     assert off["month_usd"] < off["cost_usd"] * 6
+
+
+@pytest.mark.parametrize(("misses_at_the_end", "listed"), [(1, []), (4, []), (5, ["prefix_changed"])])
+def test_a_month_is_not_told_from_a_call_or_two(tmp_path: Path, misses_at_the_end: int, listed: list[str]) -> None:
+    """What has just begun is listed from its fifth call on, however dear an hour of the first would be."""
+    moments = every(10 * MINUTE, NOW - 72 * HOUR, NOW)
+    healthy = len(moments) - misses_at_the_end
+    rows = [call(ts) if n < healthy else churn(n, ts) for n, ts in enumerate(moments)]
+
+    assert [row["cause"] for row in advice.actions(*studied(tmp_path, rows))] == listed
