@@ -16,7 +16,7 @@ from dashboard import ink
 from dashboard.ink import Chart, Look, Row
 
 
-def waterfall(total: Row, look: Look) -> Chart:
+def waterfall(total: Row, look: Look, *, height: int = 320) -> Chart:
     """Draw no-cache cost → read discount → write premium → actual cost."""
     names = ("no_cache_cost_usd", "gross_savings_usd", "write_premium_usd", "cost_usd")
     no_cache, gross, premium, cost = (total[name] for name in names)
@@ -36,7 +36,7 @@ def waterfall(total: Row, look: Look) -> Chart:
             hovertemplate="%{x}<br>%{text}<extra></extra>",
         )
     )
-    ink.dress(figure, height=320, legend=False)
+    ink.dress(figure, height=height, legend=False)
     ink.dollars(figure)
     figure.update_layout(margin={"b": 44})
     figure.update_xaxes(tickangle=0)

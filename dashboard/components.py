@@ -257,7 +257,8 @@ def _waiting(passes: bool) -> None:
     """Wait for the first rows and show the page by itself once they are there."""
     if data.options().get("last_ts") is not None:
         st.rerun(scope="app")
-    name = "empty.no_calls" if passes else "empty.reading"
+    settings = data.configuration()
+    name = "empty.no_calls" if passes else "empty.reading" if settings.sources or settings.demo else "empty.unset"
     st.info(t(f"{name}.body"), title=t(f"{name}.title"), icon=":material/hourglass_top:")
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import acts, auth, components, coverage, data, filters, health
+from dashboard import checkup_desk, components, coverage, data, filters, health
 from dashboard import format as fmt
 from dashboard.components import Column
 from dashboard.i18n import language, t
@@ -13,6 +13,7 @@ view = filters.current(data.options().get("first_ts"))
 rows = data.freshness()
 if not rows and data.options().get("last_ts") is None:
     components.empty(view)
+    checkup_desk.show(view.zone)  # it tells what hinders the first rows
     st.stop()
 lang, now, look = language(), datetime.now(UTC), components.look(view)
 total, tables, checked = data.summary(view.scope()), data.tables(), data.price_check_day()
@@ -115,41 +116,7 @@ with components.section("health.skips", rows=skips):
 
 coverage.section(total, view.scope())
 
-told = data.latest_checkup()
-checks = health.check_rows(told[1], lang) if told else []
-with components.section("health.checkup", rows=checks):
-    operator = auth.role() == "operator"
-    if st.button(
-        t("health.checkup.run"),
-        icon=":material/stethoscope:",
-        disabled=not operator,
-        help=t("health.checkup.help"),
-        key="checkup",
-    ):
-        with st.spinner(t("health.checkup.running")):
-            acts.run_checkup()
-        st.rerun()
-    if not told:
-        st.caption(t("health.checkup.never"))
-    else:
-        st.caption(t("health.checkup.at", at=fmt.moment(told[0], view.zone), ago=fmt.relative(told[0], now, lang)))
-        for row in checks:
-            if row["mend"]:  # a table's cell would cut these sentences off
-                what = " · ".join(fmt.markdown_safe(row[name]) for name in ("result", "check", "subject"))
-                st.markdown(f"**{what}**  \n{fmt.markdown_safe(row['message'])} {fmt.markdown_safe(row['mend'])}")
-        components.table(
-            checks,
-            [
-                Column("result", "short", "col.result"),
-                Column("check", "text", "col.check"),
-                Column("subject", "text", "col.subject"),
-                Column("message", "sentence", "col.message"),
-                Column("mend", "sentence", "col.mend"),
-                Column("code", "short", "col.code"),
-            ],
-            key="health_checkup",
-            alt=t("health.checkup.title"),
-        )
+checkup_desk.show(view.zone)
 
 with components.section("health.tables", rows=tables):
     components.table(

@@ -25,7 +25,7 @@ with left, components.section("overview.waterfall", rows=[total], metric="net_sa
     if total["net_savings_usd"] is None:
         components.unknown("unknown.no_price")
     else:
-        components.chart(charts.waterfall(total, look), key="overview_waterfall")
+        components.chart(charts.waterfall(total, look, height=440), key="overview_waterfall")
 
 with right:
     first_screen.why(view)

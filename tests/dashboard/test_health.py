@@ -215,3 +215,13 @@ def test_price_charts_say_every_amount() -> None:
     assert "r $1.50" in price_charts.paid_by_row([row], EN).alt
     assert "1-hour write —" in price_charts.five_prices([row], EN).alt
     assert price_charts.hosts("https://a.example/x, https://a.example/y, contract") == "a.example, contract"
+
+
+def test_a_checkup_can_be_asked_for_before_the_first_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing was read yet, what hinders it is the question: the button is there."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+
+    page = opened("data_health")
+
+    assert not page.exception
+    assert page.button(key="checkup").label == "Check now"

@@ -90,13 +90,23 @@ def test_names_from_logs_are_inert(name: str, shown: Look) -> None:
 @every_page
 @both_languages
 def test_a_page_without_data_says_what_happens(name: str, lang: str, shown: Look) -> None:
-    """Before the first row, a page says that the collector is reading, and shows no figures."""
+    """Before the first row, and without a source to read, a page says what to configure, and shows no figures."""
     app = shown(name, lang, "nothing")
 
     assert not app.exception
     assert app.title
-    assert [box.value for box in app.info] == [catalogue(lang)["empty.reading.body"]]
+    assert [box.value for box in app.info] == [catalogue(lang)["empty.unset.body"]]
     assert not app.metric
+
+
+def test_a_source_that_was_not_read_yet_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a source in the settings, the page says that the collector is reading."""
+    settings = tmp_path / "cachewise.toml"
+    settings.write_text(f'[[sources]]\nname = "bodo"\nkind = "files"\npath = "{tmp_path}/logs"\n')
+    monkeypatch.setenv("CACHEWISE_CONFIG", str(settings))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path / "store"))
+
+    assert [box.value for box in opened("overview").info] == [catalogue("en")["empty.reading.body"]]
 
 
 @every_page
