@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.asking import make_scope, parse_groups, scope_options
+from cli.judging import hint_if_empty
 from cli.printing import plain
 from core import settings
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from core.metrics.scope import Scope
-    from core.store.lake import Lake
 
 _WIDE = 200
 _GROUP_COLUMNS = (
@@ -57,20 +57,12 @@ def command(by: str | None, zone: str, as_json: bool, **given: Any) -> None:
         whole = {**total, "groups": parts} if groups else total
         click.echo(json.dumps(plain(whole), ensure_ascii=False, indent=2))
         return
-    _hint_if_empty(lake)
+    hint_if_empty(lake)
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
     console.print(_group_table(total, parts, groups) if groups else _total_table(total, scope))
     for one in total["unpriced_models"]:
         named = f"{one['model']} ({one['provider']}): " if one["model"] else ""
         console.print(escape(f"unpriced calls: {one['calls']:,} – {named}{one['reason']}"), highlight=False)
-
-
-def _hint_if_empty(lake: Lake) -> None:
-    if lake.version("calls") is None:
-        hint = (
-            f"No calls in {lake.path} yet. Run `cachewise collect`, or set CACHEWISE_DEMO=true for the demo's tables."
-        )
-        click.echo(hint, err=True)
 
 
 def _total_table(total: dict[str, Any], scope: Scope) -> Table:

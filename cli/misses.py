@@ -10,8 +10,8 @@ import click
 
 from cli.accepted import MISS_GROUPS
 from cli.asking import Misuse, make_scope, scope_options
+from cli.judging import judged
 from cli.printing import plain
-from core import settings
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,27 +28,30 @@ def command(by: str, as_json: bool, **given: Any) -> None:
     from rich.console import Console
 
     from core import advice, misses, ttl
-    from core.pricing import load_book
-    from core.store.lake import Lake
-    from core.store.query import Reader
-    from core.traffic import load
 
     scope, names = make_scope(given), _names(by)
-    chosen = settings.load()
-    book = load_book(chosen.price_files)
-    with Reader(Lake(chosen.lake_path)) as reader:
-        traffic = load(reader, scope, book)
+    traffic, bounds = judged(scope, quiet=as_json)
     lines = misses.of_traffic(traffic)
     lab = ttl.of_traffic(traffic)
     parts, mends = advice.groups(lines, lab, tuple(names)), advice.mends(lines, lab)
     whole = advice.findings(lines, lab)
     if as_json:
-        told = {"from": scope.start, "to": scope.end, **whole, "by": names, "groups": parts, "recoverable": mends}
+        told = {
+            "from": scope.start,
+            "to": scope.end,
+            "judged_from": bounds.scope.start,
+            **whole,
+            "by": names,
+            "groups": parts,
+            "recoverable": mends,
+        }
         click.echo(json.dumps(plain(told), ensure_ascii=False, indent=2))
+        return
+    if not traffic.in_scope.any():
         return
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
     if not whole["calls"]:
-        console.print("Nothing was missed in this range, or it has no calls: `cachewise metrics` tells which.")
+        console.print("Nothing was missed in this range: every prompt token was read from the Claude cache.")
         return
     console.print(_table(whole, parts, names))
     console.print(_mend_table(mends, whole))

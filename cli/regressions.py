@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.asking import make_scope, scope_options
+from cli.judging import reading
 from cli.printing import plain
-from core import settings
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,16 +31,16 @@ def command(only_open: bool, zone: str, as_json: bool, **given: Any) -> None:
     from rich.console import Console
 
     from core import regressions
-    from core.store.lake import Lake
-    from core.store.query import Reader
 
     scope, now = make_scope(given), datetime.now(UTC)
-    with Reader(Lake(settings.load().lake_path)) as reader:
+    with reading(scope, quiet=as_json) as (reader, anything):
         found = regressions.ranked(regressions.find(reader, scope, now=now, zone=zone))
     shown = [item for item in found if item.open or not only_open]
     if as_json:
         told = {"from": scope.start, "to": scope.end, "zone": zone, "regressions": [item.to_json() for item in shown]}
         click.echo(json.dumps(plain(told), ensure_ascii=False, indent=2))
+        return
+    if not anything:
         return
     if not shown:
         click.echo("No regressions: every engine is within its own baseline.")

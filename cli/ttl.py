@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.asking import make_scope, scope_options
+from cli.judging import judged
 from cli.printing import plain
-from core import settings
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,19 +28,16 @@ def command(zone: str, as_json: bool, **given: Any) -> None:
     from rich.markup import escape
 
     from core import ttl
-    from core.pricing import load_book
-    from core.store.lake import Lake
-    from core.store.query import Reader
 
     scope = make_scope(given)
-    chosen = settings.load()
-    with Reader(Lake(chosen.lake_path)) as reader:
-        found = ttl.lab(reader, scope, book=load_book(chosen.price_files))
+    traffic, bounds = judged(scope, quiet=as_json)
+    found = ttl.of_traffic(traffic)
     advice, bursts = ttl.advise(found), ttl.bursts(found, zone=zone)
     if as_json:
         told = {
             "from": scope.start,
             "to": scope.end,
+            "judged_from": bounds.scope.start,
             "span_days": found.span_days,
             "mix": ttl.mix(found),
             "advice": advice,
@@ -51,10 +48,14 @@ def command(zone: str, as_json: bool, **given: Any) -> None:
         }
         click.echo(json.dumps(plain(told), ensure_ascii=False, indent=2))
         return
-    console = Console(width=None if sys.stdout.isatty() else _WIDE)
     if not advice:
-        console.print(_nothing(found.unpriced_calls), soft_wrap=True)
+        if found.unpriced_calls:
+            click.echo(
+                f"None of the {found.unpriced_calls:,} calls in this range has a price: name it in prices.files, see "
+                "docs/prices.md."
+            )
         return
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
     console.print(_table(advice, ttl.compare(found)))
     whole = ttl.mix(found)
     console.print(
@@ -69,12 +70,6 @@ def command(zone: str, as_json: bool, **given: Any) -> None:
                 f"Pre-warming {escape(row['engine'] or '(unknown)')} before its {row['bursts']} bursts would save "
                 f"${row['saving_month_usd']:,.2f} a month."
             )
-
-
-def _nothing(unpriced: int) -> str:
-    if unpriced:
-        return f"None of the {unpriced:,} calls in this range has a price: name it in prices.files, see docs/prices.md."
-    return "No calls in this range: choose another with --from and --to, or look at `cachewise doctor`."
 
 
 def _table(advice: list[dict[str, Any]], policies: list[dict[str, Any]]) -> Table:

@@ -41,15 +41,19 @@ def sentence(total: Mapping[str, Any], preset: str, lang: Language) -> tuple[str
     return text, tone
 
 
-def more(found: Mapping[str, Any], lang: Language) -> str:
-    """Return what is recoverable beyond it and its top cause, as Markdown; nothing where no miss has a price."""
+def more(found: Mapping[str, Any], lang: Language, *, since: str | None = None) -> str:
+    """Return what is recoverable beyond it and its top cause, as Markdown; nothing where no miss has a price.
+
+    `since` when, where older calls of the range are not judged.
+    """
     if found["usd"] is None:
         return ""
     if not found["recoverable_usd"]:
         return translate(lang, "answer.no_more")
     return translate(
         lang,
-        "answer.more",
+        "answer.more" if since is None else "answer.more_since",
+        since=since,
         usd=fmt.dollars_in_markdown(fmt.money(found["recoverable_usd"])),
         cause=known(lang, f"cause.{found['top_cause']}", found["top_cause"]),
         engine=fmt.markdown_safe(fmt.plain(found["top_engine"], lang)),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from core.errors import CachewiseError
+from core.metrics.scope import Scope
 from core.settings import Settings
 from dashboard import auth, data, filters, ink, kpis, sparks
 from dashboard import format as fmt
@@ -392,6 +394,17 @@ def chart(drawn: ink.Chart, *, key: str, on_select: Callable[[], None] | None = 
 def unknown(key: str) -> None:
     """Say in words that something is not known, instead of drawing an empty chart."""
     st.info(t(key), icon=":material/help:")
+
+
+def judged(view: filters.View) -> Scope:
+    """Return the part of the range that is judged call by call; where it is not all of it, say so."""
+    found = data.judged(view.scope())
+    if found.cut:
+        st.info(
+            t("judged.since", n=fmt.count(found.at_once), since=fmt.moment(found.scope.start, view.zone)),
+            icon=":material/history:",
+        )
+    return replace(found.scope, end=view.scope().end)
 
 
 def look(view: filters.View) -> ink.Look:

@@ -5,7 +5,7 @@ Entries are keyed by the tables' versions, so new rows are seen at the next run 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -25,13 +25,15 @@ from core.reports import schedule
 from core.reports.request import Desk, Request
 from core.store.lake import Lake
 from core.store.query import Reader
-from core.traffic import load
+from core.traffic import Bounds, bounded, load
 from dashboard import call_choice
 from dashboard.probe_desk import ProbeDesk
 from dashboard.studies import Studies, Study
 
 Versions = tuple[tuple[str, int | None], ...]
 Rows = list[dict[str, Any]]
+Judged = tuple[pa.Table, ttl.Lab, Bounds]
+"""Lines of the miss ledger, the TTL Lab, and what of the range they are of."""
 _ENTRIES = 256
 _SAME_MOMENT_S = 5
 _SLOW_S = 600
@@ -202,7 +204,8 @@ def recent_causes() -> dict[str, dict[str, Any]]:
     newest = options().get("last_ts")
     if newest is None:
         return {}
-    traffic = load(_reader(), Scope(start=newest - _LATELY), book())
+    bounds = bounded(_reader(), Scope(start=newest - _LATELY))
+    traffic = load(_reader(), bounds.scope, book(), look_back=bounds.look_back)
     return misses.by_call(traffic, misses.of_traffic(traffic))
 
 
@@ -264,18 +267,24 @@ def options() -> Mapping[str, Any]:
 
 
 @st.cache_resource(show_spinner=False)
-def _studies() -> Studies[Scope, tuple[pa.Table, ttl.Lab]]:
+def _studies() -> Studies[Scope, Judged]:
     """Return the studies that all viewers share, which nobody may change."""
 
-    def make(scope: Scope) -> tuple[pa.Table, ttl.Lab]:
-        traffic = load(_reader(), scope, book())
+    def make(scope: Scope) -> Judged:
+        bounds = bounded(_reader(), scope)
+        traffic = load(_reader(), bounds.scope, book(), look_back=bounds.look_back)
         verdict = misses.judge(traffic)
-        return misses.of_traffic(traffic, verdict), ttl.of_traffic(traffic, verdict)
+        return misses.of_traffic(traffic, verdict), ttl.of_traffic(traffic, verdict), bounds
 
     return Studies(make)
 
 
-def _study(scope: Scope) -> Study[tuple[pa.Table, ttl.Lab]]:
+def judged(scope: Scope) -> Bounds:
+    """Return from when on the miss ledger and the TTL Lab judge the calls of a scope: all, or the newest."""
+    return _study(scope).made[2]
+
+
+def _study(scope: Scope) -> Study[Judged]:
     return _studies().get(_settled(scope), _versions_of(_LOGGED))
 
 
@@ -285,9 +294,9 @@ def _learn(name: str, scope: Scope, **more: Any) -> Any:
 
 
 @st.cache_data(show_spinner=False, max_entries=_ENTRIES)
-def _learnt(name: str, number: int, _made: tuple[pa.Table, ttl.Lab], **more: Any) -> Any:
+def _learnt(name: str, number: int, _made: Judged, **more: Any) -> Any:
     """Run one function over a study; its number is the key."""
-    lines, lab = _made
+    lines, lab, _ = _made
     module, _, function = name.partition(".")
     about = {"misses": (misses, (lines,)), "ttl": (ttl, (lab,)), "advice": (advice, (lines, lab))}
     owner, given = about[module]
@@ -333,7 +342,7 @@ def miss_series(scope: Scope, *, bucket: str, zone: str) -> pa.Table:
 
 def missed_calls(scope: Scope, *, cause: str, engine: str | None, every: bool, limit: int) -> tuple[Rows, int]:
     """Return the newest ledger lines of a cause, of one engine or of every, and how many there are in all."""
-    lines, _ = _study(scope).made
+    lines, *_ = _study(scope).made
     picked = lines.filter(pc.equal(lines["cause"], cause))
     if not every:
         same = pc.is_null(picked["engine"]) if engine is None else pc.equal(picked["engine"], engine)
@@ -348,7 +357,7 @@ def calls_of_cause(
 
     The cause may be `call_choice.RECOVERABLE`: all that can be mended.
     """
-    lines, lab = _study(scope).made
+    lines, lab, _ = _study(scope).made
     mendable = cause == call_choice.RECOVERABLE
     picked = advice.recoverable_lines(lines, lab) if mendable else lines.filter(pc.equal(lines["cause"], cause))
     if start is not None:
@@ -359,12 +368,14 @@ def calls_of_cause(
     return tuple(newest), misses.total(picked)
 
 
-def causes_of(scope: Scope, call_ids: Collection[str]) -> dict[str, str]:
-    """Return the cause of what the prefix of each call missed; a call that is not in it missed nothing there."""
-    lines, _ = _study(scope).made
+def causes_of(scope: Scope, calls: Rows) -> dict[str, str | None]:
+    """Return the cause of what the prefix of each call missed, None: nothing; one that is not in it was not judged."""
+    lines, _, bounds = _study(scope).made
+    since = bounds.scope.start if bounds.cut else None
+    found: dict[str, str | None] = {call["call_id"]: None for call in calls if since is None or call["ts"] >= since}
     tail = pc.not_equal(lines["cause"], "dynamic_tail")
-    mine = lines.filter(pc.and_(tail, pc.is_in(lines["call_id"], pa.array(list(call_ids), pa.string()))))
-    return dict(zip(mine["call_id"].to_pylist(), mine["cause"].to_pylist(), strict=True))
+    mine = lines.filter(pc.and_(tail, pc.is_in(lines["call_id"], pa.array(list(found), pa.string()))))
+    return found | dict(zip(mine["call_id"].to_pylist(), mine["cause"].to_pylist(), strict=True))
 
 
 def policies(scope: Scope) -> Rows:

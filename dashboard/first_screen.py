@@ -47,22 +47,28 @@ def answer_and_figures(items: tuple[Kpi, ...]) -> None:
         slot = st.container(height="stretch", gap=None)
     try:
         with slot.skeleton():
-            found = data.findings(view.scope())
+            found, bounds = data.findings(view.scope()), data.judged(view.scope())
     except CachewiseError as error:
         components.problem(error, t("failed.title"))
         return
-    more = answer.more(found, language())
+    since = fmt.moment(bounds.scope.start, view.zone) if bounds.cut else None
+    more = answer.more(found, language(), since=since)
     if more:
         _say(box, f"{said} {more}", tone)
     with slot:
-        components.show_card(recoverable_card(found, data.studied_at(view.scope())), view)
+        as_of = data.studied_at(view.scope())
+        components.show_card(recoverable_card(found, as_of, since=since), view)
 
 
-def recoverable_card(found: Mapping[str, Any], as_of: datetime | None = None) -> kpis.Card:
-    """Lay out the figure of what could be had back; `as_of` where it is older than the figures beside it."""
+def recoverable_card(found: Mapping[str, Any], as_of: datetime | None = None, *, since: str | None = None) -> kpis.Card:
+    """Lay out the figure of what could be had back.
+
+    `as_of` where it is older than the figures beside it; `since` when, where older calls of the range are not judged.
+    """
     card = kpis.card(_RECOVERABLE, found, None, [], language())
     missed = found["usd"]
     of = t("over.nothing_missed") if missed is None else t("over.missed_usd", n=fmt.money(missed))
+    of += f" · {t('over.since', since=since)}" if since else ""
     of += f" · {t('studied.at', at=fmt.clock(as_of, filters.zone())[:5])}" if as_of else ""
     calls = call_choice.asked(cause=call_choice.RECOVERABLE) if found["recoverable_usd"] else None
     return replace(card, parts=fmt.dollars_in_markdown(of), calls=calls)
@@ -95,6 +101,7 @@ def why(view: filters.View) -> None:
         components.problem(error, t("failed.title"))
         return
     with components.section("overview.causes", rows=causes):
+        components.judged(view)
         if not any(row["usd"] for row in causes):
             components.unknown("misses.none")
         else:

@@ -7,12 +7,14 @@ the folder, because that is 1.3–6 times faster than going through a dataset an
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -31,6 +33,8 @@ _SHAPES_KEPT = 512
 _EXPRESSIONS_KEPT = 128
 _ROWS = "the_rows"
 _MEMORY = "2GB"
+_SPILL = str(Path(tempfile.gettempdir()) / f"cachewise-duckdb-{os.getpid()}")
+"""Where what does not fit into memory goes for as long as a question takes."""
 _shapes: OrderedDict[Hashable, str] = OrderedDict()
 _shapes_guard = threading.Lock()
 """The SQL of shapes is the same for every reader of the process, whichever lake it reads."""
@@ -46,6 +50,7 @@ class Reader:
             config={
                 "threads": str(threads or os.cpu_count() or 1),
                 "memory_limit": memory_limit,
+                "temp_directory": _SPILL,  # not the folder the command happens to be run in
                 "autoinstall_known_extensions": "false",
                 "preserve_insertion_order": "false",
             }

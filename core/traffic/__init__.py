@@ -1,6 +1,7 @@
 """Observed traffic as arrays: when each call began, what it read and wrote, and what its tokens cost."""
 
 from core.traffic.arrays import Coded
+from core.traffic.bounds import Bounds, bounded
 from core.traffic.calls import Traffic, load
 
-__all__ = ["Coded", "Traffic", "load"]
+__all__ = ["Bounds", "Coded", "Traffic", "bounded", "load"]

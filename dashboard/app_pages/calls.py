@@ -74,12 +74,12 @@ calls = data.calls(scope, which, limit=SHOWN, order=call_choice.ORDERS[chosen["o
 if by_cause and not mendable:
     causes = dict.fromkeys((call["call_id"] for call in calls), chosen["cause"])
 elif mendable or st.toggle(t("calls.judge"), key="calls_judge", help=t("calls.judge.help")):
-    causes = data.causes_of(view.scope(), [call["call_id"] for call in calls])
+    causes = data.causes_of(view.scope(), calls)
 else:
-    causes = None
+    causes = {}
 told = []
 for call in calls:
-    cause = fmt.UNKNOWN if causes is None else causes.get(call["call_id"])
+    cause = causes.get(call["call_id"], fmt.UNKNOWN)
     words = translate(lang, "calls.cause.none") if cause is None else miss_words.cause(cause, lang)
     told.append(call_rows.row(call, words, lang))
 

@@ -13,7 +13,7 @@ view = components.open_page()
 look = components.look(view)
 scope = view.scope()
 lang = language()
-total, found = data.summary(scope), data.findings(scope)
+total, found = data.summary(components.judged(view)), data.findings(scope)
 if not found["calls"]:
     components.unknown("misses.none")
     st.stop()

@@ -12,6 +12,7 @@ view = components.open_page()
 look = components.look(view)
 scope = view.scope()
 lang = language()
+components.judged(view)
 months = data.policy_mix(scope)
 advice = sorted(data.policy_advice(scope), key=lambda row: row["prefix_first"])  # what cannot be judged yet: last
 if not advice:

@@ -138,9 +138,38 @@ def test_misuse_is_one_line(tables: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_what_cannot_be_told_says_what_to_do_next(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No table of zeros where there is no call, or none with a price."""
+    """No table of zeros where no call has a price."""
     fill(tables, calls=[writes(at(minutes=0), model="claude-nobody")])
 
     assert "None of the 1 calls in this range has a price" in run(capsys, "ttl")[1]
-    assert "choose another with --from and --to" in run(capsys, "ttl", "--from", "2030-01-01")[1]
-    assert "`cachewise metrics` tells which" in run(capsys, "misses", "--from", "2030-01-01")[1]
+
+
+def test_more_calls_than_are_judged_at_once(
+    tables: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest hours are judged; that and since when is said beside the figures and in the JSON."""
+    fill(tables, calls=[writes(at(hours=n), ttl="1h") for n in range(5)])
+    monkeypatch.setattr("core.traffic.bounds.AT_ONCE", 3)
+
+    _, out, err = run(capsys, "misses")
+    _, told, _ = run(capsys, "ttl", "--json")
+
+    assert "TOTAL" in out
+    since = at(hours=2).isoformat().replace("+00:00", "Z")
+    assert err.startswith(f"The range holds more than 3 calls: the newest of them are judged, since {since[:16]}Z.")
+    assert json.loads(told)["judged_from"] == since
+
+
+@pytest.mark.parametrize("verb", ["misses", "ttl", "regressions"])
+def test_nothing_to_judge_is_no_good_news(tables: Path, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    """Without a call, or with none that matches, there is no table and no verdict: it says what the tables hold."""
+    code, out, err = run(capsys, verb)
+    assert (code, out) == (0, "")
+    assert err.startswith(f"No calls in {tables} yet.")
+
+    lived(tables)
+    code, out, err = run(capsys, verb, "--engine", "nobody")
+    assert (code, out) == (0, "")
+    assert err == (
+        f"No call matches the range and the filters; the tables hold calls of {at():%Y-%m-%d} to {at():%Y-%m-%d}.\n"
+    )

@@ -16,6 +16,7 @@ from dashboard.i18n import catalogue
 from tests.support import fleet_lake
 from tests.support.rows import make_call, make_pass, table_of
 from tests.support.screens import APP, LANGUAGES, opened, words
+from tests.support.traffic import writes
 
 NOW = datetime.now(UTC)
 MINUTE = timedelta(minutes=1)
@@ -211,9 +212,11 @@ def test_an_address_tells_every_choice() -> None:
     assert call_choice.span({"from": NOW.isoformat(), "to": NOW.isoformat()}) is None
 
 
-@pytest.mark.usefixtures("shown")
-def test_what_is_recoverable_leads_to_its_calls() -> None:
+def test_what_is_recoverable_leads_to_its_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The card's link lists the calls whose misses can be mended, each with its cause, and names the card's dollars."""
+    rows = [writes(NOW - 5 * n * MINUTE, call_id=f"msg_{n}", prefix_fingerprint=f"{n:016x}") for n in range(1, 9)]
+    Lake(tmp_path / "tables").commit("calls", table_of("calls", rows))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
     first = opened("overview")
     link = next(item for item in first.get("page_link") if "calls_cause=recoverable" in item.proto.query_string)
     assert link.proto.label == "Calls"

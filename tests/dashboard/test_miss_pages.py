@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.store.lake import Lake
+from dashboard.i18n import catalogue
 from tests.support import fleet_lake
 from tests.support.rows import make_call, make_unpriced_call, table_of
 from tests.support.screens import opened, words
@@ -104,4 +105,24 @@ def test_the_lab_compares_the_engine_that_is_chosen(engine: str, charts: int) ->
 
     assert not app.exception
     assert len(app.get("plotly_chart")) == charts
-    assert any("too few pauses" in box.value for box in app.info) == (charts == 2)
+    assert any(box.value == catalogue("en")["ttl_lab.crossover.none"] for box in app.info) == (charts == 2)
+
+
+def test_more_calls_than_are_judged_at_once_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest are judged, the page says since when, and its figures are all of them; older calls have no cause."""
+    now = datetime.now(UTC).replace(minute=30)
+    rows = [make_call(call_id=f"msg_{n}", engine="tutor", ts=now - timedelta(hours=n)) for n in range(1, 7)]
+    Lake(tmp_path / "tables").commit("calls", table_of("calls", rows))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+    monkeypatch.setattr("core.traffic.bounds.AT_ONCE", 4)
+
+    misses, lab, first, calls = (opened(name, range="all") for name in ("misses", "ttl_lab", "overview", "calls"))
+
+    assert not any(page.exception for page in (misses, lab, first, calls))
+    told = "The range holds more than 4 calls, so misses and lifetimes are judged on the newest of them, since "
+    assert all(told in words(page) for page in (misses, lab, first))
+    (missed,) = [metric.value for metric in misses.metric if metric.label == "Missed tokens"]
+    assert missed == f"{sum(row['prompt_tokens'] for row in rows[:4])} tokens"
+    calls.toggle(key="calls_judge").set_value(True).run()
+    (table,) = [table.value for table in calls.dataframe if "call_id" in table.value.columns]
+    assert [cause == "—" for cause in table["cause"]] == [False] * 4 + [True] * 2

@@ -1,0 +1,72 @@
+"""What `misses`, `ttl` and `regressions` share: the calls they judge, and what they say where it is not all or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from core import settings
+
+if TYPE_CHECKING:
+    from core.metrics.scope import Scope
+    from core.store.lake import Lake
+    from core.store.query import Reader
+    from core.traffic import Bounds, Traffic
+
+
+def judged(scope: Scope, *, quiet: bool) -> tuple[Traffic, Bounds]:
+    """Read the calls of a scope, the newest of them where there are too many at once, with those before them.
+
+    Says on stderr, unless it is to be quiet, where nothing, or not everything, is there to judge.
+    """
+    from core.pricing import load_book
+    from core.traffic import bounded, load
+
+    chosen = settings.load()
+    with reading(scope, quiet=quiet) as (reader, _):
+        bounds = bounded(reader, scope)
+        traffic = load(reader, bounds.scope, load_book(chosen.price_files), look_back=bounds.look_back)
+    if bounds.cut and not quiet:
+        assert bounds.scope.start is not None
+        click.echo(
+            f"The range holds more than {bounds.at_once:,} calls: the newest of them are judged, since "
+            f"{bounds.scope.start:%Y-%m-%dT%H:%MZ}. For the others choose ranges with --from and --to; "
+            "`cachewise report --format xlsx` judges every call.",
+            err=True,
+        )
+    return traffic, bounds
+
+
+@contextmanager
+def reading(scope: Scope, *, quiet: bool) -> Iterator[tuple[Reader, bool]]:
+    """Open the tables, with whether they hold a call in scope; if not, say on stderr what they hold, unless quiet."""
+    from core.metrics import summary
+    from core.store.lake import Lake
+    from core.store.query import Reader
+
+    lake = Lake(settings.load().lake_path)
+    with Reader(lake) as reader:
+        if not quiet:
+            hint_if_empty(lake)
+        anything = summary(reader, scope)["calls"] > 0
+        held = reader.span("calls")
+        if held is not None and not anything and not quiet:
+            click.echo(
+                f"No call matches the range and the filters; the tables hold calls of {held[0]:%Y-%m-%d} to "
+                f"{held[1] - timedelta(days=1):%Y-%m-%d}.",
+                err=True,
+            )
+        yield reader, anything
+
+
+def hint_if_empty(lake: Lake) -> None:
+    """Say on stderr what to do where no call was ever stored."""
+    if lake.version("calls") is None:
+        hint = (
+            f"No calls in {lake.path} yet. Run `cachewise collect`, or set CACHEWISE_DEMO=true for the demo's tables."
+        )
+        click.echo(hint, err=True)

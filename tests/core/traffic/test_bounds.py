@@ -1,0 +1,73 @@
+"""However much traffic there is: the newest calls are judged together, and it is known from when on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from core.metrics.scope import Scope
+from core.store.query import Reader
+from core.traffic import bounded
+from core.traffic.bounds import LEAST_LOOK_BACK
+from core.traffic.calls import LOOK_BACK
+from tests.support.lakes import fill
+from tests.support.rows import NOON
+from tests.support.traffic import at, reads
+
+PER_HOUR = (3, 2, 4, 1)  # calls from noon on
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """A store with a few calls in each of four hours, and one nine days before."""
+    rows = [reads(at(hours=hour, minutes=5 * n)) for hour, count in enumerate(PER_HOUR) for n in range(count)]
+    with Reader(fill(tmp_path_factory.mktemp("bounds"), calls=[*rows, reads(at(days=-9))])) as opened:
+        yield opened
+
+
+def test_what_fits_is_judged_whole(reader: Reader) -> None:
+    """As many calls as the limit: nothing is cut, and all of the days before are read."""
+    found = bounded(reader, Scope(start=NOON), at_once=10)
+
+    assert (found.scope, found.look_back, found.cut) == (Scope(start=NOON), LOOK_BACK, False)
+
+
+@pytest.mark.parametrize(("at_once", "first_hour"), [(9, 1), (7, 1), (6, 2), (5, 2), (4, 3), (1, 3)])
+def test_more_is_cut_at_the_hour_from_which_on_it_fits(reader: Reader, at_once: int, first_hour: int) -> None:
+    """The newest hours are kept; the last one always."""
+    found = bounded(reader, Scope(start=NOON, engines=("tutor",)), at_once=at_once)
+
+    assert found.cut
+    assert found.scope == Scope(start=at(hours=first_hour), engines=("tutor",))
+
+
+def test_an_open_range_begins_with_what_is_judged(reader: Reader) -> None:
+    """Everything that is stored, of which only the last hours fit."""
+    assert bounded(reader, Scope(), at_once=10).scope.start == NOON
+    assert not bounded(reader, Scope(), at_once=11).cut
+
+
+def test_a_range_that_begins_within_an_hour_keeps_its_start(reader: Reader) -> None:
+    """Its first hour fits as a whole: the start that was asked for is not moved."""
+    half = at(minutes=4)
+    found = bounded(reader, Scope(start=half, end=at(hours=2)), at_once=5)
+
+    assert (found.scope.start, found.cut) == (half, False)
+
+
+def test_dense_traffic_before_is_read_as_far_as_it_fits(reader: Reader) -> None:
+    """Two hours at least: an entry lives for one at most."""
+    last = Scope(start=at(hours=3))
+
+    assert bounded(reader, last, with_earlier=1 + 9).look_back == LOOK_BACK
+    assert bounded(reader, last, with_earlier=1 + 8).look_back == timedelta(hours=2)
+    assert bounded(reader, last, with_earlier=1).look_back == LEAST_LOOK_BACK
+
+
+def test_nothing_stored_is_nothing_cut(tmp_path: Path) -> None:
+    """An empty store has the range that was asked for."""
+    with Reader(fill(tmp_path)) as empty:
+        assert bounded(empty, Scope()).scope == Scope()
