@@ -19,14 +19,12 @@ from core.misses import sums
 from core.reports import table
 from core.reports.request import Desk, Progress, Request
 from core.store.query import Reader
-from core.traffic import load
+from core.traffic import Bounds, bounded, load
 from core.traffic.calls import LOOK_BACK
 
-IN_ONE_GO = 1_000_000
-"""Calls that are judged together, as the Misses page does: below 2 GB of memory."""
-
 AT_ONCE = 420_000
-"""Calls of a slice of a longer report, the eight days before it among them: below 700 MB of memory."""
+"""Calls of a slice of a report that is too long to be judged in one go, the eight days before it among them: below
+700 MB of memory."""
 
 COLUMNS = {
     "tokens": "tokens",
@@ -42,14 +40,15 @@ _ZERO = Decimal(0)
 _DAY = timedelta(days=1)
 
 
-def causes(desk: Desk, request: Request, *, calls: int, progress: Progress) -> table.Report:
+def causes(desk: Desk, request: Request, *, progress: Progress) -> table.Report:
     """Return every missed prompt token under its cause, dearest first; the causes sum to the total."""
-    rows = _together(desk, request.scope) if calls <= IN_ONE_GO else _by_slice(desk, request, calls, progress)
+    bounds = bounded(desk.reader, request.scope)
+    rows = _by_slice(desk, request, bounds.calls, progress) if bounds.cut else _together(desk, bounds)
     return table.Report(("cause",), COLUMNS, rows, _total(rows))
 
 
-def _together(desk: Desk, scope: Scope) -> list[dict[str, Any]]:
-    traffic = load(desk.reader, scope, desk.book)
+def _together(desk: Desk, bounds: Bounds) -> list[dict[str, Any]]:
+    traffic = load(desk.reader, bounds.scope, desk.book, look_back=bounds.look_back)  # as the Misses page does
     lines = misses.of_traffic(traffic)
     return [{"cause": row["cause"]} | _columns(row) for row in advice.by_cause(lines, ttl.of_traffic(traffic))]
 
@@ -59,7 +58,8 @@ def _by_slice(desk: Desk, request: Request, calls: int, progress: Progress) -> l
     found: sums.Sums = {}
     for number, part in enumerate(parts):
         progress("progress.causes", number, len(parts))
-        sums.add(found, sums.by_cause(load(desk.reader, part, desk.book)))
+        look_back = bounded(desk.reader, part).look_back
+        sums.add(found, sums.by_cause(load(desk.reader, part, desk.book, look_back=look_back)))
     rows = [{"cause": cause} | _columns(row | {"recoverable_usd": None}) for cause, row in found.items()]
     return sorted(rows, key=lambda row: (-(row["usd"] or _ZERO), -row["tokens"]))
 

@@ -61,7 +61,7 @@ def build(desk: Desk, request: Request, progress: Progress = silent) -> Document
     for number, (name, by) in enumerate(steps, start=1):
         progress("progress.causes" if name == "causes" else "progress.groups", number, len(steps) + 1)
         if name == "causes":
-            sheets[name] = causes.causes(desk, request, calls=first.total["calls"] or 0, progress=progress)
+            sheets[name] = causes.causes(desk, request, progress=progress)
         elif name == "chargeback":
             sheets[name] = table.charged(desk.reader, request.scope, by, request.allocate or DEFAULT_RULE)
         else:

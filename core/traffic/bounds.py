@@ -36,6 +36,8 @@ class Bounds:
     """Does the range that was asked for hold more."""
     at_once: int
     """The limit."""
+    calls: int
+    """All calls of the range, those outside its filters too."""
 
 
 def bounded(reader: Reader, scope: Scope, *, at_once: int | None = None, with_earlier: int | None = None) -> Bounds:
@@ -48,7 +50,7 @@ def bounded(reader: Reader, scope: Scope, *, at_once: int | None = None, with_ea
     asked = [(hour, n) for hour, n in counts if _touches(hour, scope)]
     start = _newest(asked, at_once)
     if start is None:
-        return Bounds(scope, LOOK_BACK, cut=False, at_once=at_once)
+        return Bounds(scope, LOOK_BACK, cut=False, at_once=at_once, calls=0)
     begin = start if scope.start is None else max(start, scope.start)
     cut = any(hour < start for hour, _ in asked)
     judged = sum(n for hour, n in asked if hour >= start)
@@ -60,7 +62,7 @@ def bounded(reader: Reader, scope: Scope, *, at_once: int | None = None, with_ea
     first = _newest(earlier, with_earlier - judged)
     room = LOOK_BACK if first is None or not any(hour < first for hour, _ in earlier) else begin - first
     judging = replace(scope, start=begin) if cut else scope
-    return Bounds(judging, max(LEAST_LOOK_BACK, min(LOOK_BACK, room)), cut, at_once)
+    return Bounds(judging, max(LEAST_LOOK_BACK, min(LOOK_BACK, room)), cut, at_once, sum(n for _, n in asked))
 
 
 def _by_hour(reader: Reader) -> list[tuple[datetime, int]]:

@@ -51,12 +51,13 @@ def told(rows: list[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
 @pytest.mark.parametrize("days", [4, 11])
 def test_slices_agree_with_the_whole(desk: Desk, calls: int, monkeypatch: pytest.MonkeyPatch, days: int) -> None:
     """Tokens, dollars, calls and confidence of every cause, and their total, however few days are in memory."""
-    whole = causes.causes(desk, Request(), calls=calls, progress=silent)
-    monkeypatch.setattr(causes, "IN_ONE_GO", 100)
+    whole = causes.causes(desk, Request(), progress=silent)
+    monkeypatch.setattr("core.traffic.bounds.AT_ONCE", 100)
+    monkeypatch.setattr("core.traffic.bounds.WITH_EARLIER", 10**9)
     monkeypatch.setattr(causes, "AT_ONCE", int((8 + days + 0.5) * calls / DAYS))
     asked: list[int] = []
 
-    sliced = causes.causes(desk, Request(), calls=calls, progress=lambda step, done, of: asked.append(of))
+    sliced = causes.causes(desk, Request(), progress=lambda step, done, of: asked.append(of))
 
     assert set(asked) == {-(-DAYS // days)}
     assert told(sliced.groups) == told(whole.groups)
