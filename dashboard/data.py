@@ -266,6 +266,12 @@ def options() -> Mapping[str, Any]:
     return _cached("options")
 
 
+def sources() -> list[str]:
+    """Return the names of all sources: those of the settings, then those that only the tables know."""
+    seen = [str(name) for name in options()["sources"] if name is not None]
+    return list(dict.fromkeys([*(item.name for item in configuration().sources), *seen]))
+
+
 @st.cache_resource(show_spinner=False)
 def _studies() -> Studies[Scope, Judged]:
     """Return the studies that all viewers share, which nobody may change."""

@@ -106,6 +106,12 @@ def other_pages(zone: str, *, now: datetime | None = None) -> None:
     data.policy_mix(scope)
     data.policies(scope)
     data.bursts(scope, zone=view.zone)
+    for source in data.sources()[:1]:  # the one that the Caches page opens with
+        data.environments(source)
+        data.drifted_prompts(source)
+        data.claude_prefixes(source)
+        data.past_clears(source)
+    data.recorded_actions()
     advice = sorted(data.policy_advice(scope), key=lambda row: row["prefix_first"])
     if advice:
         data.gaps(scope, advice[0]["engine"])

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import ibis
+import ibis.expr.types as ir
 
-from core.metrics.scope import Scope, rows_of
+from core.metrics.scope import Scope, asked
 from core.store.query import Reader
 
 LOOKBACK = timedelta(hours=24)
@@ -65,10 +66,10 @@ def prompts(
 ) -> list[Drifted]:
     """Return the environments behind their sisters at `now`, the latest seen first."""
     scope = Scope(start=now - lookback, end=now, sources=tuple(sources))
-    held = reader.rows(_held(reader, scope))
+    held = asked(reader, "calls", scope, shape="prompts held", build=_held)
     stored = {
         (row["source"], row["log_stream"], row["engine"]): row["stored_at"]
-        for row in reader.rows(_stored(reader, scope))
+        for row in asked(reader, "prompt_store_events", scope, shape="prompts stored", build=_stored)
     }
     return drifted(held, stored, active_since=now - active)
 
@@ -140,8 +141,7 @@ def _behind(
     )
 
 
-def _held(reader: Reader, scope: Scope) -> ibis.expr.types.Table:
-    rows = rows_of(reader, "calls", scope)
+def _held(rows: ir.Table) -> ir.Table:
     rows = rows.filter((rows.prompt_tokens > 0) & rows.log_stream.notnull() & rows.engine.notnull())
     cached = (
         rows.cache_read_tokens.fill_null(0)
@@ -172,7 +172,6 @@ def _held(reader: Reader, scope: Scope) -> ibis.expr.types.Table:
     )
 
 
-def _stored(reader: Reader, scope: Scope) -> ibis.expr.types.Table:
-    rows = rows_of(reader, "prompt_store_events", scope)
+def _stored(rows: ir.Table) -> ir.Table:
     rows = rows.filter((rows.kind == "miss") & rows.log_stream.notnull() & rows.engine.notnull())
     return rows.group_by([rows.source, rows.log_stream, rows.engine]).aggregate(stored_at=rows.ts.max())

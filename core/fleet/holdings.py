@@ -13,7 +13,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from core.metrics.scope import Scope, rows_of
+from core.metrics.scope import Scope, asked
 from core.store.query import Reader
 
 LOOKBACK = timedelta(hours=24)
@@ -81,11 +81,13 @@ def environments(
 ) -> list[Environment]:
     """Return the source's environments as known at `now`, the latest seen first."""
     scope = Scope(start=now - lookback, end=now, sources=(source,))
-    seen = {_key(row): row for row in reader.rows(_invocations(rows_of(reader, "invocations", scope)))}
+    seen = {
+        _key(row): row for row in asked(reader, "invocations", scope, shape="environments seen", build=_invocations)
+    }
     lines: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in reader.rows(_lines(rows_of(reader, "prompt_store_events", scope))):
+    for row in asked(reader, "prompt_store_events", scope, shape="store lines", build=_lines):
         lines.setdefault(_key(row), []).append(row)
-    clears = _clears(reader, scope)
+    clears = asked(reader, "prompt_store_events", scope, shape="store clears", build=_clears)
     found = [_environment(key, seen.get(key), lines.get(key, []), clears, now - active) for key in {**seen, **lines}]
     return sorted(found, key=lambda item: (item.last_seen, item.log_stream), reverse=True)
 
@@ -135,11 +137,10 @@ def _lines(rows: ir.Table) -> ir.Table:
     )
 
 
-def _clears(reader: Reader, scope: Scope) -> list[dict[str, Any]]:
+def _clears(rows: ir.Table) -> ir.Table:
     """Return clears: a null stream is one of the whole fleet, a null engine one of all engines."""
-    rows = rows_of(reader, "prompt_store_events", scope)
     rows = rows.filter(rows.kind == "clear")
-    return reader.rows(rows.group_by(["log_stream", "engine"]).aggregate(ts=rows.ts.max()))
+    return rows.group_by(["log_stream", "engine"]).aggregate(ts=rows.ts.max())
 
 
 def _environment(

@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.metrics.scope import Scope, rows_of
+import ibis.expr.types as ir
+
+from core.metrics.scope import Scope, asked
 from core.pricing import PriceBook, price_usage
 from core.store.query import Reader
 from core.usage import Usage
@@ -65,11 +67,18 @@ def claude_prefixes(
 ) -> list[ClaudePrefix]:
     """Return the source's prefixes that were written or read in the lookback, the last to expire first."""
     engines = () if engine is None else (engine,)
-    rows = rows_of(reader, "calls", Scope(start=now - lookback, end=None, sources=(source,), engines=engines))
+    scope = Scope(start=now - lookback, end=None, sources=(source,), engines=engines)
+    told = asked(reader, "calls", scope, shape="claude prefixes", build=_used)
+    prices: Prices = {}
+    found = [_prefix(row, book, now, prices) for row in told]
+    return sorted(found, key=lambda item: (item.expires_at or item.last_used, item.engine or ""), reverse=True)
+
+
+def _used(rows: ir.Table) -> ir.Table:
     written = rows.cache_write_5m_tokens.fill_null(0) + rows.cache_write_1h_tokens.fill_null(0)
     rows = rows.mutate(held=rows.cache_read_tokens.fill_null(0) + written)
     rows = rows.filter((rows.status == "ok") & (rows.held > 0))
-    grouped = rows.group_by(list(_PREFIX)).aggregate(
+    return rows.group_by(list(_PREFIX)).aggregate(
         last=rows.ts.max(),
         tokens=rows.held.last(order_by=rows.ts),
         uses=rows.count(),
@@ -79,9 +88,6 @@ def claude_prefixes(
         wrote_1h=(rows.cache_write_1h_tokens > 0).any(),
         check=rows.price_check.last(where=(written > 0) & rows.price_check.notnull(), order_by=rows.ts),
     )
-    prices: Prices = {}
-    found = [_prefix(row, book, now, prices) for row in reader.rows(grouped)]
-    return sorted(found, key=lambda item: (item.expires_at or item.last_used, item.engine or ""), reverse=True)
 
 
 def rewrite_total(prefixes: list[ClaudePrefix]) -> tuple[Decimal, int]:

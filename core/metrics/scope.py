@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import ibis.expr.types as ir
 
@@ -61,6 +62,17 @@ class Scope:
 def rows_of(reader: Reader, table: str, scope: Scope) -> ir.Table:
     """Return the table's rows in scope; the caller has checked that the scope fits the table."""
     return within(reader.table(table, scope.start, scope.end), scope)
+
+
+def asked(
+    reader: Reader, table: str, scope: Scope, *, shape: str, build: Callable[[ir.Table], ir.Table]
+) -> list[dict[str, Any]]:
+    """Run what `build` makes of the table's rows in scope; the same `shape` must make the same of them.
+
+    It is written as SQL once for each shape and filter in a process, which takes longer than many an answer.
+    """
+    narrowed = (shape, tuple(sorted(scope.filters().items())))
+    return reader.shaped(table, scope.start, scope.end, shape=narrowed, build=lambda rows: build(within(rows, scope)))
 
 
 def within(rows: ir.Table, scope: Scope) -> ir.Table:

@@ -12,8 +12,7 @@ with components.section("caches.dashboard"):
 
 st.header(t("caches.store"), anchor=False, divider="violet")
 st.caption(t("caches.store.body"))
-seen = [str(name) for name in data.options()["sources"] if name is not None]
-names = list(dict.fromkeys([*(item.name for item in data.configuration().sources), *seen]))
+names = data.sources()
 source, lang = names[0] if names else None, language()
 if len(names) > 1:
     source = st.selectbox(

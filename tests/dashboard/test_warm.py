@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.store import query
 from dashboard import data, filters, warm
 from tests.support.screens import APP, opened
 
@@ -59,6 +60,22 @@ def test_a_change_of_page_finds_everything_asked(name: str, fleet: Path, monkeyp
     assert app.title
     assert not app.exception
     assert asked == []
+
+
+def test_the_caches_page_writes_no_question_anew(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What environments hold is asked as of now, so nothing is asked beforehand; but how to ask it is known."""
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
+    warm.first_screen("Asia/Seoul")
+    warm.other_pages("Asia/Seoul")
+    written: list[str] = []
+    real = query._as_sql
+    monkeypatch.setattr(query, "_as_sql", lambda expression: written.append(real(expression)) or written[-1])
+
+    app = opened("caches", "ko")
+
+    assert app.metric
+    assert not app.exception
+    assert [sql for sql in written if 'FROM "actions' not in sql] == []  # notes and views are no part of this page
 
 
 def test_tables_that_fail_stop_nothing(
