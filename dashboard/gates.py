@@ -1,4 +1,4 @@
-"""A gate before Streamlit's heaviest script: words and figures come first, and charts as soon as those are there.
+"""Gates before Streamlit's heaviest scripts: words and figures come first, charts and tables as soon as those stand.
 
 Plotly's script takes a browser longer to read and start than all that is in sight of a first screen together. At its
 address stands a module of a few lines, which waits until the run has ended and the page is idle, and then loads the
@@ -12,17 +12,16 @@ import hashlib
 import re
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
-import streamlit
+from dashboard import chunks
 
-JS = Path(streamlit.__file__).parent / "static" / "static" / "js"
-GATED = ("PlotlyChart",)
+GATED = ("PlotlyChart", "DataFrame")
 WHOLE = "whole"
 """The query that asks for the script itself."""
 
 _MOST_LOOKS = 12  # at a page that is idle and whose run has not ended: its server is still at work
+_TAIL = 2000  # characters
 _EXPORTED = re.compile(r"export\{([^{}]+)\};?\s*$")
 _MODULE = """\
 const ended = '[data-testid="stApp"][data-test-script-state="notRunning"]';
@@ -48,24 +47,23 @@ class Gate(NamedTuple):
 def gates() -> Mapping[str, Gate]:
     """Return the gate of each gated script, by the script's name.
 
-    A script that another one imports when it is loaded, or whose exports are not understood, has none.
+    A script whose own imports import it again would wait for itself for ever; one whose exports are not understood
+    cannot be stood in for. Neither has a gate.
     """
     return {
-        path.name: _gate(path.name, names)
-        for part in GATED
-        for path in JS.glob(f"{part}.*.js")
-        if (names := _exported(path.read_text(encoding="utf-8"))) and not _imported_at_once(path.name)
+        name: _gate(name, exported)
+        for name in chunks.of_parts(GATED)
+        if (exported := _exported((chunks.JS / name).read_text(encoding="utf-8"))) and not _in_a_circle(name)
     }
 
 
 def _exported(script: str) -> list[str]:
-    tail = _EXPORTED.search(script, len(script) - 2000 if len(script) > 2000 else 0)
+    tail = _EXPORTED.search(script, max(0, len(script) - _TAIL))
     return [part.rpartition(" as ")[2] for part in tail[1].split(",")] if tail else []
 
 
-def _imported_at_once(name: str) -> bool:
-    told = (f'from"./{name}"'.encode(), f'import"./{name}"'.encode())
-    return any(line in script for path in JS.glob("*.js") for script in [path.read_bytes()] for line in told)
+def _in_a_circle(name: str) -> bool:
+    return any(name in chunks.imports_of(other) for other in chunks.with_imports([name]))
 
 
 def _gate(name: str, exported: list[str]) -> Gate:

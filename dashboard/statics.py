@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Collection
 from functools import cache
 from mimetypes import guess_type
 from pathlib import Path
@@ -21,7 +20,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard import gates
+from dashboard import chunks, gates
 from dashboard.headers import asked_from_here
 
 ROOT = Path(streamlit.__file__).parent / "static"
@@ -34,7 +33,6 @@ FIRST_SCREEN = (
 _PREFIX = "/static/"
 _TEXT = (".js", ".css")
 _LEVEL = 6
-_IMPORTED = re.compile(r"""(?:from|import)\s*["']\./([\w.-]+\.js)["']""")
 _NAMED = re.compile(r"static/js/([\w.-]+\.js)")
 _YEAR_S = 31_536_000
 
@@ -113,25 +111,16 @@ def _announcing(send: Send) -> Send:
 
 @cache
 def announcement() -> bytes:
-    """Return the links that stand at the end of the page's head."""
-    names = needed(FIRST_SCREEN) - frozenset(_NAMED.findall((ROOT / "index.html").read_text(encoding="utf-8")))
-    return "".join(map(_link, sorted(names))).encode()
+    """Return the links that stand at the end of the page's head.
 
-
-def _link(name: str) -> str:
-    """Return the link that has a script read at once, and one behind a gate fetched when there is time."""
-    if name in gates.gates():
-        return f'<link rel="prefetch" crossorigin href="./static/js/{name}?{gates.WHOLE}">\n'
-    return f'<link rel="modulepreload" crossorigin href="./static/js/{name}">\n'
-
-
-def needed(parts: Collection[str]) -> frozenset[str]:
-    """Return the scripts of these parts of Streamlit and whatever they import, as far as this version has them."""
-    folder, found = ROOT / "static" / "js", set[str]()
-    left = [path.name for part in parts for path in folder.glob(f"{part}.*.js") if path.name.count(".") == 2]
-    while left:
-        name = left.pop()
-        if name not in found and (folder / name).is_file():
-            found.add(name)
-            left += _IMPORTED.findall((folder / name).read_text(encoding="utf-8"))
-    return frozenset(found)
+    A script is read at once. One behind a gate, and what is imported by it alone, is fetched when there is time.
+    """
+    known = frozenset(_NAMED.findall((ROOT / "index.html").read_text(encoding="utf-8")))
+    gated = frozenset(gates.gates())
+    first = chunks.with_imports(name for name in chunks.of_parts(FIRST_SCREEN) if name not in gated)
+    later = chunks.with_imports(chunks.of_parts(FIRST_SCREEN)) - first
+    links = [f'<link rel="modulepreload" crossorigin href="./static/js/{name}">' for name in sorted(first - known)]
+    for name in sorted(later - known):
+        query = f"?{gates.WHOLE}" if name in gated else ""
+        links.append(f'<link rel="prefetch" crossorigin href="./static/js/{name}{query}">')
+    return "".join(f"{link}\n" for link in links).encode()

@@ -16,9 +16,9 @@ new MutationObserver(() => {
     && document.querySelector("[data-test-script-state=notRunning]")) window.__readable = performance.now();
 }).observe(document, {subtree: true, childList: true, attributes: true, attributeFilter: ["data-test-script-state"]});
 """
-_PLOTLY_LOADED = """
+_LOADED_BEHIND_GATES = """
 () => performance.getEntriesByType("resource")
-  .filter(one => one.name.includes("/PlotlyChart.") && one.name.endsWith("?whole") && one.initiatorType !== "link")
+  .filter(one => one.name.endsWith("?whole") && one.initiatorType !== "link")
   .map(one => one.startTime)
 """
 NEWER = "newer"  # the key of the button that offers newer data
@@ -73,14 +73,15 @@ def test_a_zoomed_chart_stays_while_new_data_come(page: Page, base_url: str, sto
 
 
 def test_words_and_figures_come_before_charts(page: Page, base_url: str) -> None:
-    """What draws charts is loaded once the first screen can be read; then all are drawn, below the fold too."""
+    """What draws charts and tables is loaded once the first screen can be read; then all are drawn, unasked."""
     page.add_init_script(_READABLE)
 
     go(page, f"{base_url}/?lang=en")
 
-    loaded = page.evaluate(_PLOTLY_LOADED)
-    assert len(loaded) == 1
-    assert loaded[0] >= page.evaluate("window.__readable")
+    loaded = page.evaluate(_LOADED_BEHIND_GATES)
+    assert len(loaded) == 2
+    assert min(loaded) >= page.evaluate("window.__readable")
+    assert page.get_by_test_id("data-grid-canvas").count() == page.get_by_test_id("stDataFrame").count() == 1
     assert page.get_by_test_id("stPlotlyChart").count() == page.locator(".js-plotly-plot .main-svg:first-child").count()
 
 
