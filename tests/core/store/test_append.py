@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
@@ -78,3 +79,18 @@ def test_a_commit_that_was_not_written_leaves_no_file(tmp_path: Path, monkeypatc
         lake.commit("calls", table_of("calls", [make_call(call_id="msg_new")]))
 
     assert sorted((tmp_path / "calls").rglob("*.parquet")) == before
+
+
+@pytest.mark.parametrize(("count", "told"), [(20, {"UNCOMPRESSED"}), (21, {"UNCOMPRESSED", "ZSTD"})])
+def test_only_what_gets_smaller_is_compressed(count: int, told: set[str], tmp_path: Path) -> None:
+    """A few rows, and columns that hold nothing, take longer to compress than they are worth."""
+    lake = Lake(tmp_path)
+    lake.commit("calls", table_of("calls", [make_call(call_id=f"msg_{n}") for n in range(count)]))
+
+    (file,) = lake.snapshot("calls")
+    group = pq.ParquetFile(file).metadata.row_group(0)
+    columns = [group.column(place) for place in range(group.num_columns)]
+
+    assert {column.compression for column in columns} == told
+    assert all(column.compression == "UNCOMPRESSED" for column in columns if column.statistics.null_count == count)
+    assert lake.read("calls").num_rows == count
