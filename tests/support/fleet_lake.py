@@ -30,7 +30,8 @@ def fill(folder: Path, *, now: datetime | None = None) -> Lake:
     """Write the tables into `folder` (the value of CACHEWISE_STORE_PATH) and return the lake."""
     now = (now or datetime.now(UTC)).replace(second=0, microsecond=0)
     lake = Lake(folder / "tables")
-    moments = [now - timedelta(hours=24 * DAYS * n / (DAYS * CALLS_A_DAY)) for n in range(1, DAYS * CALLS_A_DAY)]
+    # Two seconds less than an hour apart: no write can be taken for one whose entry had lived its hour out.
+    moments = [now - timedelta(hours=24 / CALLS_A_DAY * n, seconds=-2 * n) for n in range(1, DAYS * CALLS_A_DAY)]
     lake.commit("calls", table_of("calls", [row for n, ts in enumerate(moments) for row in _calls(n, ts, now)]))
     lake.commit("invocations", table_of("invocations", [_invocation(n, ts, now) for n, ts in enumerate(moments)]))
     events = [_store_event(n, ts) for n, ts in enumerate(moments)]
