@@ -37,7 +37,7 @@ def test_the_calls_behind_a_cause_can_be_chosen() -> None:
 def test_an_engine_without_that_cause_says_so() -> None:
     """An empty choice is words, not an empty table."""
     app = opened("misses")
-    app.selectbox(key="miss_cause").select("expired_1h")
+    app.selectbox(key="miss_cause").select("prefix_changed")
     app.selectbox(key="miss_engine").select(fleet_lake.HOSTILE).run()
 
     assert not app.exception
