@@ -11,7 +11,10 @@ def test_the_first_screen_says_what_is_recoverable_and_leads_there(page: Page, b
     expect(page.get_by_test_id("stMetric")).to_have_count(6)
     recoverable = metric(page, "Recoverable")
 
-    expect(page.get_by_test_id("stAlert").first).to_contain_text(f"{recoverable} more is recoverable; top cause:")
+    told = f"{recoverable} more is recoverable; top cause:"
+    if recoverable == "$0.00":  # the small fleet's misses are expiries at the limit, which nothing mends
+        told = "No avoidable miss was found."
+    expect(page.get_by_test_id("stAlert").first).to_contain_text(told)
 
     page.get_by_role("link", name="See the calls").first.click()
     expect(page.locator("h1").first).to_have_text("Misses")
