@@ -89,8 +89,8 @@ def _evaluated(lake: Lake, settings: Settings, zone: str | None) -> Outcome:
 
 def _round(lake: Lake, settings: Settings, zone: str | None, *, as_json: bool) -> Outcome:
     outcome = _evaluated(lake, settings, zone)
-    for problem in outcome.problems:
-        click.echo(str(problem), err=True)
+    for told in dict.fromkeys(str(problem) for problem in outcome.problems):
+        click.echo(told, err=True)
     if as_json:
         click.echo(json.dumps(_told(lake, settings.alerts, outcome), ensure_ascii=False))
     else:

@@ -23,7 +23,6 @@ from core.traffic.arrays import Bools, Coded, Ints, by_lane, combined
 from core.traffic.prefix import prefixes
 
 HOUR_MS = 3_600_000
-_UNDER_WAY_MS = 1_000  # by so much may two requests have arrived further apart than they were sent
 MEASURED, INFERRED, UNKNOWN = 0, 1, 2
 
 EVIDENCE = (
@@ -147,7 +146,7 @@ def _at_the_limit(calls: Traffic, engine: Lanes) -> Bools:
     A schedule of exactly five minutes finds its entry now alive and now dead; what it then writes had expired.
     """
     left = engine.ttl_ms - engine.gap_ms
-    short = (engine.previous >= 0) & (left >= 0) & (left < _UNDER_WAY_MS)
+    short = (engine.previous >= 0) & (left >= 0) & (left < moved.UNDER_WAY_MS)
     return short & (calls.read == 0) & ~engine.concurrent
 
 

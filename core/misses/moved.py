@@ -16,6 +16,7 @@ from core.misses.talks import Kinship, conversations, side_by_side
 from core.traffic import Traffic
 from core.traffic.arrays import Bools, Ints, combined
 
+UNDER_WAY_MS = 1_000  # by so much may two requests have arrived further apart than they were sent
 _NEAR_MS = 50  # as near to a limit as a told start is rounded, nothing is measured
 
 
@@ -64,6 +65,8 @@ def _of_talk(calls: Traffic, own_ttl: Ints, kinship: Kinship) -> Found | None:
         return Found(row, "lookback", "fingerprint", sure=sure)
     if calls.read[row] == calls.cached[kin]:
         return Found(row, "first_touch", "size", sure=sure)
+    if calls.read[row] == 0 and calls.cached[kin] > 0 and ttl_ms - gap_ms >= UNDER_WAY_MS:
+        return Found(row, "unknown", "nothing")  # nothing changed and all was within reach: evicted early, perhaps
     return None
 
 

@@ -201,6 +201,18 @@ def test_blocks_name_the_part(before: str, now: str, cause: str, detail: str | N
     assert (found["cause"], found["detail"]) == (cause, detail)
 
 
+@pytest.mark.parametrize(
+    ("added", "cause"), [(0, "unknown"), (1, "unknown"), (19, "unknown"), (20, "lookback"), (21, "lookback")]
+)
+def test_a_conversation_that_grew_within_reach_did_not_change(added: int, cause: str) -> None:
+    """Twenty blocks on, its last entry is out of reach; up to nineteen, what was not read was not there any more."""
+    before = "system:1 messages:a messages:b messages:c"
+    now = " ".join([before, *(f"messages:{n}" for n in range(added))])
+    found = last([writes(at(minutes=0), prefix_blocks=before), writes(at(minutes=2), prefix_blocks=now, **OTHER)])
+
+    assert found["cause"] == cause
+
+
 def test_a_prefix_that_grew() -> None:
     """What was there is read, the new end is written for the first time."""
     grown = writes(at(minutes=1), cache_read_tokens=PREFIX, cache_write_1h_tokens=500, prefix_tokens=6_500, **OTHER)
