@@ -255,7 +255,7 @@ def test_a_failing_source_is_named(fleet: Path, tmp_path: Path, monkeypatch: pyt
 
     seen = words(opened("overview", drawer_sources=True))
 
-    assert "1 source(s) failing" in seen
+    assert "Sources failing: 1" in seen
     assert "COL-404" in seen
 
 
