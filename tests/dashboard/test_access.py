@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import auth, data
 from dashboard.i18n import catalogue
 from tests.support import warm_lake
-from tests.support.screens import APP, LANGUAGES, bound_to, words
+from tests.support.screens import APP, LANGUAGES, PATIENCE_S, bound_to, words
 
 OIDC = """
 [access]
@@ -42,7 +42,7 @@ def settings(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def opened(user: dict[str, Any], lang: str = "en", age_h: float = 1.0) -> AppTest:
     """Open the first page as this person, who signed in some hours ago."""
-    app = AppTest.from_file(str(APP), default_timeout=30)
+    app = AppTest.from_file(str(APP), default_timeout=PATIENCE_S)
     locale, zone = LANGUAGES[lang]
     app.context = {"locale": locale, "timezone": zone}
     app.user = user | ({"iat": time.time() - age_h * 3600} if user.get("is_logged_in") else {})

@@ -19,7 +19,7 @@ from core.store.query import Reader
 from dashboard import acts, auth, data
 from dashboard.identity import Visitor
 from tests.support import warm_lake
-from tests.support.screens import APP, opened, words
+from tests.support.screens import APP, PATIENCE_S, opened, words
 
 ACTS = {
     name: act
@@ -113,7 +113,7 @@ def test_a_link_does_nothing(name: str, folder: Path, monkeypatch: pytest.Monkey
     touched: list[str] = []
     for act in ACTS:
         monkeypatch.setattr(acts, act, lambda *given, act=act: touched.append(act))
-    app = AppTest.from_file(str(APP), default_timeout=30)
+    app = AppTest.from_file(str(APP), default_timeout=PATIENCE_S)
     app.context = {"locale": "en-GB", "timezone": "UTC"}
     for key in KEYS:
         app.query_params[key] = ["true"] if key != "caches_typed" else ["bodo"]

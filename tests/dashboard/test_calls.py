@@ -15,7 +15,7 @@ from dashboard import format as fmt
 from dashboard.i18n import catalogue
 from tests.support import fleet_lake
 from tests.support.rows import make_call, make_pass, table_of
-from tests.support.screens import APP, LANGUAGES, opened, words
+from tests.support.screens import APP, LANGUAGES, PATIENCE_S, opened, words
 from tests.support.traffic import writes
 
 NOW = datetime.now(UTC)
@@ -31,7 +31,7 @@ def shown(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def arrived(page: str, told: dict[str, str], zone: str = "Europe/Berlin", **state: Any) -> AppTest:
     """Open a page by an address."""
-    app = AppTest.from_file(str(APP), default_timeout=30)
+    app = AppTest.from_file(str(APP), default_timeout=PATIENCE_S)
     app.context = {"locale": "en-GB", "timezone": zone}
     for key, value in told.items():
         app.query_params[key] = value
@@ -47,8 +47,10 @@ def figures(app: AppTest) -> dict[str, str]:
 
 
 def listed(app: AppTest) -> Any:
-    """The table of calls."""
-    return next(table.value for table in app.dataframe if "call_id" in table.value.columns)
+    """The table of calls; a page without one says why."""
+    found = [table.value for table in app.dataframe if "call_id" in table.value.columns]
+    assert found, words(app)
+    return found[0]
 
 
 @pytest.mark.usefixtures("shown")

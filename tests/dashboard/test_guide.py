@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import guide
 from dashboard.i18n import LANGUAGES, catalogue
-from tests.support.screens import opened, words
+from tests.support.screens import PATIENCE_S, opened, words
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_closed_tour_stays_closed_on_every_page_and_comes_back_when_called(app
 def test_an_address_made_after_the_tour_opens_without_it(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bookmark remembers that its owner has seen the tour; no cookie does."""
     monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
-    app = AppTest.from_file(str(Path(guide.__file__).parent / "app.py"), default_timeout=30)
+    app = AppTest.from_file(str(Path(guide.__file__).parent / "app.py"), default_timeout=PATIENCE_S)
     app.query_params["tour"] = "off"
 
     app.run()

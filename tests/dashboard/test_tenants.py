@@ -9,12 +9,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.store.lake import Lake
-from dashboard import charts, components, drawers, filters, saved_views
+from dashboard import charts, drawers, filters, saved_views
 from dashboard.i18n import catalogue
 from dashboard.ink import Look
 from tests.support.fleet_lake import HOSTILE
 from tests.support.rows import make_call, make_invocation, make_pass, table_of
-from tests.support.screens import APP, LANGUAGES, opened, words
+from tests.support.screens import APP, LANGUAGES, PATIENCE_S, opened, words
 
 NOW = datetime.now(UTC)
 NOBODY = ""
@@ -36,7 +36,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
 
 def arrived(page: str, lang: str = "en", **told: str | list[str]) -> AppTest:
     """Open a page by an address."""
-    app = AppTest.from_file(str(APP), default_timeout=30)
+    app = AppTest.from_file(str(APP), default_timeout=PATIENCE_S)
     app.context = {"locale": LANGUAGES[lang][0], "timezone": LANGUAGES[lang][1]}
     app.session_state[drawers.key_of("views")] = True
     for key, value in told.items():
@@ -131,16 +131,9 @@ def test_cost_is_split_by_tenant(lang: str) -> None:
 
 @pytest.mark.usefixtures("lake")
 @pytest.mark.parametrize(("row", "tenant"), [(0, ""), (1, HOSTILE)])
-def test_a_row_narrows_every_page_to_its_tenant(row: int, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_narrows_every_page_to_its_tenant(row: int, tenant: str) -> None:
     """Untagged calls too: nobody is somebody to ask for."""
-    drawn = components.table
-
-    def picked(rows: components.Rows, *args: object, pick: bool = False, **more: object) -> list[int]:
-        drawn(rows, *args, pick=pick, **more)  # type: ignore[arg-type]
-        return [row] if pick else []
-
-    monkeypatch.setattr(components, "table", picked)
-    app = opened("cost", cost_by="tenant")
+    app = opened("cost", cost_by="tenant", cost_table={"selection": {"rows": [row], "columns": [], "cells": []}})
 
     app.button(key="keep_cost_table").click().run()
 

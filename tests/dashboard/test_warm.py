@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.store import query
 from dashboard import data, filters, warm
-from tests.support.screens import APP, opened
+from tests.support.screens import APP, PATIENCE_S, opened
 
 
 def test_the_first_visitor_finds_everything_asked(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +25,7 @@ def test_the_first_visitor_finds_everything_asked(fleet: Path, monkeypatch: pyte
     for name in ("summary", "breakdown", "series", "latency_series", "markers", "options"):
         monkeypatch.setattr(data.metrics, name, noted(name, getattr(data.metrics, name)))
     monkeypatch.setattr(data, "load", noted("load", data.load))
-    app = AppTest.from_file(str(APP), default_timeout=30)
+    app = AppTest.from_file(str(APP), default_timeout=PATIENCE_S)
     app.context = {"locale": "ko-KR", "timezone": "Asia/Seoul"}
 
     app.run()

@@ -14,13 +14,16 @@ from streamlit.util import calc_hash
 from dashboard import auth, drawers
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+PATIENCE_S = 120
+"""How long a page may take in a test: a limit for what hangs; on a busy machine a page's run takes tens of seconds."""
+
 DRAWERS = ("sources", "views", "glossary")
 LANGUAGES = {"ko": ("ko-KR", "Asia/Seoul"), "en": ("en-GB", "Europe/Berlin")}
 
 
 def opened(name: str, lang: str = "en", **state: object) -> AppTest:
     """Open a page as a browser of that language does, with these choices made and the sidebar's drawers open."""
-    app = AppTest.from_file(str(APP), default_timeout=30)
+    app = AppTest.from_file(str(APP), default_timeout=PATIENCE_S)
     locale, zone = LANGUAGES[lang]
     app.context = {"locale": locale, "timezone": zone}
     for key, value in (dict.fromkeys(map(drawers.key_of, DRAWERS), True) | state).items():
