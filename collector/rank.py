@@ -19,7 +19,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.correlate import CallDraft, Invocation, StoreDraft
+from collector.drafts import CallDraft, Invocation, StoreDraft
 from collector.parsers.facts import CallRecord
 
 TEXT_LEDGER, RECORD_LEDGER = 1, 3

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from collector.correlate import CallDraft, Invocation, StoreDraft
+from collector.drafts import CallDraft, Invocation, StoreDraft
 from collector.event import LogEvent, Origin
 from collector.lane.columns import LaneRows, as_table
 from collector.lane.record_columns import Columns

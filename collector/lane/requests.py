@@ -18,7 +18,7 @@ from collector.lane.records import RecordRow
 from collector.parsers.facts import CallRecord, CostLine
 
 if TYPE_CHECKING:
-    from collector.correlate import Invocation
+    from collector.drafts import Invocation
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

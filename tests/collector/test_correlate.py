@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from time import process_time
 
-from collector.correlate import Correlator, Invocation
+from collector.correlate import Correlator
+from collector.drafts import Invocation
 from collector.event import LogEvent, Origin, Position
 from collector.parsers import parse_message
 from collector.parsers.facts import CallRecord

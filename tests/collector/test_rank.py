@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collector.correlate import Correlator, Invocation
+from collector.correlate import Correlator
+from collector.drafts import Invocation
 from collector.event import LogEvent, Origin
 from collector.parsers import parse_message
 from collector.rank import RECORD_LEDGER, TEXT_LEDGER, draft_rank, invocation_rank
