@@ -488,6 +488,7 @@ def _config(column: Column, values: list[Any], *, first: bool) -> Any:
         "money": f"%,.{places}f",  # the sign stands before the number; the heading names the dollar
         "price": f"$%,.{places}f",
         "megabytes": "%,d MB" if whole else "%,.1f MB",
+        "kilobytes": "%,d kB",
         "ratio": "%,.2f%%",
         "ms": "%,.0f ms",
         "count": "%,d",

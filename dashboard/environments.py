@@ -85,7 +85,7 @@ def memory(scope: Scope) -> None:
             components.unknown("unknown.no_memory")
         else:
             components.table(
-                [use.to_json() for use in uses],
+                [_with_store(use) for use in uses],
                 [
                     Column("function_name", "text", "latency.col.function"),
                     Column("function_version", "word", "caches.col.version"),
@@ -95,6 +95,7 @@ def memory(scope: Scope) -> None:
                     Column("used_max_mb", "megabytes", "latency.col.used_max"),
                     Column("headroom_mb", "megabytes", "latency.col.headroom"),
                     Column("growth_mb_per_hour", "megabytes", "latency.col.growth"),
+                    Column("store_max_kb", "kilobytes", "latency.col.store"),
                 ],
                 key="latency_memory",
                 alt=t("latency.memory.title"),
@@ -103,6 +104,12 @@ def memory(scope: Scope) -> None:
                 st.warning(_near(use), icon=":material/memory:")
         for whole in starts:
             st.caption(_cold(whole))
+
+
+def _with_store(use: drift.MemoryUse) -> dict[str, Any]:
+    """Add the largest prompt store in whole kB, at least one; unknown stays unknown."""
+    held = use.store_max_bytes
+    return use.to_json() | {"store_max_kb": None if held is None else max(1, round(held / 1000))}
 
 
 def _near(use: drift.MemoryUse) -> str:

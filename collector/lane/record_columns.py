@@ -48,6 +48,7 @@ def record_columns(rows: Sequence[RecordRow], defaults: LineDefaults, minimum: M
         "ts_kind": same("start", given),
         "other_id": texts(told["other_id"]),
         "tenant": texts(told["tenant"]),
+        "prompt_store_bytes": pa.array(told["prompt_store_bytes"], pa.int64()),
         "provider": texts(providers),
         "model": texts(models),
         "model_known_by": known_by(told["model"], models),

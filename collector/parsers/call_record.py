@@ -93,6 +93,7 @@ def _record(
         cache_miss_reason=_reason(body),
         has_output=flag(body, "has_output"),
         tenant=tenant(body),
+        prompt_store_bytes=tokens(body, "prompt_store_bytes"),
     )
 
 

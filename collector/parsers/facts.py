@@ -69,6 +69,7 @@ class CallRecord:
     cache_miss_reason: str | None = None
     has_output: bool | None = None  # of a refusal: whether any answer came with it
     tenant: str | None = None  # whom the call is charged to, as the caller tagged it
+    prompt_store_bytes: int | None = None  # what the environment's prompt store held
 
 
 @dataclass(frozen=True, slots=True)

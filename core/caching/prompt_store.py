@@ -140,6 +140,11 @@ class PromptStore:
             engines = set(self._entries) | set(self._flights) if engine is None else {engine}
             return self._forget(engines)
 
+    def size_bytes(self) -> int:
+        """Return what the texts of all prompts held take, in UTF-8 bytes."""
+        with self._lock:
+            return sum(entry.prompt.size_bytes for entry in self._entries.values())
+
     def stats(self) -> dict[str, Any]:
         """Return what this environment's prompt store holds and did: totals, and the same per engine."""
         with self._lock:
@@ -331,6 +336,11 @@ def get_prompt(engine: str) -> Prompt:
 def clear_prompt_cache(engine: str | None = None) -> int:
     """Clear this environment's prompt store, one engine or all; return how many prompts were forgotten."""
     return _STORE.clear(engine)
+
+
+def stored_bytes() -> int | None:
+    """Return what the prompts in this environment's store take, in UTF-8 bytes; None while it holds none."""
+    return _STORE.size_bytes() or None
 
 
 def get_cache_stats() -> dict[str, Any]:

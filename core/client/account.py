@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import telemetry
 from core.caching.fingerprint import PrefixFingerprint, prefix_fingerprint
+from core.caching.prompt_store import stored_bytes
 from core.caching.request import PromptRequest, minimum_warning
 from core.client import sdk
 from core.client.settings import ClientSettings
@@ -204,6 +205,7 @@ class CallAccount:
             attempts=self._attempts,
             fallback=self._fallback or None,
             diagnosis=self._diagnosis,
+            prompt_store_bytes=stored_bytes(),
         )
         return telemetry.with_metrics(record, namespace=self._desk.settings.namespace)
 

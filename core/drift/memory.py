@@ -1,4 +1,8 @@
-"""How full environments are. Logs tell the memory of the whole environment, never the prompt store's own."""
+"""How full environments are, and what part of it is the prompt store.
+
+REPORT lines tell the memory of the whole environment. What the prompt store holds is in the records that our client
+writes; text lines do not tell it.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +33,7 @@ class MemoryUse:
     growth_mb_per_hour: (
         float | None
     )  # median over environments that lived an hour; a prompt store that fills shows here
+    store_max_bytes: int | None  # the most that prompts took in one environment; None: no record tells
 
     @property
     def headroom_mb(self) -> int:
@@ -68,5 +73,18 @@ def memory(reader: Reader, scope: Scope) -> list[MemoryUse]:
         used_max_mb=each.used.max(),
         growth_mb_per_hour=lived.quantile(0.5),
     )
-    uses = [MemoryUse(**row) for row in reader.rows(found)]
+    stores = _stores(reader, scope)
+    uses = [
+        MemoryUse(**row, store_max_bytes=stores.get((row["source"], row["function_name"], row["function_version"])))
+        for row in reader.rows(found)
+    ]
     return sorted(uses, key=lambda use: (use.headroom_mb / use.memory_mb, use.source, use.function_version or ""))
+
+
+def _stores(reader: Reader, scope: Scope) -> dict[tuple[str | None, ...], int]:
+    """Return the largest prompt store that records tell of, by source, function and version."""
+    rows = rows_of(reader, "calls", scope)
+    rows = rows.filter(rows.prompt_store_bytes.notnull())
+    keys = [rows.source, rows.function_name, rows.function_version]
+    found = reader.rows(rows.group_by(keys).aggregate(most=rows.prompt_store_bytes.max()))
+    return {(row["source"], row["function_name"], row["function_version"]): row["most"] for row in found}

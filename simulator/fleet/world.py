@@ -34,6 +34,7 @@ _CRASH_SHARE = 0.0003
 _ABORT_SHARE = 0.004
 _ERROR_SHARE = 0.002
 _OVERLOAD_SHARE = 0.6
+_PROMPT_BYTES = {engine.name: 4 * engine.prefix_tokens for engine in ENGINES}
 _BASE62 = string.digits + string.ascii_letters
 
 
@@ -230,6 +231,7 @@ class World:
                 stop_reason="end_turn" if complete else None,
                 complete=complete,
                 cost_usd=answer.cost_usd,
+                prompt_store_bytes=_store_bytes(invocation.environment),
             )
             invocation.say(record_line(with_metrics(record) if engine.metrics else record), end_ms)
         if complete and (engine.cost_lines or not function.tells_records):
@@ -349,3 +351,8 @@ def _uuid(rng: Random) -> str:
 def _message_id(provider: str, rng: Random) -> str:
     body = "".join(rng.choices(_BASE62, k=22))
     return f"msg_bdrk_01{body}" if provider == "bedrock" else f"msg_01{body}"
+
+
+def _store_bytes(environment: Environment) -> int | None:
+    """Return what the prompts of an environment take, at four bytes a token."""
+    return sum(_PROMPT_BYTES.get(name, 0) for name in environment.prompt_store) or None

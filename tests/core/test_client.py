@@ -9,7 +9,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from core.caching import prompt_store
 from core.caching.policy import CachePolicy
+from core.caching.prompt_store import FetchedPrompt, PromptStore
 from core.caching.request import build_request
 from core.client import ClaudeClient, ClientSettings
 from core.errors import BadInput, CachewiseError, FixSettings, TryAgain
@@ -418,3 +420,20 @@ def test_a_tenant_is_recorded_and_not_sent() -> None:
 
     assert [record.get("tenant") for record in service.records()] == ["acme", None]
     assert all("acme" not in json.dumps(body) for body in api.bodies())
+
+
+def test_the_record_tells_what_the_prompt_store_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bytes of UTF-8, of all prompts held; while it holds none, nothing is said."""
+    store = PromptStore(fetch=lambda engine: FetchedPrompt(f"{engine}: é"), say=lambda line: None)
+    monkeypatch.setattr(prompt_store, "_STORE", store)
+    service = Service(Api(claude.whole(), claude.whole()))
+
+    service.client.create(service.request())
+    for engine in ("sales", "support"):
+        store.get(engine)
+    service.client.create(service.request())
+
+    assert [record.get("prompt_store_bytes") for record in service.records()] == [
+        None,
+        len("sales: ésupport: é".encode()),
+    ]

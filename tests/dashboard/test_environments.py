@@ -82,6 +82,8 @@ def test_memory_and_cold_starts(lake: Lake, lang: str) -> None:
         for n in range(4)
     ]  # fmt: skip
     lake.commit("invocations", table_of("invocations", rows))
+    told = {"source": warm_lake.SOURCE, "function_name": rows[0]["function_name"], "function_version": "9"}
+    lake.commit("calls", table_of("calls", [make_call(ts=now, call_id="msg_store", prompt_store_bytes=48_400, **told)]))
 
     app = opened("latency", lang)
     text = words(app)
@@ -91,3 +93,5 @@ def test_memory_and_cold_starts(lake: Lake, lang: str) -> None:
     assert [warning for warning in app.warning if "490" in warning.value and "512" in warning.value]
     assert "(1 of 16" in text if lang == "en" else "16건 중 1건" in text
     assert "latency.memory" not in text
+    (frame,) = [frame.value for frame in app.dataframe if "store_max_kb" in frame.value.columns]
+    assert dict(zip(frame["function_version"], frame["store_max_kb"], strict=True))["9"] == 48

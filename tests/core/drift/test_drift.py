@@ -79,11 +79,21 @@ def test_memory_is_told_by_version_with_its_headroom(tmp_path: Path) -> None:
         make_invocation(ts=NOON + n * 30 * MINUTE, log_stream="a", memory_mb=512, max_memory_mb=400 + 40 * n)
         for n in range(3)
     ] + [make_invocation(ts=NOON, log_stream="b", memory_mb=512, max_memory_mb=200)]
-    with Reader(fill(tmp_path, invocations=rows), threads=1) as reader:
+    calls = [make_call(ts=NOON, function_version="1", prompt_store_bytes=held) for held in (9_000, 48_000, None)]
+    with Reader(fill(tmp_path, invocations=rows, calls=calls), threads=1) as reader:
         (use,) = drift.memory(reader, Scope())
         assert drift.memory(reader, Scope(models=("claude-opus-4-5",))) == []
     assert (use.environments, use.used_max_mb, use.headroom_mb, use.near_limit) == (2, 480, 32, True)
     assert use.growth_mb_per_hour == pytest.approx(80)
+    assert use.store_max_bytes == 48_000
+
+
+def test_what_no_record_tells_of_the_prompt_store_is_unknown(tmp_path: Path) -> None:
+    """Text lines do not say how large it is: that is not zero."""
+    rows = [make_invocation(ts=NOON, memory_mb=512, max_memory_mb=200)]
+    with Reader(fill(tmp_path, invocations=rows, calls=[make_call(ts=NOON)]), threads=1) as reader:
+        (use,) = drift.memory(reader, Scope())
+    assert use.store_max_bytes is None
 
 
 def test_cold_starts_cost_what_init_took(tmp_path: Path) -> None:
