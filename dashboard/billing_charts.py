@@ -59,7 +59,8 @@ def by_type(found: Reconciliation, look: Look) -> Chart:
         ((key, totals) for key, totals in found.by_type if totals.difference_tokens is not None),
         key=lambda item: -abs(item[1].difference_tokens or 0),
     )[:_MOST]
-    labels = [f"{look.name(model)} · {look.word(f'reconcile.type.{kind}')}" for (model, kind), _ in shown]
+    # on two lines: beside a long name, a phone has no room for the bars and their words
+    labels = [f"{look.name(model)}<br>{look.word(f'reconcile.type.{kind}')}" for (model, kind), _ in shown]
     figure = go.Figure(
         go.Bar(
             x=[totals.difference_tokens for _, totals in shown],
@@ -72,7 +73,7 @@ def by_type(found: Reconciliation, look: Look) -> Chart:
             hovertemplate="%{y}<br>%{x:+,}<extra></extra>",
         )
     )
-    ink.dress(figure, height=max(320, 90 + 30 * len(shown)), legend=False, left=120)
+    ink.dress(figure, height=max(320, 90 + 36 * len(shown)), legend=False, left=100)
     figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
     figure.update_xaxes(range=ink.room([totals.difference_tokens for _, totals in shown]), nticks=5)
     parts = "; ".join(
