@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.asking import Misuse
+from cli.comparing import compared
 from cli.printing import plain
 from core import settings
 from core.errors import FixSettings
@@ -40,6 +41,7 @@ _WIDE = 160
 @click.option(
     "--method", type=click.Choice(settings.CLEAR_METHODS), help="By epoch item or variable, over the settings."
 )
+@click.option("--compare", "comparing", is_flag=True, help="Compare environments with the prompt table; clear nothing.")
 @click.option("--dry-run", is_flag=True, help="Show what a clear would do, and stop.")
 @click.option("--yes", is_flag=True, help="Do not ask for the source's name to be typed.")
 @click.option("--wait", "wait_s", type=click.FloatRange(0), default=0.0, metavar="SECONDS", help="Follow the logs.")
@@ -53,6 +55,7 @@ def command(
     engine: str | None,
     everything: bool,
     method: ClearMethod | None,
+    comparing: bool,
     dry_run: bool,
     yes: bool,
     wait_s: float,
@@ -75,6 +78,9 @@ def command(
         return _explain_claude_cache(lake, configured, name, engine, out, as_json=as_json, dry_run=dry_run)
     source = _source(configured, name)
     active = timedelta(minutes=active_minutes)
+    if comparing:
+        told, behind = compared(lake, source, out, engine=engine, active=active)
+        return _end(told, as_json, 1 if behind else 0)
     foreseen = _preview(lake, configured, source, engine, method, active)
     _show_preview(foreseen, out)
     if dry_run:

@@ -52,6 +52,7 @@ class ClearSettings:
     variable: str = "PROMPT_CACHE_EPOCH"
     role_arn: str | None = None  # assumed for the action only
     region: str | None = None  # None: the source's
+    prompt_context: tuple[tuple[str, str | int | bool], ...] = ()  # the service's StaticContext, sent behind the prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,8 +350,15 @@ def _clear(table: object, where: str, region: str | None, path: Path | None) -> 
             f"{path}: {where}.method = {method!r}.", code="CFG-014", mend=f"Accepted: {', '.join(CLEAR_METHODS)}."
         )
     for key, value in table.items():
-        if key != "epoch_seconds" and not (isinstance(value, str) and value.strip()):
+        if key not in ("epoch_seconds", "prompt_context") and not (isinstance(value, str) and value.strip()):
             raise FixSettings(f"{path}: {where}.{key} = {value!r}.", code="CFG-014", mend="Accepted: a text.")
+    context = table.get("prompt_context", {})
+    if not (isinstance(context, dict) and all(isinstance(value, str | int) for value in context.values())):
+        raise FixSettings(
+            f"{path}: {where}.prompt_context = {context!r}.",
+            code="CFG-014",
+            mend='Accepted: texts, whole numbers and switches, as in { location = "Seoul" }.',
+        )
     needed = "prompt_table" if method == "epoch" else "function_name"
     if needed not in table:
         raise FixSettings(
@@ -361,7 +369,8 @@ def _clear(table: object, where: str, region: str | None, path: Path | None) -> 
     seconds = table.get("epoch_seconds", 30)
     if seconds != 0 or isinstance(seconds, bool):  # 0: the service looks before every request
         seconds = _positive(seconds, f"{where}.epoch_seconds", path)
-    return ClearSettings(**{"region": region, **table, "epoch_seconds": float(seconds)})
+    checked = {"epoch_seconds": float(seconds), "prompt_context": tuple(context.items())}
+    return ClearSettings(**{"region": region, **table, **checked})
 
 
 def _matching(

@@ -29,6 +29,12 @@ def foresee(source: SourceSettings, engine: str | None) -> fleet.Preview:
     return data.foretell(source, engine, function=state)
 
 
+def read_prompt_table(source: SourceSettings) -> fleet.Present:
+    """Read the prompt table's fingerprints; changes nothing, and so is not in the audit log."""
+    _ready()
+    return data.read_prompt_table(source)
+
+
 def clear_prompt_store(source: SourceSettings, foreseen: fleet.Preview, typed: str) -> fleet.Clear:
     """Clear the prompt store in every environment, where the source's name was typed; the audit log tells of it."""
     _ready()

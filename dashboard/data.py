@@ -5,6 +5,7 @@ Entries are keyed by the tables' versions, so new rows are seen at the next run 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -483,6 +484,16 @@ def _drift(name: str, at: Versions, scope: Scope | None, now: datetime | None, s
 def drifted_prompts(source: str) -> list[drift.Drifted]:
     """Return the source's environments that serve an older prompt than their sisters."""
     return _drift("prompts", _versions_of(_LOGGED), None, _moment(), (source,))
+
+
+def read_prompt_table(source: settings.SourceSettings) -> fleet.Present:
+    """Ask DynamoDB what the prompt table holds now, in fingerprints: for dashboard.acts, at a click only."""
+    return fleet.read_table(_reader(), source, now=datetime.now(UTC), environ=os.environ)
+
+
+def compared_prompts(source: settings.SourceSettings, present: fleet.Present) -> fleet.Comparison:
+    """Return how warm environments stand beside what was read of the prompt table; asks nothing of AWS."""
+    return _fleet("compare", versions(), _moment(), of=(source, present))
 
 
 def memory_use(scope: Scope) -> list[drift.MemoryUse]:

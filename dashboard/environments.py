@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,14 +43,17 @@ def behind(source: str, *, clearable: Collection[str]) -> None:
         stuck = [item for item in found if item.same_version]
         if len(stuck) < len(found):
             st.caption(t("caches.drift.draining", n=fmt.count(len(found) - len(stuck))))
-        engines = sorted({item.engine for item in stuck} & set(clearable))
-        with st.container(horizontal=True):
-            for place, engine in enumerate(engines[:_MOST_CHOICES]):
-                label = t("caches.drift.choose", engine=fmt.markdown_safe(fmt.plain(engine, language())))
-                st.button(
-                    label, key=f"caches_drift_{place}", icon=":material/cleaning_services:", on_click=_choose,
-                    args=(engine,),
-                )  # fmt: skip
+        offer_clear(sorted({item.engine for item in stuck} & set(clearable)), key="caches_drift")
+
+
+def offer_clear(engines: Sequence[str], *, key: str) -> None:
+    """Offer the first of these engines to be chosen in the clear."""
+    with st.container(horizontal=True):
+        for place, engine in enumerate(engines[:_MOST_CHOICES]):
+            label = t("caches.drift.choose", engine=fmt.markdown_safe(fmt.plain(engine, language())))
+            st.button(
+                label, key=f"{key}_{place}", icon=":material/cleaning_services:", on_click=_choose, args=(engine,)
+            )
 
 
 def _choose(engine: str) -> None:

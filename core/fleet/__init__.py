@@ -8,6 +8,7 @@ from core.fleet.clear import Clear, check_confirmation, clear_prompt_store, func
 from core.fleet.holdings import ACTIVE, Environment, Holding, environments, holding_rows
 from core.fleet.prefixes import NOBODY_CAN_CLEAR, ClaudePrefix, claude_prefixes, prefix_rows, rewrite_total
 from core.fleet.preview import Note, Preview, clear_settings, preview
+from core.fleet.table_drift import Compared, Comparison, Present, compare, read_table
 from core.fleet.verify import Answer, Progress, follow
 
 __all__ = [
@@ -16,9 +17,12 @@ __all__ = [
     "Answer",
     "ClaudePrefix",
     "Clear",
+    "Compared",
+    "Comparison",
     "Environment",
     "Holding",
     "Note",
+    "Present",
     "Preview",
     "Progress",
     "Recorded",
@@ -26,6 +30,7 @@ __all__ = [
     "claude_prefixes",
     "clear_prompt_store",
     "clear_settings",
+    "compare",
     "environments",
     "follow",
     "function_state",
@@ -35,6 +40,7 @@ __all__ = [
     "past_clears",
     "prefix_rows",
     "preview",
+    "read_table",
     "record",
     "recorded_actions",
     "rewrite_total",

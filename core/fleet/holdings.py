@@ -87,9 +87,22 @@ def environments(
     lines: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in asked(reader, "prompt_store_events", scope, shape="store lines", build=_lines):
         lines.setdefault(_key(row), []).append(row)
-    clears = asked(reader, "prompt_store_events", scope, shape="store clears", build=_clears)
+    clears = clears_in(reader, scope)
     found = [_environment(key, seen.get(key), lines.get(key, []), clears, now - active) for key in {**seen, **lines}]
     return sorted(found, key=lambda item: (item.last_seen, item.log_stream), reverse=True)
+
+
+def clears_in(reader: Reader, scope: Scope) -> list[dict[str, Any]]:
+    """Return the last clears: a null stream is one of the whole fleet, a null engine one of all engines."""
+    return asked(reader, "prompt_store_events", scope, shape="store clears", build=_clears)
+
+
+def last_clear(clears: Iterable[dict[str, Any]], stream: str, engine: str) -> datetime | None:
+    """Return when an engine's prompt was last cleared from an environment."""
+    concerning = [
+        clear["ts"] for clear in clears if clear["log_stream"] in (None, stream) and clear["engine"] in (None, engine)
+    ]
+    return max(concerning, default=None)
 
 
 def holding_rows(found: Iterable[Environment], *, now: datetime) -> list[dict[str, Any]]:
@@ -138,7 +151,6 @@ def _lines(rows: ir.Table) -> ir.Table:
 
 
 def _clears(rows: ir.Table) -> ir.Table:
-    """Return clears: a null stream is one of the whole fleet, a null engine one of all engines."""
     rows = rows.filter(rows.kind == "clear")
     return rows.group_by(["log_stream", "engine"]).aggregate(ts=rows.ts.max())
 
@@ -166,11 +178,6 @@ def _environment(
 
 
 def _holding(row: dict[str, Any], stream: str, clears: list[dict[str, Any]]) -> Holding:
-    concerning = [
-        clear["ts"]
-        for clear in clears
-        if clear["log_stream"] in (None, stream) and clear["engine"] in (None, row["engine"])
-    ]
     return Holding(
         engine=row["engine"],
         hits=row["hits"],
@@ -178,6 +185,6 @@ def _holding(row: dict[str, Any], stream: str, clears: list[dict[str, Any]]) -> 
         first_seen=row["first"],
         last_seen=row["last"],
         stored_at=row["stored_at"],
-        last_clear=max(concerning, default=None),
+        last_clear=last_clear(clears, stream, row["engine"]),
         fetch_ms=row["fetch_ms"],
     )

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import audit, claude_cache, clearing, components, data, environments
+from dashboard import audit, claude_cache, clearing, components, data, environments, table_drift
 from dashboard import format as fmt
 from dashboard.i18n import language, t
 
@@ -24,6 +24,7 @@ if source is None:
 else:
     clearing.holdings(source)
     environments.behind(source, clearable=clearing.clearable(source))
+    table_drift.show(source)
     with components.section("caches.clear"):
         clearing.clear(source)
     clearing.proof(source)

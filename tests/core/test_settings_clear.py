@@ -69,3 +69,13 @@ def test_the_table_must_be_a_table(tmp_path: Path) -> None:
 
     with pytest.raises(FixSettings, match=r"sources\[0\]\.clear must be a table"):
         settings.load({}, folder=tmp_path)
+
+
+def test_the_services_context_is_read(tmp_path: Path) -> None:
+    """Texts, numbers and switches are kept in their order; anything else is named."""
+    told = load(tmp_path, 'prompt_table = "p"\nprompt_context = { location = "Seoul", floor = 3, open = true }')
+
+    assert told is not None
+    assert told.prompt_context == (("location", "Seoul"), ("floor", 3), ("open", True))
+    with pytest.raises(FixSettings, match=r"clear\.prompt_context = \{'at': 1\.5\}"):
+        load(tmp_path, 'prompt_table = "p"\nprompt_context = { at = 1.5 }')

@@ -90,6 +90,15 @@ def test_each_role_has_its_own_job() -> None:
     assert allowed("reports") == {"s3:PutObject"}
 
 
+def test_comparing_only_reads_items() -> None:
+    """The policy to compare with the prompt table stands apart from the clear's; the Fargate task has the same."""
+    assert allowed("compare") == {"dynamodb:GetItem"}
+    task = load(str(ROOT / "deploy/aws/fargate.yaml"))["Resources"]["MayCompare"]["Properties"]["PolicyDocument"]
+    assert [(item["Sid"], item["Action"]) for item in task["Statement"]] == [
+        (item["Sid"], item["Action"]) for item in statements("compare")
+    ]
+
+
 def test_the_epoch_role_writes_one_key() -> None:
     """The condition names the key that the service reads, and does not hold where no key is given."""
     (only,) = statements("clear-epoch")

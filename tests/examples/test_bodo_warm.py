@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.caching.prompt_table import epoch_update
+from core.fleet import compare, read_table
 from core.pricing import default_book, price_usage
+from core.settings import ClearSettings, SourceSettings
 from core.store.lake import Lake
+from core.store.query import Reader
 from core.usage import from_any
 from simulator.messages.faults import Fault
 from simulator.messages.server import Simulator, running_simulator
@@ -22,7 +27,7 @@ from tests.support import bodo
 from tests.support.bodo import User
 from tests.support.collecting import collect, rows
 from tests.support.log_lines import T0, payload
-from tests.support.ministack import ROLE, Ministack, function_code
+from tests.support.ministack import REGION, ROLE, Ministack, function_code
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
@@ -38,13 +43,13 @@ class Fleet:
     user: User
     claude: Simulator
 
-    def ask(self, qualifier: str = "$LATEST") -> list[str]:
+    def ask(self, qualifier: str = "$LATEST", engine: str = "sales") -> list[str]:
         """Send one message; return the lines of its invocation."""
         answer = self.lambdas.invoke(
             FunctionName=self.function,
             Qualifier=qualifier,
             LogType="Tail",
-            Payload=json.dumps(bodo.event(engine="sales", text="Which one?")),
+            Payload=json.dumps(bodo.event(engine=engine, text="Which one?")),
         )
         payload = answer["Payload"].read().decode()
         log = base64.b64decode(answer.get("LogResult", "")).decode()
@@ -63,6 +68,11 @@ class Fleet:
             self.claude.wait_for_held(environments, limit_s=90)
             self.claude.service.held = False
             return [job.result() for job in jobs]
+
+    def put(self, engine: str, text: str, version: str) -> None:
+        """Put a prompt into the table."""
+        item = {"engine": {"S": engine}, "prompt": {"S": text}, "version": {"S": version}}
+        self.dynamodb.put_item(TableName=bodo.TABLE, Item=item)
 
     def raise_epoch(self, epoch_ms: int) -> None:
         """Clear the prompt store of every environment."""
@@ -126,6 +136,43 @@ def test_raised_epoch_clears_every_warm_environment(fleet: Fleet) -> None:
 
     assert fleet.store_lines(3) == ["MISS", "MISS", "MISS"]
     assert fleet.store_line() == "HIT"
+
+
+def test_a_changed_prompt_is_behind_the_table_until_the_clear(fleet: Fleet, tmp_path: Path) -> None:
+    """The warm environment keeps the old prompt and is listed; after the clear it holds what the table holds."""
+    prompts = {engine: f"{engine}: {bodo.PROMPT}" for engine in ("sales", "support")}
+    fleet.put("support", prompts["support"], "1")
+    source = SourceSettings(
+        "logs", "files", region=REGION, clear=ClearSettings(
+            prompt_table=bodo.TABLE, epoch_seconds=0,
+            prompt_context=(("location", "Seoul"), ("time_zone", "Asia/Seoul")),
+        ),
+    )  # fmt: skip
+    lake = Lake(tmp_path / "tables")
+
+    def stand(*engines: str) -> dict[str, tuple[str, str | None, bool]]:
+        lines = [line for engine in engines for line in fleet.ask(engine=engine)]
+        at, log = datetime.now(UTC), tmp_path / f"{time.time_ns()}.jsonl"
+        events = [(int(at.timestamp() * 1000), line) for line in lines]
+        log.write_text(json.dumps(payload(events, group=f"/aws/lambda/{fleet.function}")))
+        collect(lake, log, now=at)
+        with Reader(lake, threads=1) as reader:
+            now = datetime.now(UTC)
+            present = read_table(reader, source, now=now, environ={}, client=fleet.dynamodb)
+            found = compare(reader, source, present, now=now).environments
+        assert bodo.PROMPT[:30] not in repr((present, found))
+        assert "".join(path.read_text("latin-1") for path in tmp_path.rglob("*.*") if path.is_file()).find(
+            bodo.PROMPT[:30]
+        ) == -1  # fmt: skip
+        return {item.engine: (item.state, item.table_version, item.holds == item.table_holds) for item in found}
+
+    assert stand("sales", "support") == {"sales": ("current", "1", True), "support": ("current", "1", True)}
+    fleet.put("sales", f"New: {prompts['sales']}", "2")
+    assert stand("sales", "support") == {"sales": ("behind", "2", False), "support": ("current", "1", True)}
+
+    fleet.raise_epoch(1_795_000_000_000)
+
+    assert stand("sales", "support") == {"sales": ("current", "2", True), "support": ("current", "1", True)}
 
 
 def test_wrong_ttl_stops_the_function_at_start(fleet: Fleet) -> None:
