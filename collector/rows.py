@@ -265,7 +265,7 @@ def _call(
         record.has_output, usage.service_tier, usage.speed, usage.inference_geo,
         enabled, record.cache_ttl or defaults.cache_ttl, _known_by(record.cache_ttl, defaults.cache_ttl),
         cacheable, record.prefix_tokens, record.prefix_fingerprint, record.prefix_blocks, record.cache_miss_reason,
-        record.prompt_store_bytes,
+        record.prompt_store_bytes, record.workspace,
         *counts, steps_text(usage.iterations), record.latency_ms, record.ttft_ms, reported,
         draft_rank(draft, owner, ledger),
     )  # fmt: skip

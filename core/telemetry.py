@@ -86,14 +86,15 @@ def call_record(
     price_row: str | None = None,
     tenant: str | None = None,
     prompt_store_bytes: int | None = None,
+    workspace: str | None = None,
 ) -> dict[str, Any]:
     """Build the structured record of one call: counts, ids and fingerprints, never text.
 
     `usage` is the provider's usage object as it came (Anthropic shape); `started_ms` is the request's start in
     Unix milliseconds; `model` is the model *requested*; `request_id` is the Lambda invocation's, `api_request_id` the
     provider's; `attempts` counts HTTP requests, retries included; `tenant` is whom the call is charged to, as
-    `tenant_tag` keeps it; `prompt_store_bytes` is what all prompts in the environment's prompt store take. Unknown
-    members are left out.
+    `tenant_tag` keeps it; `prompt_store_bytes` is what all prompts in the environment's prompt store take;
+    `workspace` is Anthropic's id of the workspace the request was made in. Unknown members are left out.
     """
     record: dict[str, Any] = {
         "event": RECORD_EVENT,
@@ -123,6 +124,7 @@ def call_record(
         "has_output": has_output,
         "price_row": price_row,
         "prompt_store_bytes": prompt_store_bytes,
+        "workspace": workspace,
     }
     if prefix_blocks:
         record["prefix"]["blocks"] = [dict(block) for block in prefix_blocks]

@@ -49,6 +49,7 @@ def record_columns(rows: Sequence[RecordRow], defaults: LineDefaults, minimum: M
         "other_id": texts(told["other_id"]),
         "tenant": texts(told["tenant"]),
         "prompt_store_bytes": pa.array(told["prompt_store_bytes"], pa.int64()),
+        "workspace": texts(told["workspace"]),
         "provider": texts(providers),
         "model": texts(models),
         "model_known_by": known_by(told["model"], models),

@@ -94,6 +94,7 @@ def _record(
         has_output=flag(body, "has_output"),
         tenant=tenant(body),
         prompt_store_bytes=tokens(body, "prompt_store_bytes"),
+        workspace=text(body, "workspace"),
     )
 
 

@@ -70,6 +70,7 @@ class CallRecord:
     has_output: bool | None = None  # of a refusal: whether any answer came with it
     tenant: str | None = None  # whom the call is charged to, as the caller tagged it
     prompt_store_bytes: int | None = None  # what the environment's prompt store held
+    workspace: str | None = None  # Anthropic's id of it: each has a cache of its own
 
 
 @dataclass(frozen=True, slots=True)

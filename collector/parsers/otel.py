@@ -117,6 +117,7 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any], model: str | N
         told_by="otel",
         other_id=text(attributes, "anthropic.request.id", "aws.request_id"),
         tenant=tenant(attributes, resource),
+        workspace=text(attributes, "anthropic.workspace.id"),
     )  # fmt: skip
     return Parsed("recognised", "otel_span", (fact,))
 

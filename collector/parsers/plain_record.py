@@ -25,7 +25,7 @@ FIELDS = (
     "call_id", "started_ms", "provider", "model", "engine", "input", "read", "write_5m", "write_1h", "written",
     "split_known", "output", "service_tier", "speed", "inference_geo", "enabled", "ttl", "prefix_tokens", "fingerprint",
     "blocks", "latency_ms", "ttft_ms", "stop_reason", "stop_category", "other_id", "has_output", "reported", "tenant",
-    "prompt_store_bytes", "request_id",
+    "prompt_store_bytes", "workspace", "request_id",
 )  # fmt: skip
 _COUNTS = frozenset({"input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"})
 _WORDS = ("service_tier", "speed", "inference_geo")
@@ -75,11 +75,11 @@ def plain_row(body: Mapping[str, Any], around: str | None) -> RecordRow | None:
     enabled, ttl = caching.get("enabled"), caching.get("ttl")
     tokens, fingerprint = prefix.get("tokens"), prefix.get("fingerprint")
     latency, first = get("latency_ms"), get("ttft_ms")
-    cost, stored = get("cost_usd"), get("prompt_store_bytes")
+    cost, stored, workspace = get("cost_usd"), get("prompt_store_bytes"), get("workspace")
     if (
         (enabled is not None and type(enabled) is not bool)
         or (ttl is not None and ttl not in CACHE_TTLS)
-        or not _texts(fingerprint)
+        or not _texts(fingerprint, workspace)
         or not (tokens is None or (type(tokens) is int and 0 <= tokens <= MAX_TOKENS))
         or not (stored is None or (type(stored) is int and 0 <= stored <= MAX_TOKENS))
         or not _durations(latency, first)
@@ -90,7 +90,7 @@ def plain_row(body: Mapping[str, Any], around: str | None) -> RecordRow | None:
         call_id, started, provider, model, engine, *counts, enabled, ttl or _written_ttl(counts), tokens, fingerprint,
         prefix_blocks(prefix) if "blocks" in prefix else None, latency, first, reason, category, other_id, has_output,
         None if cost is None else dollars(cost), None if _TENANTS.isdisjoint(body) else tenant(body), stored,
-        named,
+        workspace, named,
     )  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def call_of(row: RecordRow) -> CallRecord:
     (
         call_id, started, provider, model, engine, given, read, write_5m, write_1h, _, known, output, tier, speed, geo,
         enabled, ttl, tokens, fingerprint, blocks, latency, first, reason, category, other_id, has_output, reported,
-        tag, stored, named,
+        tag, stored, workspace, named,
     ) = row  # fmt: skip
     usage = Usage(
         given, read, write_5m, write_1h, output, service_tier=tier, speed=speed, inference_geo=geo,
@@ -109,7 +109,7 @@ def call_of(row: RecordRow) -> CallRecord:
         call_id, started, provider, model, engine, usage, named, enabled, ttl, tokens, fingerprint,
         None if latency is None else float(latency), None if first is None else float(first), reason,
         reported_cost_usd=reported, stop_category=category, other_id=other_id, prefix_blocks=blocks,
-        has_output=has_output, tenant=tag, prompt_store_bytes=stored,
+        has_output=has_output, tenant=tag, prompt_store_bytes=stored, workspace=workspace,
     )  # fmt: skip
 
 

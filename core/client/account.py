@@ -103,6 +103,7 @@ class CallAccount:
         self._diagnosis: dict[str, Any] | None = None
         self._ttft_ms: float | None = None
         self._api_request_id: str | None = None
+        self._workspace: str | None = None
         self._attempts: int | None = None
         self._unreadable = False
         self.report: CallReport | None = None
@@ -113,6 +114,7 @@ class CallAccount:
     def answered(self, response: Any) -> None:
         """Note the ids of the HTTP response that began."""
         self._api_request_id, self._attempts = sdk.request_id(response), sdk.attempts(response)
+        self._workspace = sdk.workspace(response)
         self._desk.simulated = self._desk.simulated or sdk.is_simulated(response)
 
     def feed(self, event: Any) -> None:
@@ -139,6 +141,7 @@ class CallAccount:
         if error is not None:
             self._api_request_id = sdk.request_id(error) or self._api_request_id
             self._attempts = sdk.attempts(error) or self._attempts
+            self._workspace = sdk.workspace(error) or self._workspace
             self._desk.simulated = self._desk.simulated or sdk.is_simulated(error)
         usage = self._usage()
         priced = self._price(usage)
@@ -206,6 +209,7 @@ class CallAccount:
             fallback=self._fallback or None,
             diagnosis=self._diagnosis,
             prompt_store_bytes=stored_bytes(),
+            workspace=self._workspace,
         )
         return telemetry.with_metrics(record, namespace=self._desk.settings.namespace)
 

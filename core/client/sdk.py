@@ -100,6 +100,16 @@ def request_id(answer: Any) -> str | None:
     return str(found) if found else None
 
 
+def workspace(answer: Any) -> str | None:
+    """Return the id of the workspace that a request was made in, from an HTTP response (or an error that holds one).
+
+    Anthropic tells it in a header; a workspace has a cache of its own. Bedrock has none.
+    """
+    headers = getattr(getattr(answer, "response", answer), "headers", None)
+    told = headers.get("anthropic-workspace-id") if headers is not None else None
+    return str(told) if told else None
+
+
 def is_simulated(answer: Any) -> bool:
     """Say whether the server that sent this response (or error) says of itself that it makes its answers up."""
     headers = getattr(getattr(answer, "response", answer), "headers", None)

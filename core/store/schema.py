@@ -61,6 +61,7 @@ CALLS = pa.schema(
         pa.field("prefix_blocks", pa.string()),  # "part:fingerprint …" of its blocks, in order, where told
         pa.field("cache_miss_reason", pa.string()),  # the API's own diagnosis, such as system_changed
         pa.field("prompt_store_bytes", pa.int64()),  # what the environment's prompt store held; null: not told
+        pa.field("workspace", pa.string()),  # Anthropic's id of it, which has a cache of its own; null: not told
         pa.field("input_tokens", pa.int64()),  # excludes cached tokens
         pa.field("cache_read_tokens", pa.int64()),
         pa.field("cache_write_5m_tokens", pa.int64()),
@@ -289,7 +290,7 @@ TABLES: dict[str, pa.Schema] = {
     "deliveries": DELIVERIES,
 }
 
-ADDED: dict[str, tuple[str, ...]] = {"calls": ("tenant", "prompt_store_bytes")}
+ADDED: dict[str, tuple[str, ...]] = {"calls": ("tenant", "prompt_store_bytes", "workspace")}
 """Columns that came after the first release, nullable all: core/store/growth.py reads older tables without them."""
 
 KEYS: dict[str, str] = {

@@ -31,7 +31,7 @@ _COLUMNS = (
     "function_version", "engine", "tenant", "provider", "model", "service_tier", "speed", "inference_geo",
     "caching_enabled", "cache_ttl", "prefix_tokens", "prefix_fingerprint", "input_tokens", "cache_read_tokens",
     "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "prompt_tokens", "latency_ms", "ttft_ms",
-    "price_check", "cache_miss_reason", "prefix_blocks",
+    "price_check", "cache_miss_reason", "prefix_blocks", "workspace",
 )  # fmt: skip
 
 
@@ -53,7 +53,7 @@ class Traffic:
     version: Coded
     tenant: Coded  # whom the call is charged to
     source: Coded
-    place: Coded  # one cache each: provider, and on Bedrock the region
+    place: Coded  # one cache each: provider, and on Bedrock the region, at Anthropic the workspace
     speed: Coded
     fingerprint: Coded
     reason: Coded  # the API's own diagnosis
@@ -142,7 +142,8 @@ def from_table(table: pa.Table, book: PriceBook, unanswered: pa.Table | None = N
     rates, plain, ids = token_rates(
         book, provider=column["provider"], model=model, start_ms=start_ms, prompt=prompt, modifiers=modifiers
     )
-    places = _places(column["provider"], column["region"])
+    workspace = column["workspace"] if "workspace" in column else Coded(np.full(len(order), -1, dtype=np.int64), ())
+    places = _places(column["provider"], column["region"], workspace)
     waiting = Waiting(
         ttft_ms=ttft_ms, lasted_ms=np.maximum(end_ms - start_ms, 0), model=plain, start_ms=start_ms,
         processed=prompt - read, output=number("output_tokens"), read=read > 0, wrote=prompt - fresh - read > 0,
@@ -240,16 +241,30 @@ def _writes(written: Ints, told_5m: Ints, told_1h: Ints, ttl_ms: Ints, by_text: 
     return written - write_1h, write_1h
 
 
-def _places(provider: Coded, region: Coded) -> Coded:
-    """Name each cache: Anthropic keeps one per organisation, Bedrock one per region."""
+def _places(provider: Coded, region: Coded, workspace: Coded) -> Coded:
+    """Name each cache: Bedrock keeps one per region, Anthropic one per workspace, in so far as calls tell it."""
     bedrock = provider.equals("bedrock")
-    pairs = combined(provider.codes, np.where(bedrock, region.codes, -1))
+    room = _known_workspace(workspace, provider.equals("anthropic"))
+    pairs = combined(provider.codes, np.where(bedrock, region.codes, room))
     names: list[str] = []
     for row in np.unique(pairs, return_index=True)[1].tolist() if len(pairs) else []:
         seller = provider.values[provider.codes[row]] if provider.codes[row] >= 0 else "unknown"
-        where = region.values[region.codes[row]] if bedrock[row] and region.codes[row] >= 0 else ""
-        names.append(f"{seller} {where}".strip())
+        where, words = (region.codes[row], region.values) if bedrock[row] else (room[row], workspace.values)
+        names.append(f"{seller} {words[where]}" if where >= 0 else seller)
     return Coded(pairs, tuple(names))
+
+
+def _known_workspace(workspace: Coded, asked: Bools) -> Ints:
+    """Return the workspace of each call; -1 for all where fewer than two are told of: then nothing sets calls apart.
+
+    A call that does not tell its own, such as a text line, is taken to be in the commonest.
+    """
+    nowhere = np.full(len(workspace.codes), -1, dtype=np.int64)
+    told = asked & (workspace.codes >= 0)
+    counts = np.bincount(workspace.codes[told], minlength=len(workspace.values))
+    if np.count_nonzero(counts) < 2:
+        return nowhere
+    return np.where(told, workspace.codes, np.where(asked, int(np.argmax(counts)), -1))
 
 
 def _minimums(book: PriceBook, model: Coded, provider: Coded) -> Ints:

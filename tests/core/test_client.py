@@ -437,3 +437,19 @@ def test_the_record_tells_what_the_prompt_store_takes(monkeypatch: pytest.Monkey
         None,
         len("sales: ésupport: é".encode()),
     ]
+
+
+def test_the_record_tells_the_workspace_that_answered() -> None:
+    """Anthropic's header names it, whole or streamed; where no header does, nothing is said."""
+    told = {"anthropic-workspace-id": "wrkspc_01"}
+    whole, streamed, bare = claude.whole(), claude.streamed(claude.stream_events()), claude.whole()
+    for answer in (whole, streamed):
+        answer.headers.update(told)
+    service = Service(Api(whole, streamed, bare))
+
+    service.client.create(service.request())
+    with service.client.stream(service.request()) as stream:
+        list(stream)
+    service.client.create(service.request())
+
+    assert [record.get("workspace") for record in service.records()] == ["wrkspc_01", "wrkspc_01", None]

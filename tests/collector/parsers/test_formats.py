@@ -335,4 +335,4 @@ def test_facts_have_room_for_numbers_and_names_only() -> None:
 
     assert texts == {"call_id", "provider", "model", "engine", "request_id", "cache_ttl", "prefix_fingerprint",
                      "stop_reason", "status", "error_type", "stop_category", "other_id", "prefix_blocks",
-                     "cache_miss_reason", "tenant"}  # fmt: skip
+                     "cache_miss_reason", "tenant", "workspace"}  # fmt: skip

@@ -157,6 +157,24 @@ def test_the_same_prefix_warm_elsewhere() -> None:
     assert causes([writes(at(minutes=0)), writes(at(minutes=5), **bedrock)])[1] == "region_workspace"
 
 
+def test_the_same_prefix_warm_in_another_workspace() -> None:
+    """Each workspace has a cache of its own: a key of another one writes anew, and then reads its own entry."""
+    one, two = ({"workspace": f"wrkspc_{n}"} for n in (1, 2))
+
+    assert causes([writes(at(minutes=0), **one), writes(at(minutes=5), **two)])[1] == "region_workspace"
+    rows = [writes(at(minutes=0), **one), writes(at(minutes=5), **two), reads(at(minutes=6), **two)]
+    assert causes(rows).count("region_workspace") == 1
+
+
+def test_calls_that_tell_no_workspace_are_not_set_apart() -> None:
+    """Text lines and older records say nothing of it: they are in the commonest, and alone they are in one."""
+    told = [reads(at(minutes=n), workspace="wrkspc_1") for n in range(3)]
+
+    assert "region_workspace" not in causes([writes(at(minutes=-5)), *told, text(writes(at(minutes=5)))])
+    both = [*told, writes(at(minutes=4), workspace="wrkspc_2", engine="other"), writes(at(minutes=5))]
+    assert "region_workspace" not in causes(both)
+
+
 def test_a_model_change() -> None:
     """The cache is kept per model."""
     assert causes([writes(at(minutes=0)), writes(at(minutes=5), model="claude-opus-4-6")])[1] == "prefix_changed"
