@@ -18,24 +18,34 @@ if TYPE_CHECKING:
     from core.traffic import Bounds, Traffic
 
 
-def judged(scope: Scope, *, quiet: bool) -> tuple[Traffic, Bounds]:
-    """Read the calls of a scope, the newest of them where there are too many at once, with those before them.
+whole_option = click.option(
+    "--whole",
+    "every",
+    is_flag=True,
+    help="Judge every call of a long range at once; each takes about a kilobyte of memory.",
+)
+
+
+def judged(scope: Scope, *, quiet: bool, every: bool = False) -> tuple[Traffic, Bounds]:
+    """Read the calls of a scope, with those before them; the newest where there are too many at once, unless `every`.
 
     Says on stderr, unless it is to be quiet, where nothing, or not everything, is there to judge.
     """
     from core.pricing import load_book
     from core.traffic import bounded, load
+    from core.traffic.bounds import EVERY
 
     chosen = settings.load()
     with reading(scope, quiet=quiet) as (reader, _):
-        bounds = bounded(reader, scope)
+        limits = {"at_once": EVERY, "with_earlier": EVERY} if every else {}
+        bounds = bounded(reader, scope, **limits)
         traffic = load(reader, bounds.scope, load_book(chosen.price_files), look_back=bounds.look_back)
     if bounds.cut and not quiet:
         assert bounds.scope.start is not None
         click.echo(
             f"The range holds more than {bounds.at_once:,} calls: the newest of them are judged, since "
-            f"{bounds.scope.start:%Y-%m-%dT%H:%MZ}. For the others choose ranges with --from and --to; "
-            "`cachewise report --format xlsx` judges every call.",
+            f"{bounds.scope.start:%Y-%m-%dT%H:%MZ}. For the others choose ranges with --from and --to, or "
+            "--whole where there is memory; `cachewise report --format xlsx` judges every call.",
             err=True,
         )
     return traffic, bounds

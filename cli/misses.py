@@ -10,7 +10,7 @@ import click
 
 from cli.accepted import MISS_GROUPS
 from cli.asking import Misuse, make_scope, scope_options
-from cli.judging import judged
+from cli.judging import judged, whole_option
 from cli.printing import plain
 
 if TYPE_CHECKING:
@@ -22,15 +22,16 @@ _WIDE = 200
 @click.command("misses")
 @scope_options
 @click.option("--by", metavar="NAMES", default="cause", show_default=True, help=f"Group by {', '.join(MISS_GROUPS)}.")
+@whole_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(by: str, as_json: bool, **given: Any) -> None:
+def command(by: str, every: bool, as_json: bool, **given: Any) -> None:
     """Say why prompt tokens were not read from the Claude cache, what it cost, and what to change."""
     from rich.console import Console
 
     from core import advice, misses, ttl
 
     scope, names = make_scope(given), _names(by)
-    traffic, bounds = judged(scope, quiet=as_json)
+    traffic, bounds = judged(scope, quiet=as_json, every=every)
     lines = misses.of_traffic(traffic)
     lab = ttl.of_traffic(traffic)
     parts, mends = advice.groups(lines, lab, tuple(names)), advice.mends(lines, lab)

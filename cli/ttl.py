@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.asking import make_scope, scope_options
-from cli.judging import judged
+from cli.judging import judged, whole_option
 from cli.printing import plain
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ _WIDE = 200
 @click.command("ttl")
 @scope_options
 @click.option("--zone", default="UTC", show_default=True, help="Whose hours bursts are told in.")
+@whole_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(zone: str, as_json: bool, **given: Any) -> None:
+def command(zone: str, every: bool, as_json: bool, **given: Any) -> None:
     """Replay the calls that came under no caching, 5m, 1h, and 5m kept alive; say what each would cost a month."""
     from rich.console import Console
     from rich.markup import escape
@@ -30,7 +31,7 @@ def command(zone: str, as_json: bool, **given: Any) -> None:
     from core import ttl
 
     scope = make_scope(given)
-    traffic, bounds = judged(scope, quiet=as_json)
+    traffic, bounds = judged(scope, quiet=as_json, every=every)
     found = ttl.of_traffic(traffic)
     advice, bursts = ttl.advise(found), ttl.bursts(found, zone=zone)
     if as_json:

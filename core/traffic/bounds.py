@@ -20,6 +20,8 @@ AT_ONCE = 1_000_000
 """Calls of a range that are judged together: below 2 GB of memory with those before it."""
 WITH_EARLIER = 2 * AT_ONCE
 """The same with the calls before it, which say what the cache held."""
+EVERY = 2**62
+"""As a limit: none."""
 LEAST_LOOK_BACK = timedelta(hours=2)
 """However dense traffic is: no entry lives for longer than an hour after its last use."""
 

@@ -159,6 +159,11 @@ def test_more_calls_than_are_judged_at_once(
     assert err.startswith(f"The range holds more than 3 calls: the newest of them are judged, since {since[:16]}Z.")
     assert json.loads(told)["judged_from"] == since
 
+    code, out, err = run(capsys, "misses", "--whole", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["judged_from"] is None
+    assert json.loads(out)["calls"] == 5
+
 
 @pytest.mark.parametrize("verb", ["misses", "ttl", "regressions"])
 def test_nothing_to_judge_is_no_good_news(tables: Path, capsys: pytest.CaptureFixture[str], verb: str) -> None:
