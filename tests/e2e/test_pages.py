@@ -30,8 +30,6 @@ UPSTREAM = {
     ("color-contrast", "[data-testid=stMultiSelect]:has([disabled], [aria-disabled=true]) *"),
     # the colours of highlighted code are no setting of a theme
     ("color-contrast", "[data-testid=stCode] *"),
-    # one colour paints white words' buttons and, on a tint of itself, the chosen word: dark enough for the first
-    ("color-contrast", "[data-testid=stButtonGroup] [data-selected=true] *"),
 }
 
 
