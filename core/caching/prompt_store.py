@@ -143,7 +143,7 @@ class PromptStore:
     def size_bytes(self) -> int:
         """Return what the texts of all prompts held take, in UTF-8 bytes."""
         with self._lock:
-            return sum(entry.prompt.size_bytes for entry in self._entries.values())
+            return self._size_bytes()
 
     def stats(self) -> dict[str, Any]:
         """Return what this environment's prompt store holds and did: totals, and the same per engine."""
@@ -154,7 +154,7 @@ class PromptStore:
                 "hits": self._hits,
                 "misses": self._misses,
                 "entries": len(self._entries),
-                "bytes": sum(entry.prompt.size_bytes for entry in self._entries.values()),
+                "bytes": self._size_bytes(),
                 "age_seconds": max((now - entry.stored_at for entry in self._entries.values()), default=None),
                 "clears": self._clears,
                 "last_cleared_at": _iso(self._last_cleared_at),
@@ -267,6 +267,9 @@ class PromptStore:
         if self._epochs is None:
             return None
         return self._epochs.get(None, 0), self._epochs.get(engine, 0)
+
+    def _size_bytes(self) -> int:
+        return sum(entry.prompt.size_bytes for entry in self._entries.values())
 
     def _engine_stats(self, engine: str, now: float) -> dict[str, Any]:
         counts = self._counts.get(engine, _Counts())
