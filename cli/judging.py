@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -32,14 +30,19 @@ def judged(scope: Scope, *, quiet: bool, every: bool = False) -> tuple[Traffic, 
     Says on stderr, unless it is to be quiet, where nothing, or not everything, is there to judge.
     """
     from core.pricing import load_book
+    from core.store.lake import Lake
+    from core.store.query import Reader
     from core.traffic import bounded, load
     from core.traffic.bounds import EVERY
 
     chosen = settings.load()
-    with reading(scope, quiet=quiet) as (reader, _):
+    lake = Lake(chosen.lake_path)
+    with Reader(lake) as reader:
         limits = {"at_once": EVERY, "with_earlier": EVERY} if every else {}
         bounds = bounded(reader, scope, **limits)
         traffic = load(reader, bounds.scope, load_book(chosen.price_files), look_back=bounds.look_back)
+        if not quiet and not traffic.in_scope.any():
+            say_nothing_matches(lake, reader)
     if bounds.cut and not quiet:
         assert bounds.scope.start is not None
         click.echo(
@@ -51,26 +54,16 @@ def judged(scope: Scope, *, quiet: bool, every: bool = False) -> tuple[Traffic, 
     return traffic, bounds
 
 
-@contextmanager
-def reading(scope: Scope, *, quiet: bool) -> Iterator[tuple[Reader, bool]]:
-    """Open the tables, with whether they hold a call in scope; if not, say on stderr what they hold, unless quiet."""
-    from core.metrics import summary
-    from core.store.lake import Lake
-    from core.store.query import Reader
-
-    lake = Lake(settings.load().lake_path)
-    with Reader(lake) as reader:
-        if not quiet:
-            hint_if_empty(lake)
-        anything = summary(reader, scope)["calls"] > 0
-        held = reader.span("calls")
-        if held is not None and not anything and not quiet:
-            click.echo(
-                f"No call matches the range and the filters; the tables hold calls of {held[0]:%Y-%m-%d} to "
-                f"{held[1] - timedelta(days=1):%Y-%m-%d}.",
-                err=True,
-            )
-        yield reader, anything
+def say_nothing_matches(lake: Lake, reader: Reader) -> None:
+    """Say on stderr that no call is in scope, and what the tables hold instead."""
+    hint_if_empty(lake)
+    held = reader.span("calls")
+    if held is not None:
+        click.echo(
+            f"No call matches the range and the filters; the tables hold calls of {held[0]:%Y-%m-%d} to "
+            f"{held[1] - timedelta(days=1):%Y-%m-%d}.",
+            err=True,
+        )
 
 
 def hint_if_empty(lake: Lake) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.asking import make_scope, scope_options
-from cli.judging import reading
+from cli.judging import say_nothing_matches
 from cli.printing import plain
+from core import settings
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,16 +32,22 @@ def command(only_open: bool, zone: str, as_json: bool, **given: Any) -> None:
     from rich.console import Console
 
     from core import regressions
+    from core.metrics import summary
+    from core.store.lake import Lake
+    from core.store.query import Reader
 
-    scope, now = make_scope(given), datetime.now(UTC)
-    with reading(scope, quiet=as_json) as (reader, anything):
+    scope, now, lake = make_scope(given), datetime.now(UTC), Lake(settings.load().lake_path)
+    with Reader(lake) as reader:
         found = regressions.ranked(regressions.find(reader, scope, now=now, zone=zone))
+        nothing = not found and not as_json and not summary(reader, scope)["calls"]
+        if nothing:
+            say_nothing_matches(lake, reader)
     shown = [item for item in found if item.open or not only_open]
     if as_json:
         told = {"from": scope.start, "to": scope.end, "zone": zone, "regressions": [item.to_json() for item in shown]}
         click.echo(json.dumps(plain(told), ensure_ascii=False, indent=2))
         return
-    if not anything:
+    if nothing:
         return
     if not shown:
         click.echo("No regressions: every engine is within its own baseline.")
