@@ -5,21 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
-from collector.pipeline import Collector
-from collector.result import PassResult
-from collector.sources.file_events import Telling
-from core.pricing import default_book
 from core.settings import LineDefaults
-from core.store.lake import Lake
 from core.telemetry import prompt_store_hit_line, prompt_store_miss_line, prompt_stored_line
-from tests.support.collecting import DEFAULTS, adds_up, files_source
+from tests.support.both_ways import assert_same, collect
+from tests.support.collecting import DEFAULTS, files_source
 from tests.support.log_lines import NOW, T0, cost, dressed, iso, record, report, rid, start
-
-TABLES = {"calls": "call_id", "invocations": "invocation_id", "prompt_store_events": "event_key"}
 
 
 def lines_of(draw: Random, number: int, ms: int) -> list[str]:
@@ -59,13 +52,6 @@ def lines_of(draw: Random, number: int, ms: int) -> list[str]:
     return whole[:-1] if cut < 0.08 else whole
 
 
-def collect(path: Path, tables: Path, defaults: LineDefaults) -> tuple[PassResult, dict[str, list[dict[str, Any]]]]:
-    lake = Lake(tables)
-    result = Collector(files_source(path), lake, default_book(), defaults=defaults, clock=lambda: NOW).run_pass()
-    told = {name: sorted(lake.read(name).to_pylist(), key=lambda row: row[key]) for name, key in TABLES.items()}
-    return result, told
-
-
 BETWEEN = (
     cost(), "between", f"{iso(T0)} between", prompt_store_hit_line("faq"), "[x] {", "[nothing]", cost(given=5, read=0),
     record("msg_3", ms=T0, given=5, read=0), "[abc] 2026-11-20T15:00:00 z", "[INFO]\t2026-11-20T15:00:00.000Z\tq\tx",
@@ -86,14 +72,7 @@ def test_the_lane_tells_what_the_ordinary_way_tells(seed: int, tmp_path: Path, m
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     defaults = (DEFAULTS, LineDefaults(), LineDefaults(model="claude-haiku-4-5", cache_ttl="5m"))[seed % 3]
 
-    quick, quick_rows = collect(path, tmp_path / "quick", defaults)
-    monkeypatch.setattr(Telling, "lines", Telling._each_line)
-    slow, slow_rows = collect(path, tmp_path / "slow", defaults)
-
-    assert quick.to_json() == slow.to_json()
-    assert adds_up(quick)
-    for name in TABLES:
-        assert quick_rows[name] == slow_rows[name]
+    assert_same(path, tmp_path, defaults, monkeypatch)
 
 
 def test_records_in_any_form_are_told_as_the_parser_tells_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,12 +115,7 @@ def test_records_in_any_form_are_told_as_the_parser_tells_them(tmp_path: Path, m
     path = tmp_path / "lambda.log"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    quick, quick_rows = collect(path, tmp_path / "quick", LineDefaults(cache_ttl="1h"))
-    monkeypatch.setattr(Telling, "lines", Telling._each_line)
-    slow, slow_rows = collect(path, tmp_path / "slow", LineDefaults(cache_ttl="1h"))
-
-    assert quick.to_json() == slow.to_json()
-    assert quick_rows == slow_rows
+    assert_same(path, tmp_path, LineDefaults(cache_ttl="1h"), monkeypatch)
 
 
 def test_a_line_behind_a_run_is_joined_with_the_record_in_it(tmp_path: Path) -> None:

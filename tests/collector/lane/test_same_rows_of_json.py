@@ -9,17 +9,11 @@ from typing import Any
 
 import pytest
 
-from collector.pipeline import Collector
-from collector.result import PassResult
-from collector.sources.file_events import Telling
-from core.pricing import default_book
 from core.settings import LineDefaults
-from core.store.lake import Lake
 from core.telemetry import prompt_store_hit_line, prompt_store_miss_line
-from tests.support.collecting import DEFAULTS, adds_up, files_source
+from tests.support.both_ways import assert_same
+from tests.support.collecting import DEFAULTS, files_source
 from tests.support.log_lines import NOW, T0, cost, dressed, iso, record, report, rid, start
-
-TABLES = {"calls": "call_id", "invocations": "invocation_id", "prompt_store_events": "event_key"}
 
 
 def platform(kind: str, ms: int, name: str, **more: Any) -> dict[str, Any]:
@@ -90,13 +84,6 @@ def as_line(draw: Random, body: Any) -> str:
     return json.dumps(body, ensure_ascii=draw.random() < 0.3, separators=spaced)
 
 
-def collect(path: Path, tables: Path, defaults: LineDefaults) -> tuple[PassResult, dict[str, list[dict[str, Any]]]]:
-    lake = Lake(tables)
-    result = Collector(files_source(path), lake, default_book(), defaults=defaults, clock=lambda: NOW).run_pass()
-    told = {name: sorted(lake.read(name).to_pylist(), key=lambda row: row[key]) for name, key in TABLES.items()}
-    return result, told
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_json_lines_tell_what_they_tell_one_by_one(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests in the JSON format, a third of them with a line in another form: every row and counter is the same."""
@@ -111,14 +98,7 @@ def test_json_lines_tell_what_they_tell_one_by_one(seed: int, tmp_path: Path, mo
     path.write_bytes(b"".join((line if isinstance(line, bytes) else line.encode()) + b"\n" for line in lines))
     defaults = (DEFAULTS, LineDefaults(), LineDefaults(model="claude-haiku-4-5", cache_ttl="5m"))[seed % 3]
 
-    quick, quick_rows = collect(path, tmp_path / "quick", defaults)
-    monkeypatch.setattr(Telling, "lines", Telling._each_line)
-    slow, slow_rows = collect(path, tmp_path / "slow", defaults)
-
-    assert quick.to_json() == slow.to_json()
-    assert adds_up(quick)
-    for name in TABLES:
-        assert quick_rows[name] == slow_rows[name]
+    assert_same(path, tmp_path, defaults, monkeypatch)
 
 
 @pytest.mark.parametrize("done", [True, False])
