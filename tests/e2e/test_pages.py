@@ -2,9 +2,11 @@
 
 import csv
 import gzip
+import http.client
 import io
 import json
 import re
+import time
 import urllib.request
 from itertools import pairwise
 from pathlib import Path
@@ -200,3 +202,15 @@ def test_the_pages_are_compressed_and_ready(base_url: str) -> None:
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.headers["Content-Encoding"] == "gzip"
         assert b"<html" in gzip.decompress(answer.read())
+
+
+def test_small_answers_do_not_wait_for_one_another(base_url: str) -> None:
+    """Over one connection, an answer's body is not held back until the browser has confirmed its head (40 ms)."""
+    connection, took = http.client.HTTPConnection(base_url.removeprefix("http://"), timeout=10), []
+    for _ in range(10):
+        began = time.perf_counter()
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read() == b"ok\n"
+        took.append(time.perf_counter() - began)
+    connection.close()
+    assert min(took[1:]) < 0.03
