@@ -23,9 +23,9 @@ def send_at_once() -> int:
     application starts, it is bound and does not yet.
     """
     found = 0
-    for name in os.listdir(_OPEN) if _OPEN.is_dir() else ():
+    for entry in _OPEN.iterdir() if _OPEN.is_dir() else ():
         with contextlib.suppress(OSError):  # closed meanwhile, as the one that this folder was read by
-            found += _set(int(name))
+            found += _set(int(entry.name))
     return found
 
 
