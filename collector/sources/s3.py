@@ -282,7 +282,12 @@ def _open(settings: SourceSettings) -> Any:
         read_timeout=READ_TIMEOUT_S,
         retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS},
     )
-    session = open_session(region=settings.region, role_arn=settings.role_arn, endpoint_url=settings.endpoint_url)
+    session = open_session(
+        region=settings.region,
+        role_arn=settings.role_arn,
+        external_id=settings.external_id,
+        endpoint_url=settings.endpoint_url,
+    )
     return session.client("s3", region_name=settings.region, endpoint_url=settings.endpoint_url, config=config)
 
 

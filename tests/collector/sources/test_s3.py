@@ -320,7 +320,7 @@ def test_an_archived_object_stops_no_other(place: Place) -> None:
 
 
 def test_a_role_is_assumed_to_read(place: Place, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With role_arn the client works under that role's credentials, asked for from STS."""
+    """With role_arn the client works under that role's credentials, asked for with the id its trust policy demands."""
     for name, value in moto_logs.CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     place.put("a", record("msg_1"))
@@ -334,12 +334,13 @@ def test_a_role_is_assumed_to_read(place: Place, lake: Lake, monkeypatch: pytest
         return made
 
     monkeypatch.setattr(boto3.session.Session, "client", watched)
-    settings = place.settings(role_arn="arn:aws:iam::210987654321:role/logs-reader")
+    settings = place.settings(role_arn="arn:aws:iam::210987654321:role/logs-reader", external_id="ours")
 
     result = make_collector(settings, lake, default_book()).run_pass()
 
     assert (result.status, result.new_calls) == ("done", 1)
-    assert [params["RoleArn"] for params in asked] == ["arn:aws:iam::210987654321:role/logs-reader"]
+    told = [(params["RoleArn"], params.get("ExternalId")) for params in asked]
+    assert told == [("arn:aws:iam::210987654321:role/logs-reader", "ours")]
 
 
 def test_dressed_lines_in_objects_keep_their_request(place: Place) -> None:
