@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from collector.parsers.claude_code import provider_of
 from collector.parsers.facts import CallRecord, Parsed, Teller, skipped
 from collector.parsers.values import caching_seen, inner, messages_usage_in, moment_ms, tenant, text, written_ttl
 
@@ -43,7 +44,7 @@ def parse_response(
     fact = CallRecord(
         call_id=call_id,
         started_ms=None,
-        provider="bedrock" if (call_id or "").startswith("msg_bdrk_") else "anthropic",
+        provider=provider_of(call_id, model),
         model=model,
         engine=text(wrapper, "engine") or text(inner(wrapper, "metadata"), "engine"),
         usage=usage,

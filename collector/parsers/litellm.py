@@ -25,7 +25,8 @@ from collector.parsers.values import (
 )
 from core.telemetry import tenant_tag
 from core.usage import Usage
-from core.usage.counts import count, first_count, mapping, split_writes
+from core.usage.counts import count, first_count, mapping, split_writes, word
+from core.usage.iterations import read_iterations
 
 _OTHER_MODEL = Parsed("ignored", "other_model")
 _OWN_CACHE = Parsed("ignored", "litellm_cache_hit")
@@ -105,6 +106,12 @@ def _usage(body: Mapping[str, Any], meta: Mapping[str, Any]) -> Usage | None:
             thinking_tokens=count(
                 mapping(told.get("completion_tokens_details"), "completion_tokens_details"), "reasoning_tokens"
             ),
+            web_search_requests=count(mapping(told.get("server_tool_use"), "server_tool_use"), "web_search_requests")
+            or 0,
+            service_tier=word(told, "service_tier"),
+            speed=word(told, "speed"),
+            inference_geo=word(told, "inference_geo"),
+            iterations=read_iterations(told.get("iterations"), split_1h=write_1h),
             complete=output is not None,
             ttl_split_known=known,
         )
@@ -126,12 +133,14 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 
 def _provider(body: Mapping[str, Any], model: str | None) -> str | None:
-    named = text(body, "custom_llm_provider") or (model or "").partition("/")[0]
+    """Return who served the call; a vendor that the price book does not know keeps its name, and has no price."""
+    said = text(body, "custom_llm_provider")
+    named = said or (model or "").partition("/")[0]
     if named in _PROVIDERS:
         return _PROVIDERS[named]
     if named.startswith("vertex"):
         return "vertex"
-    return "bedrock" if "anthropic." in (model or "") else None
+    return "bedrock" if "anthropic." in (model or "") else said
 
 
 def _engine(body: Mapping[str, Any], meta: Mapping[str, Any]) -> str | None:

@@ -285,6 +285,35 @@ def test_the_proxy_s_prompt_tokens_are_taken_apart() -> None:
     assert (inclusive.reported_cost_usd, inclusive.latency_ms, inclusive.ttft_ms) == (Decimal("0.0123"), 2500.0, 400.0)
 
 
+def test_a_spend_log_tells_everything_that_decides_its_price() -> None:
+    """The proxy keeps tier, speed, geography, searches and steps of the answer beside the counts."""
+    row = json.loads(lines("litellm")[2])
+    step = {"type": "message", "input_tokens": 50, "output_tokens": 200}
+    extra = {"type": "compaction", "input_tokens": 1000, "output_tokens": 30}
+    row["metadata"] = {
+        "usage_object": {
+            "service_tier": "batch", "speed": "standard", "inference_geo": "us",
+            "server_tool_use": {"web_search_requests": 3, "tool_search_requests": None}, "iterations": [step, extra],
+        }
+    }  # fmt: skip
+    usage = told(json.dumps(row)).usage
+
+    assert usage is not None
+    assert (usage.service_tier, usage.speed, usage.inference_geo) == ("batch", "standard", "us")
+    assert usage.web_search_requests == 3
+    assert [(one.kind, one.input_tokens) for one in usage.iterations] == [("message", 50), ("compaction", 1000)]
+
+
+def test_a_vendor_without_a_price_list_of_ours_is_not_taken_for_anthropic() -> None:
+    """Other clouds sell Claude at prices of their own: their name stays, so that the call is unpriced and says why."""
+    row = json.loads(lines("litellm")[0])
+    named = [told(json.dumps(row | {"custom_llm_provider": name})).provider for name in ("databricks", "vertex_ai", "")]
+    answer = json.loads(lines("anthropic_responses")[0]) | {"id": "msg_vrtx_01"}
+
+    assert named == ["databricks", "vertex", None]
+    assert told(json.dumps(answer)).provider == "vertex"
+
+
 def test_a_call_the_proxy_could_not_make_is_an_error() -> None:
     """Status and error class are kept, the message is not."""
     fact = told(lines("litellm")[5])
