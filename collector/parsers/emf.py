@@ -56,7 +56,7 @@ def parse_emf(body: Mapping[str, Any], request_id: str | None, names: MetricName
     """Read the calls a document tells: one, or as many as its lists are long. Raises BadInput on a bad count."""
     series = {role: _values(body[name]) for name, role in _roles(body["_aws"], names).items() if name in body}
     counts = [values for role, values in series.items() if role in _COUNTS]
-    if "input" not in series and "output" not in series:
+    if "input" not in series:  # a call whose input nobody tells would be priced as if it had none
         return skipped("no_usage") if "cost" in series or counts else _OTHER
     calls = len(counts[0])
     if not calls or any(len(values) != calls for values in counts):

@@ -28,6 +28,7 @@ _OTHER_MODEL = Parsed("ignored", "other_model")
 _CALLS = ("chat", "text_completion", "generate_content", "messages", "completion")
 """Operations that are one request each. Spans of agents and tools repeat the sums of the calls below them."""
 _PROVIDERS = {"aws.bedrock": "bedrock", "aws_bedrock": "bedrock", "bedrock": "bedrock", "anthropic": "anthropic"}
+_COUNTS = ("gen_ai.usage.", "anthropic.usage.")
 _FAILED = (2, "STATUS_CODE_ERROR", "ERROR")
 
 
@@ -125,8 +126,18 @@ def _call(span: Mapping[str, Any], attributes: Mapping[str, Any], model: str | N
 def attributes_of(value: Any) -> dict[str, Any]:
     """Return attributes as a plain mapping: OTLP writes a list of typed pairs, CloudWatch an object."""
     if isinstance(value, Mapping):
-        return {str(key): item for key, item in value.items()}
-    return {item["key"]: _plain(item.get("value")) for item in _objects(value) if isinstance(item.get("key"), str)}
+        return {str(key): _counted(str(key), item) for key, item in value.items()}
+    pairs = ((item["key"], _plain(item.get("value"))) for item in _objects(value) if isinstance(item.get("key"), str))
+    return {key: _counted(key, held) for key, held in pairs}
+
+
+def _counted(key: str, held: Any) -> Any:
+    """Take a count for one, whatever an exporter on the way made of its number: 12.0, or "12"."""
+    if not key.startswith(_COUNTS):
+        return held
+    if isinstance(held, float) and held.is_integer():
+        return int(held)
+    return int(held) if isinstance(held, str) and held.isascii() and held.isdigit() and len(held) < 20 else held
 
 
 def _plain(value: Any) -> Any:
@@ -135,8 +146,6 @@ def _plain(value: Any) -> Any:
     for kind, held in value.items():
         if kind == "intValue":  # OTLP JSON writes 64-bit integers as strings
             return int(held) if isinstance(held, str) and held.lstrip("-").isdecimal() else held
-        if kind == "doubleValue":
-            return int(held) if isinstance(held, float) and held.is_integer() else held
         if kind == "arrayValue":
             return [_plain(item) for item in _objects(held.get("values"))] if isinstance(held, Mapping) else []
         return held

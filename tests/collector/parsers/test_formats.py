@@ -200,7 +200,29 @@ def test_a_service_s_own_metric_names_can_be_told() -> None:
     assert ending(parse_message(json.dumps(body))) == "-other_metrics"
 
 
+def test_metrics_without_the_input_are_no_call() -> None:
+    """Output alone would be a call that sent nothing, at a price too low: it is skipped, with its reason."""
+    metrics = [{"Name": name} for name in ("PromptTokens", "CompletionTokens")]
+    body = {"_aws": {"Timestamp": 1795384671978, "CloudWatchMetrics": [{"Metrics": metrics}]},
+            "PromptTokens": 900, "CompletionTokens": 6}  # fmt: skip
+
+    assert ending(parse_message(json.dumps(body))) == "!no_usage"
+
+
 # spans
+
+
+@pytest.mark.parametrize("dress", [float, str], ids=["12.0", '"12"'])
+def test_a_span_s_counts_may_have_been_rewritten_on_the_way(dress: Any) -> None:
+    """Exporters turn 64-bit integers into floats or strings; a count is a count, and what is none is none."""
+    span = json.loads(lines("otel_many_spans")[0])["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    plain = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-opus-4-5"}
+    usage = {"input_tokens": 4110, "output_tokens": 200, "cache_read.input_tokens": 3000}
+    named = {f"gen_ai.usage.{name}": dress(count) for name, count in usage.items()}
+
+    assert counts(told(json.dumps(span | {"attributes": plain | named}))) == (1110, 3000, 0, 0, 200)
+    damaged = plain | named | {"gen_ai.usage.input_tokens": "many"}
+    assert ending(parse_message(json.dumps(span | {"attributes": damaged}))) == "!bad_count"
 
 
 def test_a_span_s_inclusive_input_is_converted() -> None:
