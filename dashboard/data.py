@@ -47,7 +47,7 @@ _LOGGED = ("calls", "invocations", "prompt_store_events")
 _READS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("summary", "breakdown", "series", "store_series", "latency", "latency_series", "markers", "options",
-         "price_rows", "chargeback"),
+         "price_rows", "chargeback", "tellings", "disagreements"),
         _LOGGED,
     ),
     **dict.fromkeys(("freshness", "ingest_series"), ("ingest_passes",)),
@@ -227,6 +227,16 @@ def _pulse(at: Versions, now: datetime, until: datetime, zone: str) -> dict[str,
 def price_rows(scope: Scope) -> Rows:
     """Return what each price row priced."""
     return _cached("price_rows", scope)
+
+
+def tellings(scope: Scope) -> Rows:
+    """Return who told the calls, and what their lines left to the settings."""
+    return _cached("tellings", scope)
+
+
+def disagreements(scope: Scope) -> Rows:
+    """Return the latest calls that two formats tell differently."""
+    return _cached("disagreements", scope)
 
 
 def tables() -> Rows:

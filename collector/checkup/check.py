@@ -11,7 +11,7 @@ from core.errors import CachewiseError
 Status = Literal["ok", "warn", "fail", "skipped"]
 Kind = Literal[
     "settings", "endpoints", "prices", "coverage", "tables", "source", "log_group", "log_levels", "clock", "defaults",
-    "freshness", "lines",
+    "freshness", "lines", "late", "told",
 ]  # fmt: skip
 
 

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from collector.checkup.check import Check, Kind, of_error
+from collector.checkup.check import Check, of_error
+from collector.checkup.figures import figures, late, lines
 from core.errors import CachewiseError
-from core.metrics import freshness, summary, tables
+from core.metrics import freshness, tables
 from core.metrics.scope import Scope
 from core.settings import Settings, SourceSettings
 from core.store.lake import Lake
@@ -34,8 +35,9 @@ def check_tables(settings: Settings, sources: Sequence[SourceSettings], *, now: 
                 return
             told = freshness(reader, now=now)
             yield from _fresh(told, sources, now)
-            yield from _lines(told)
-            yield _coverage(summary(reader, Scope(start=now - _LATELY)))
+            yield from lines(told)
+            yield from late(told, sources)
+            yield from figures(reader, Scope(start=now - _LATELY))
     except CachewiseError as error:
         yield of_error("tables", settings.lake_path, error)
 
@@ -80,7 +82,10 @@ def _fresh(told: Sequence[Mapping[str, Any]], sources: Sequence[SourceSettings],
 
 def _freshness(row: Mapping[str, Any], now: datetime) -> Check:
     name, until = str(row["source"]), row["complete_until"]
-    reached = "nothing is complete yet" if until is None else f"complete up to {_clock(until)}"
+    reached = "nothing is complete yet"
+    if until is not None:
+        lag = timedelta(seconds=round(max(0.0, (now - until).total_seconds())))
+        reached = f"complete up to {_clock(until)}, {lag} ago; passes: {row['passes']:,}"
     if row["status"] == "failed":
         return Check(
             "freshness",
@@ -106,49 +111,6 @@ def _freshness(row: Mapping[str, Any], now: datetime) -> Check:
             "freshness", name, "warn", f"It is behind: {reached}.", "Wait for the next passes, or look at its errors."
         )
     return Check("freshness", name, "ok", f"It is {reached}.")
-
-
-def _lines(told: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
-    """Say what was lost before it could be counted, and what could not be read, of the last day."""
-    for row in told:
-        day, name = row["last_24h"], str(row["source"])
-        if day["dropped_records"]:
-            yield Check(
-                "lines",
-                name,
-                "warn",
-                f"Lambda dropped {day['dropped_records']:,} log records in the last 24 hours (platform.logsDropped).",
-                "Lower the function's log volume: these calls cannot be counted.",
-                "COL-305",
-            )
-        if day["lines_skipped"]:
-            reasons = ", ".join(f"{reason} {count:,}" for reason, count in day["skipped_by_reason"].items())
-            yield Check(
-                "lines",
-                name,
-                "warn",
-                f"{day['lines_skipped']:,} lines of the last 24 hours were not understood: {reasons}.",
-                "The Data health page shows where one of each stands.",
-            )
-
-
-def _coverage(total: Mapping[str, Any]) -> Check:
-    kind: Kind = "coverage"
-    calls, priced = total["calls"], total["priced_calls"]
-    if not calls:
-        return Check(kind, "calls", "skipped", "There is no call in the last 30 days.")
-    if priced == calls:
-        return Check(kind, "calls", "ok", f"All {calls:,} calls of the last 30 days have a price.")
-    models = ", ".join(
-        f"{row['model'] or '(unknown)'} ({row['calls']:,}: {row['reason']})" for row in total["unpriced_models"][:3]
-    )
-    return Check(
-        kind,
-        "calls",
-        "warn",
-        f"{calls - priced:,} of {calls:,} calls of the last 30 days have no price: {models}.",
-        "Add rows to a price file or set the source's defaults, then run cachewise reprice.",
-    )
 
 
 def _clock(moment: datetime) -> str:

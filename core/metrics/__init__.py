@@ -12,6 +12,7 @@ from core.metrics.latencies import latency
 from core.metrics.overview import breakdown, summary
 from core.metrics.pulse import pulse
 from core.metrics.sources import freshness, options
+from core.metrics.tellings import disagreements, tellings
 from core.metrics.timeline import latency_series, series, store_series
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "calls_page",
     "calls_total",
     "chargeback",
+    "disagreements",
     "freshness",
     "ingest_series",
     "latency",
@@ -33,4 +35,5 @@ __all__ = [
     "store_series",
     "summary",
     "tables",
+    "tellings",
 ]

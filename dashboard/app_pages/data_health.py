@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import checkup_desk, components, coverage, data, filters, health
+from dashboard import checkup_desk, components, coverage, data, filters, health, tellings
 from dashboard import format as fmt
 from dashboard.components import Column
 from dashboard.i18n import language, t
@@ -115,6 +115,8 @@ with components.section("health.skips", rows=skips):
         )
 
 coverage.section(total, view.scope())
+
+tellings.section(view.scope())
 
 checkup_desk.show(view.zone)
 

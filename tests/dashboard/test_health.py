@@ -225,3 +225,30 @@ def test_a_checkup_can_be_asked_for_before_the_first_row(tmp_path: Path, monkeyp
 
     assert not page.exception
     assert page.button(key="checkup").label == "Check now"
+
+
+@pytest.mark.parametrize(("lang", "teller"), [("en", "Call record"), ("ko", "호출 기록")])
+def test_two_logs_that_tell_a_call_differently_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: datetime, lang: str, teller: str
+) -> None:
+    """Who told the calls, what defaults added, and each disagreement with the counts that are used."""
+    note = "differs: output_tokens 200 in record, 180 in bedrock_log"
+    fill(
+        tmp_path,
+        monkeypatch,
+        calls=[
+            make_call(ts=now, call_id="msg_9", checked_by="bedrock_log", check_note=note),
+            make_call(ts=now, told_by="text", model_known_by="defaults", ttl_known_by="defaults"),
+        ],
+        ingest_passes=[make_pass(ts=now)],
+    )
+
+    app = opened("data_health", lang)
+
+    assert not app.exception
+    told = next(frame.value for frame in app.dataframe if "ttl_by_defaults" in frame.value)
+    differing = next(frame.value for frame in app.dataframe if "difference" in frame.value)
+    assert (next(iter(told["format"])), sum(told["ttl_by_defaults"]), sum(told["disagreeing"])) == (teller, 1, 1)
+    assert list(differing["call_id"]) == ["msg_9"]
+    assert list(differing["difference"]) == ["output_tokens 200 in record, 180 in bedrock_log"]
+    assert any(box.value.count("1") == 2 and box.icon == ":material/difference:" for box in app.warning)

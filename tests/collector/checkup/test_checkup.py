@@ -252,3 +252,45 @@ def test_the_last_checkup_is_remembered(tmp_path: Path) -> None:
     assert told and told[1] == [check.facts()]
     (tmp_path / "tables" / ".checkup.json").write_text("{")
     assert latest(settings) is None
+
+
+def test_late_events_are_held_against_the_overlap(tmp_path: Path, endpoint: str) -> None:
+    """Lateness beyond the overlap names the overlap that would have been enough; lines not understood name a place."""
+    now = datetime.now(UTC)
+    example = {"bad_count": {"length": 34, "at": "logs/a.log byte 120"}}
+    outcomes = json.dumps({"skipped": {"bad_count": 2}, "examples": example})
+    seen = make_pass(ts=now, complete_until=now, late_events=3, max_lateness_ms=754_321.0, lines_skipped=2,
+                     outcomes_json=outcomes)  # fmt: skip
+    lakes.fill(tmp_path / "tables", calls=[make_call(ts=now)], ingest_passes=[seen])
+
+    checks = looked(tmp_path, source(endpoint))
+    (late,) = [check for check in checks if check.kind == "late"]
+    ((_, lines),) = found(checks, "lines")
+
+    assert late.status == "warn"
+    assert "3 events became visible late, by up to 755 s; overlap_s is 600." in late.message
+    assert "overlap_s of the source to 780" in late.mend
+    assert "bad_count 2 (one of 34 characters at logs/a.log byte 120)" in lines
+    assert "ago; passes: 1" in found(checks, "freshness")[0][1]
+    patient = looked(tmp_path, source(endpoint, overlap_s=900))
+    assert status(patient, "late") == ["ok"]
+
+
+def test_two_logs_of_one_call_that_disagree_are_named(tmp_path: Path) -> None:
+    """The note of the latest call is told with what figures follow; calls that are told alike are in order."""
+    now = datetime.now(UTC)
+    note = "differs: output_tokens 200 in record, 180 in bedrock_log"
+    alike = make_call(ts=now, checked_by="bedrock_log", check_note="confirmed")
+    lakes.fill(tmp_path / "a" / "tables", calls=[alike])
+    lakes.fill(
+        tmp_path / "b" / "tables",
+        calls=[alike, make_call(ts=now, call_id="msg_9", checked_by="bedrock_log", check_note=note),
+               make_call(ts=now, told_by="text", price_check="other:claude-opus-4-8/5m", model_known_by="defaults")],
+    )  # fmt: skip
+
+    agreeing, differing = (found(looked(tmp_path / name), "told") for name in ("a", "b"))
+
+    assert agreeing == [("ok", "All 1 calls told in two places are told alike.")]
+    assert [verdict for verdict, _ in differing] == ["warn", "warn"]
+    assert "1 of 2 calls" in differing[0][1] and "msg_9: output_tokens 200 in record, 180" in differing[0][1]
+    assert "1 of 1 lines (text)" in differing[1][1]

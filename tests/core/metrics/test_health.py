@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.metrics import freshness, ingest_series, price_rows, tables
+from core.metrics import disagreements, freshness, ingest_series, price_rows, tables, tellings
 from core.metrics.scope import Scope
 from core.pricing import default_book, load_book
 from core.pricing.provenance import newest_check, price_list, provenance, row_id
@@ -137,3 +137,28 @@ def test_an_own_row_goes_before_a_published_one(tmp_path: Path) -> None:
     rows = price_list(load_book([file]), [file], day=date(2026, 11, 20))
     assert [row["source"] for row in rows if row["custom"]] == ["contract 7"]  # a row that has no name of its own
     assert row_id("mine -12.5%") == "mine"
+
+
+def test_who_told_the_calls_and_what_their_lines_left_open(tmp_path: Path) -> None:
+    """Of each format: what defaults added, what a second log says, and the latest disagreements by themselves."""
+    note = "differs: cache_read_tokens 10 in record, 0 in otel"
+    lake = fill(
+        tmp_path,
+        calls=[
+            make_call(checked_by="otel", check_note="confirmed"),
+            make_call(call_id="msg_x", ts=NOON + HOUR, checked_by="otel", check_note=note),
+            make_call(told_by="text", model_known_by="defaults", ttl_known_by="defaults", price_check="differs"),
+            make_call(told_by="text", model_known_by=None, model=None, model_id=None, ttl_known_by=None),
+        ],
+    )
+
+    with Reader(lake) as reader:
+        first, second = tellings(reader, Scope())
+        (differing,) = disagreements(reader, Scope())
+        early = disagreements(reader, Scope(end=NOON + HOUR))
+
+    assert (first["told_by"], first["calls"], first["told_twice"], first["disagreeing"]) == ("record", 2, 2, 1)
+    assert (first["model_by_defaults"], first["ttl_by_defaults"]) == (0, 0)
+    assert (second["model_by_defaults"], second["ttl_by_defaults"], second["price_check_differs"]) == (1, 1, 1)
+    assert (second["told_twice"], second["disagreeing"]) == (0, 0)
+    assert (differing["call_id"], differing["check_note"], early) == ("msg_x", note, [])
