@@ -121,6 +121,17 @@ def test_the_unit_is_valid_and_shut_in(tmp_path: Path) -> None:
     assert rated.returncode == 0, rated.stdout
 
 
+def test_the_unit_starts_where_there_are_no_secrets() -> None:
+    """A credential whose file is missing has a word in its place: without it systemd starts nothing (243/CREDENTIALS)."""
+    text = UNIT.read_text()
+    loaded = re.findall(r"^LoadCredential=([^:\n]+):", text, re.MULTILINE)
+    instead = dict(re.findall(r"^SetCredential=([^:\n]+):(.+)$", text, re.MULTILINE))
+    (prepared,) = re.findall(r"^ExecStartPre=.*$", text, re.MULTILINE)
+
+    assert loaded == ["secrets.toml"] == list(instead)
+    assert f'grep -qx {instead["secrets.toml"]} "$CREDENTIALS_DIRECTORY/secrets.toml"' in prepared
+
+
 def test_grafana_asks_for_figures_that_exist() -> None:
     """Every metric and label of the Grafana dashboard is one that /metrics gives."""
     board = json.loads((DEPLOY / "grafana" / "cachewise.json").read_text())
