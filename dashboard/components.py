@@ -297,7 +297,7 @@ def _over_time(source: str, view: filters.View) -> list[dict[str, Any]]:
     """Return what a sparkline is drawn from, without the bucket that is still filling up."""
     ask = {"calls": data.series, "store": data.store_series, "times": data.latency_series}[source]
     rows: list[dict[str, Any]] = ask(view.scope(), bucket=view.bucket, zone=view.zone).to_pylist()
-    unfinished = rows and rows[-1]["bucket"] + filters.BUCKET_SIZE[view.bucket] > view.end
+    unfinished = rows and filters.bucket_end(rows[-1]["bucket"], view) > view.end
     return rows[:-1] if unfinished and len(rows) > 3 else rows
 
 
@@ -337,11 +337,18 @@ def before(ask: Callable[..., Any], view: filters.View) -> ink.Before | None:
     start = view.start or view.first_ts
     if other is None or other.start is None or start is None:
         return None
-    shift = start - other.start
     rows = ask(other.scope(), bucket=view.bucket, zone=view.zone).to_pylist()
-    told = [{**row, "bucket": row["bucket"] + shift, "was": row["bucket"]} for row in rows]
+    told = [{**row, "bucket": _laid_on(row["bucket"], other.start, start, view), "was": row["bucket"]} for row in rows]
     inside = [row for row in told if row["bucket"] < view.end]
     return ink.Before(compared_with(view), tuple(inside)) if inside else None
+
+
+def _laid_on(bucket: datetime, old: datetime, new: datetime, view: filters.View) -> datetime:
+    """Return where a bucket lies when its range begins at `new` instead of `old`: days lie on days, from midnight."""
+    if view.bucket != "day":
+        return bucket + (new - old)
+    since = filters.on_clock(bucket, view.zone) - filters.on_clock(old, view.zone)
+    return filters.from_clock(filters.on_clock(new, view.zone) + since, view.zone)
 
 
 def fact(label: str, value: str, note: str = "", *, tip: str | None = None) -> None:

@@ -41,6 +41,7 @@ BUCKET_SIZE: dict[Bucket, timedelta] = {
 _MAY_LACK = 0.1  # of the period before, at its beginning
 _NOT_PRINTABLE = "\u2060"  # no tag has one: so no tag looks to Streamlit like the choice of having none
 _DAYS = {"7d": 7, "30d": 30, "90d": 90}
+_CLOCKED = (*_DAYS, "custom")  # ranges that begin at a midnight of the viewer's clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +74,21 @@ class View:
         )
 
     def previous(self) -> View | None:
-        """Return the equally long period before, shifted by whole days; None where data does not cover it."""
+        """Return the equally long period before, shifted by whole days; None where data does not cover it.
+
+        Ranges of whole days are shifted on the viewer's clock, so that midnights stay midnights when the clocks change.
+        """
         if self.start is None or self.first_ts is None:
             return None
-        length = self.end - self.start
-        start = self.start - _shift(length)
-        if self.first_ts > start + length * _MAY_LACK:
+        if self.preset in _CLOCKED:
+            days = -(-self._clock_length() // timedelta(days=1))
+            start, end = self._earlier(self.start, days), self._earlier(self.end, days)
+        else:
+            shift = _shift(self.end - self.start)
+            start, end = self.start - shift, self.end - shift
+        if self.first_ts > start + (end - start) * _MAY_LACK:
             return None  # a change against a half-empty period would mean nothing
-        return replace(self, start=start, end=start + length)
+        return replace(self, start=start, end=end)
 
     def compared(self) -> View | None:
         """Return what this view is compared with, as chosen; None: with nothing, or data does not cover it."""
@@ -98,8 +106,17 @@ class View:
         """Return the same weekdays before: as few weeks back as do not overlap."""
         if self.start is None:
             return None
-        back = timedelta(weeks=max(1, -(-(self.end - self.start) // timedelta(weeks=1))))
-        return self.start - back, self.end - back
+        days = 7 * max(1, -(-self._clock_length() // timedelta(weeks=1)))
+        return self._earlier(self.start, days), self._earlier(self.end, days)
+
+    def _clock_length(self) -> timedelta:
+        """Return how far start and end lie apart on the viewer's clock: a day has 24 hours there, whatever it lasts."""
+        assert self.start is not None
+        return on_clock(self.end, self.zone) - on_clock(self.start, self.zone)
+
+    def _earlier(self, moment: datetime, days: int) -> datetime:
+        """Return the same time of the viewer's clock so many days before."""
+        return from_clock(on_clock(moment, self.zone) - timedelta(days=days), self.zone)
 
     @property
     def bucket(self) -> Bucket:
@@ -126,6 +143,18 @@ def _shift(length: timedelta) -> timedelta:
     if length <= timedelta(hours=3):
         return length
     return timedelta(days=-(-length // timedelta(days=1)))
+
+
+def on_clock(moment: datetime, zone: str) -> datetime:
+    """Return what a zone's clocks show at a moment, without the zone. A day that skips midnight begins at it all the same."""
+    shown = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    midnight = datetime.combine(shown.date(), time())
+    return midnight if from_clock(midnight, zone) == moment else shown
+
+
+def from_clock(shown: datetime, zone: str) -> datetime:
+    """Return the moment in UTC at which the clocks of a zone show this; the first of two."""
+    return shown.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
 def bucket_end(start: datetime, view: View) -> datetime:

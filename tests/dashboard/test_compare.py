@@ -4,11 +4,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import charts
+from dashboard import charts, components, filters
 from dashboard.ink import Before, Look
 from tests.support.screens import opened
 
@@ -50,6 +52,22 @@ def test_nothing_known_before_draws_nothing() -> None:
     rows = [{"bucket": START, "cost_usd": Decimal(1), "engine": "tutor"}]
 
     assert len(charts.stacked_cost(rows, "engine", EN, before=before("cost_usd", None)).figure.data) == 1
+
+
+def test_days_lie_on_days_when_the_clocks_changed_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A week before the hour was turned back, each midnight is laid on a midnight."""
+    now = datetime(2026, 11, 7, 17, tzinfo=UTC)
+    view = filters.build({"range": "7d"}, now=now, zone="America/New_York", first_ts=START - 300 * DAY)
+    earlier = view.compared()
+    assert earlier is not None and earlier.start is not None
+    days = [earlier.start + n * DAY for n in range(7)]
+    monkeypatch.setattr(components, "t", lambda key, **_: key)
+
+    laid = components.before(lambda *_, **__: pa.table({"bucket": pa.array(days)}), view)
+
+    assert laid is not None
+    shown = [row["bucket"].astimezone(ZoneInfo(view.zone)) for row in laid.rows]
+    assert [(moment.day, moment.hour) for moment in shown] == [(n, 0) for n in range(1, 8)]
 
 
 def dashes(app: AppTest) -> list[str]:

@@ -1,5 +1,6 @@
 """Ranges, buckets, zones and the period before."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -123,6 +124,51 @@ def test_the_same_weekdays_before_do_not_overlap() -> None:
     assert week is not None and week.start == datetime(2026, 11, 6, 15, tzinfo=UTC)
     assert month is not None and month.start == datetime(2026, 9, 16, 15, tzinfo=UTC)
     assert month.end <= view("30d").start  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("America/New_York", date(2026, 11, 1), 25),
+        ("America/New_York", date(2026, 3, 8), 23),
+        ("Australia/Lord_Howe", date(2026, 4, 5), 24.5),
+        ("Africa/Cairo", date(2026, 4, 24), 23),  # begins at one o'clock: its midnight is skipped
+        ("Asia/Kolkata", date(2026, 11, 1), 24),
+    ],
+)
+def test_a_day_of_another_length_is_compared_with_the_day_before(zone: str, day: date, hours: float) -> None:
+    """However long the clocks made it: from midnight to midnight of the day before, and of the week before."""
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    chosen = filters.build({"range": "custom", "dates": (day, day)}, now=now, zone=zone, first_ts=LONG_AGO)
+
+    for earlier, days in ((chosen.previous(), 1), (replace(chosen, compare="last_week").compared(), 7)):
+        other = day - timedelta(days=days)
+        as_chosen = filters.build({"range": "custom", "dates": (other, other)}, now=now, zone=zone)
+        assert earlier is not None
+        assert (earlier.start, earlier.end) == (as_chosen.start, as_chosen.end)
+    assert chosen.start is not None
+    assert chosen.end - chosen.start == timedelta(hours=hours)
+
+
+def test_weeks_across_a_change_of_the_clocks_begin_at_midnight() -> None:
+    """Seven days before a Tuesday night after the change are seven days, from midnight to the same time of the day."""
+    now = datetime(2026, 11, 4, 4, 58, tzinfo=UTC)  # the 3rd, 23:58 in New York
+    chosen = filters.build({"range": "7d"}, now=now, zone="America/New_York", first_ts=LONG_AGO)
+    before = chosen.previous()
+
+    assert before is not None
+    assert before.start == datetime(2026, 10, 21, 4, tzinfo=UTC)  # midnight, an hour earlier in UTC
+    assert before.end == chosen.start == datetime(2026, 10, 28, 4, tzinfo=UTC)
+
+
+@given(st.sampled_from(filters.PRESETS), MOMENTS, st.sampled_from(["America/New_York", "Asia/Seoul", "Africa/Cairo"]))
+def test_what_is_compared_never_overlaps(preset: str, moment: datetime, zone: str) -> None:
+    """The period before ends before the range begins, or as it does."""
+    chosen = filters.build({"range": preset}, now=moment, zone=zone, first_ts=datetime(1960, 1, 1, tzinfo=UTC))
+    before = chosen.previous()
+
+    assert (before is None) == (preset == "all")
+    assert before is None or (before.start < before.end <= chosen.start)  # type: ignore[operator]
 
 
 def test_any_two_ranges_can_be_compared() -> None:
