@@ -146,7 +146,7 @@ def _shift(length: timedelta) -> timedelta:
 
 
 def on_clock(moment: datetime, zone: str) -> datetime:
-    """Return what a zone's clocks show at a moment, without the zone. A day that skips midnight begins at it all the same."""
+    """Return what a zone's clocks show at a moment; a day begins at midnight even where they skip it."""
     shown = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     midnight = datetime.combine(shown.date(), time())
     return midnight if from_clock(midnight, zone) == moment else shown

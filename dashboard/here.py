@@ -6,7 +6,13 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-PROXIED = ("x-forwarded-for", "forwarded", "x-real-ip", "x-forwarded-host")
+PROXIED = ("x-forwarded-", "x-original-", "x-envoy-", "x-amzn-", "x-amz-cf-", "cf-")
+"""How the names of headers begin that proxies add, and no browser."""
+
+PROXY = (
+    "forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cdn-loop", "x-proxyuser-ip", "x-scheme",
+)  # fmt: skip
+"""Whole names of such headers."""
 
 
 def is_loopback(address: str | None) -> bool:
@@ -27,7 +33,7 @@ def from_here(headers: Mapping[str, str]) -> bool:
     A foreign name in Host may be a page elsewhere whose name was made to lead here (DNS rebinding).
     """
     told = {name.lower(): value for name, value in headers.items()}
-    if any(name in told for name in PROXIED):
+    if any(name in PROXY or name.startswith(PROXIED) for name in told):
         return False
     try:
         return is_loopback(urlsplit(f"//{told.get('host', '')}").hostname)

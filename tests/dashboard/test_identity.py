@@ -213,6 +213,10 @@ def test_a_session_outlives_its_first_token_but_not_the_longest_session() -> Non
         ("::1", {"Host": "[::1]:8501"}, "operator"),
         ("localhost", {"host": "127.0.0.1"}, "operator"),
         ("127.0.0.1", {"Host": "localhost", "X-Forwarded-For": "10.0.0.9"}, "viewer"),
+        ("127.0.0.1", {"Host": "localhost", "X-Forwarded-Proto": "https"}, "viewer"),  # with its own name as Host
+        ("127.0.0.1", {"Host": "localhost", "X-Forwarded-Email": "kim@example.com"}, "viewer"),
+        ("127.0.0.1", {"Host": "localhost", "Via": "1.1 gateway"}, "viewer"),
+        ("127.0.0.1", {"Host": "localhost", "CF-Connecting-IP": "192.0.2.1"}, "viewer"),
         ("127.0.0.1", {"Host": "rebound.example:8501"}, "viewer"),
         ("127.0.0.1", {"Host": "localhost.rebound.example"}, "viewer"),
         ("127.0.0.1", {"Host": "["}, "viewer"),
