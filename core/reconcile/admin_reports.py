@@ -16,7 +16,7 @@ from core.reconcile.access import unreadable
 from core.reconcile.analytics import COSTS, TYPES, dollars
 from core.reconcile.model import NO_MODEL, Bill, BilledLine
 from core.reconcile.own import midnight, model_name
-from core.reconcile.pages import pages
+from core.reconcile.pages import pages, token_of
 from core.reconcile.spans import LONGEST, spans
 from core.reconcile_settings import ReconcileSettings
 
@@ -75,7 +75,7 @@ class _Reports:
             answer: Mapping[str, Any] = raw.json()
             return answer
 
-        for answer in pages(ask, lambda answer: answer.get("next_page") if answer.get("has_more") else None):
+        for answer in pages(ask, token_of):
             for bucket in answer["data"]:
                 day = datetime.fromisoformat(bucket["starting_at"]).astimezone(UTC).date()
                 for row in bucket["results"]:

@@ -16,7 +16,7 @@ from core.pricing import PriceBook
 from core.reconcile.access import unreadable
 from core.reconcile.model import NO_MODEL, Bill, BilledLine, DayModel
 from core.reconcile.own import midnight, model_name
-from core.reconcile.pages import pages
+from core.reconcile.pages import pages, token_of
 from core.reconcile.spans import LONGEST, spans
 from core.reconcile_settings import ReconcileSettings
 
@@ -80,9 +80,12 @@ def fetch(client: anthropic.Anthropic, settings: ReconcileSettings, book: PriceB
 def dollars(cents: str) -> Decimal:
     """Return dollars from fractional cents as text."""
     try:
-        return Decimal(cents) / 100
+        amount = Decimal(cents) / 100
     except InvalidOperation:
         raise unreadable(f"an amount of {cents[:20]!r}") from None
+    if not amount.is_finite():
+        raise unreadable(f"an amount of {cents[:20]!r}")
+    return amount
 
 
 def _items(page: Any, reached: list[datetime]) -> Iterator[Any]:
@@ -94,7 +97,7 @@ def _items(page: Any, reached: list[datetime]) -> Iterator[Any]:
         held = held if token is None else held.get_next_page()
         return held
 
-    for one in pages(ask, lambda one: one.next_page if one.has_next_page() else None):
+    for one in pages(ask, lambda one: token_of({"has_more": one.has_more, "next_page": one.next_page})):
         if one.data_refreshed_at is not None:
             reached.append(one.data_refreshed_at)
         yield from one.data or ()

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from core import reconcile
-from core.errors import CachewiseError, FixSettings
+from core.errors import CachewiseError, FixSettings, TryAgain
 from core.fleet import recorded_actions
 from core.reconcile import Reconciliation
+from core.reconcile.analytics import dollars
 from core.reconcile_settings import ReconcileSettings
 from core.settings import Settings
 from core.store.lake import Lake
@@ -113,6 +114,27 @@ def test_pages_are_followed_and_throttling_is_waited_out(
     assert paged == whole
     assert len(admin.admin.asked) - asked > 6
     assert not admin.admin.faults
+
+
+@pytest.mark.parametrize("api", ["analytics", "legacy", "auto"])
+def test_half_a_report_is_never_taken_for_the_whole(
+    admin: RunningAdmin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str
+) -> None:
+    """A page that promises more and does not say where ends the run: its sums would look like missing traffic."""
+    lake_of(tmp_path, truths())
+    monkeypatch.setattr("core.reconcile.analytics._PAGE", 3)
+    monkeypatch.setattr("simulator.admin.app._limit", lambda *_, **__: 1)
+    monkeypatch.setattr("simulator.admin.app._token", lambda _: None)
+
+    with pytest.raises(TryAgain, match="REC-502"):
+        run(admin.url, tmp_path, api=api)
+
+
+@pytest.mark.parametrize("amount", ["NaN", "Infinity", "12,5", ""])
+def test_an_amount_that_is_no_number_is_refused(amount: str) -> None:
+    """It would make every sum unknown, or endless."""
+    with pytest.raises(TryAgain, match="REC-502"):
+        dollars(amount)
 
 
 def test_the_older_reports_are_asked_where_the_newer_api_is_not(tmp_path: Path) -> None:
