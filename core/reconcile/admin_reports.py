@@ -7,7 +7,7 @@ https://platform.claude.com/docs/en/api/admin-api/usage-cost/get-messages-usage-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from core.client.sdk import is_simulated
@@ -45,6 +45,7 @@ def fetch(client: anthropic.Anthropic, settings: ReconcileSettings, book: PriceB
             if not settings.workspace_ids or row.get("workspace_id") in settings.workspace_ids:
                 lines.append(_cost_line(book, day, row))
     whole = () if settings.workspace_ids or settings.api_key_ids else ("whole_organization",)
+    told = reports.days[USAGE] if by_key else reports.days[USAGE] & reports.days[COST]
     return Bill(
         provider="anthropic",
         via="legacy",
@@ -52,6 +53,7 @@ def fetch(client: anthropic.Anthropic, settings: ReconcileSettings, book: PriceB
         end=end,
         lines=tuple(lines),
         tells_amount=not by_key,
+        estimated_days=frozenset({start + timedelta(days=n) for n in range((end - start).days)} - told),
         gaps=(*whole, *(("dollars_not_by_key",) if by_key else _GAPS)),
         simulated=reports.simulated,
     )
@@ -63,6 +65,7 @@ class _Reports:
     def __init__(self, client: anthropic.Anthropic) -> None:
         self._client = client
         self.simulated = False
+        self.days: dict[str, set[date]] = {USAGE: set(), COST: set()}  # that each report has a bucket for
 
     def rows(self, path: str, params: Mapping[str, Any]) -> Iterator[tuple[date, Mapping[str, Any]]]:
         """Yield every row with its day."""
@@ -78,6 +81,7 @@ class _Reports:
         for answer in pages(ask, token_of):
             for bucket in answer["data"]:
                 day = datetime.fromisoformat(bucket["starting_at"]).astimezone(UTC).date()
+                self.days[path].add(day)
                 for row in bucket["results"]:
                     yield day, row
 

@@ -69,7 +69,7 @@ class Bill:
     tells_list: bool = False
     tells_amount: bool = False
     refreshed_at: datetime | None = None  # how far its figures reach; None: it does not say
-    estimated_days: frozenset[date] = frozenset()  # it calls its own dollars of these days an estimate
+    estimated_days: frozenset[date] = frozenset()  # days it calls an estimate, or says nothing of: not even zero
     gaps: tuple[str, ...] = ()
     endpoint: str | None = None  # None: the provider's own
     simulated: bool = False

@@ -19,7 +19,7 @@ from core.reconcile_settings import ReconcileSettings
 from core.settings import Settings
 from core.store.lake import Lake
 from core.store.query import Reader
-from simulator.admin import ADMIN_KEY, RunningAdmin
+from simulator.admin import ADMIN_KEY, RunningAdmin, app
 from simulator.admin.ledger import SERVICE_KEY, SERVICE_WORKSPACE
 from tests.support.billing import NOW, billed, call_of, lake_of, truths
 from tests.support.rows import make_unpriced_call
@@ -128,6 +128,20 @@ def test_half_a_report_is_never_taken_for_the_whole(
 
     with pytest.raises(TryAgain, match="REC-502"):
         run(admin.url, tmp_path, api=api)
+
+
+def test_a_day_that_a_report_leaves_out_is_not_one_without_usage(
+    admin: RunningAdmin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The older reports list every day, so one that is missing is provisional, and in no total."""
+    lake_of(tmp_path, truths())
+    whole = run(admin.url, tmp_path, api="legacy")
+    answered = app._cost_report
+    monkeypatch.setattr(app, "_cost_report", lambda *asked: (found := answered(*asked)) | {"data": found["data"][1:]})
+    found = run(admin.url, tmp_path, api="legacy")
+
+    assert found.provisional_days == (whole.start, *whole.provisional_days)
+    assert found.total.own_usd < whole.total.own_usd  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("amount", ["NaN", "Infinity", "12,5", ""])
