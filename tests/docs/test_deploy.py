@@ -59,7 +59,7 @@ def test_the_tasks_settings_are_accepted(clear: bool, tmp_path: Path) -> None:
     words = {
         "AWS::Region": "eu-west-1", "FunctionName": "bodo-ws", "Model": "claude-opus-4-5", "CacheTtl": "1h",
         "HostName": "cachewise.example.com", "PromptTableName": "prompts",
-        "Names": 'kim@example.com", "lee@example.com',
+        "Names": 'kim@example.com", "lee@example.com', "Looking": "@example.com",
         "LoadBalancer": f"arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/cachewise/{'0' * 16}",
         "ClearRoleArn": "arn:aws:iam::123456789012:role/clear",
     }  # fmt: skip
@@ -69,6 +69,7 @@ def test_the_tasks_settings_are_accepted(clear: bool, tmp_path: Path) -> None:
     read = settings.load({}, folder=tmp_path)
 
     assert read.access.operators == ("kim@example.com", "lee@example.com")
+    assert read.access.viewers == ("@example.com",)
     assert read.access.balancer_region == "eu-west-1"
     assert (read.sources[0].clear is not None) == clear
 
@@ -76,6 +77,21 @@ def test_the_tasks_settings_are_accepted(clear: bool, tmp_path: Path) -> None:
 def filled(text: str, words: dict[str, str]) -> str:
     """A text as CloudFormation substitutes it; every name must be known."""
     return re.sub(r"\$\{([A-Za-z:]+)\}", lambda name: words[name[1]], text)
+
+
+def test_a_scheduled_task_fits_the_template() -> None:
+    """The recipe for reports overrides what that task definition has, in the form its shell takes."""
+    recipe = (ROOT / "docs/scheduled-reports.md").read_text()
+    (told,) = re.findall(r'"Input": ("\{.+\}")', recipe)
+    (override,) = json.loads(json.loads(told))["containerOverrides"]
+    definition = resources()["TaskDefinition"]["Properties"]
+    (container,) = definition["ContainerDefinitions"]
+
+    assert f"task-definition/{definition['Family']}" in recipe
+    assert override["name"] == container["Name"]
+    assert container["EntryPoint"] == ["/bin/sh", "-c"]
+    assert [text.split()[:3] for text in override["command"]] == [["exec", "cachewise", "report"]]
+    assert {"ClusterArn", "TaskSecurityGroupId"} <= load(str(TEMPLATE))["Outputs"].keys()
 
 
 def test_the_image_is_made_of_what_is_there() -> None:
