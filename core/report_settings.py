@@ -6,7 +6,7 @@ The URL of a webhook is a secret: it is never shown, logged or stored.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -88,7 +88,23 @@ def read_reports(data: Mapping[str, Any], env: Mapping[str, str], path: Path | N
     for name in names:
         if names.count(name) > 1:
             raise _wrong(path, f'two reports are named "{name}"', "Give each its own name.")
+    _check_places(rules, path)
     return rules
+
+
+def _check_places(rules: Sequence[ReportRule], path: Path | None) -> None:
+    """Refuse two reports of the same days in one place: files are named by their days, and one would be lost."""
+    places: dict[tuple[str, str], str] = {}
+    for rule in rules:
+        if rule.to.kind == "webhook":
+            continue
+        other = places.setdefault((rule.to.where.rstrip("/"), rule.schedule), rule.name)
+        if other != rule.name:
+            raise _wrong(
+                path,
+                f'the {rule.schedule} reports "{other}" and "{rule.name}" both go to {rule.to.where}',
+                "Give each a folder or prefix of its own: their files have the same names.",
+            )
 
 
 def _rule(item: Mapping[str, Any], index: int, env: Mapping[str, str], path: Path | None) -> ReportRule:

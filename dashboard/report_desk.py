@@ -108,8 +108,8 @@ def hand_out(desk: Desk, form: str, request: Request, *, calls: int, rows: int) 
     kept = st.session_state.get(_MADE)
     if kept and kept[0] == asked:
         st.download_button(
-            t("reports.download", name=name), data=kept[1], file_name=name, mime=kind, on_click="ignore",
-            icon=":material/download:", key="report_download",
+            t("reports.download", name=name), data=for_viewers(lambda: bytes(kept[1])), file_name=name, mime=kind,
+            on_click="ignore", icon=":material/download:", key="report_download",
         )  # fmt: skip
 
 

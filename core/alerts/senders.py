@@ -5,6 +5,7 @@ A webhook's URL is a secret: errors name the target, the host at most, and the s
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import ssl
@@ -75,12 +76,14 @@ def _post(target: AlertTarget, body: bytes) -> tuple[CachewiseError | None, floa
     """Post once; return what went wrong, and how long the receiver asks to wait."""
     url = target.url or ""
     request = urllib.request.Request(  # noqa: S310 - the scheme was checked when the settings were read
-        url, data=body, method="POST", headers={"Content-Type": "application/json", "User-Agent": "cachewise"}
-    )
+        url, data=body, method="POST", headers={
+            "Content-Type": "application/json", "User-Agent": "cachewise",
+            "Idempotency-Key": hashlib.sha256(body).hexdigest()[:32],  # of a message whose answer was lost on the way
+        },
+    )  # fmt: skip
     try:
-        with _opener().open(request, timeout=TIMEOUT_S) as answer:
-            answer.read(1024)
-        return None, None
+        with _opener().open(request, timeout=TIMEOUT_S):
+            return None, None  # its body is not read: a receiver that trickles could hold us for hours
     except urllib.error.HTTPError as error:
         return _refused(target, error.code), _retry_after(error.headers.get("Retry-After"))
     except ssl.SSLCertVerificationError as error:

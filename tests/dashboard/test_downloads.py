@@ -48,7 +48,7 @@ def test_every_file_made_at_a_click_asks_first() -> None:
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "download_button":
                 (data,) = [word.value for word in node.keywords if word.arg == "data"]
                 asks = isinstance(data, ast.Call) and getattr(data.func, "id", "") == "for_viewers"
-                found.append((Path(path).name, asks or isinstance(data, ast.Subscript)))  # or was made in this run
+                found.append((Path(path).name, asks))
 
     assert len(found) >= 4
     assert [name for name, asks in found if not asks] == []

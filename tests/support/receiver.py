@@ -19,6 +19,7 @@ class Receiver:
     answers: list[int] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     got: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)  # by which it could tell a message that comes again
 
     @property
     def texts(self) -> list[str]:
@@ -34,6 +35,7 @@ def receiving() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            receiver.keys.append(self.headers["Idempotency-Key"])
             status = receiver.answers.pop(0) if receiver.answers else 200
             if status == 200:
                 receiver.got.append(json.loads(body))

@@ -4,6 +4,7 @@ import json
 import logging
 import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -55,6 +56,17 @@ def test_a_busy_webhook_is_asked_again_with_longer_waits(receiver: Receiver) -> 
     send(webhook(receiver.url), MESSAGE, sleep=waits.append)
     assert len(receiver.got) == 1
     assert waits == [0.5, 1.0]
+
+
+def test_a_message_that_comes_again_can_be_told(receiver: Receiver) -> None:
+    """Every attempt has the same key, another message another one: an answer may be lost after the message arrived."""
+    receiver.answers = [503, 503]
+    send(webhook(receiver.url), MESSAGE, sleep=lambda _: None)
+    send(webhook(receiver.url), replace(MESSAGE, title="CLOSED"))
+
+    first, *_ = receiver.keys
+    assert receiver.keys[:3] == [first] * 3
+    assert receiver.keys[3] != first
 
 
 def test_a_receiver_says_how_long_to_wait(receiver: Receiver) -> None:

@@ -129,6 +129,16 @@ def test_faults_of_the_settings_name_key_and_value(item: dict[str, object], name
     assert "secret" not in str(wrong.value)
 
 
+def test_two_reports_never_write_the_same_files() -> None:
+    """By engine and by tenant, weekly, to one folder: the second would replace the first. Webhooks have no files."""
+    one, two = ({"name": name, "schedule": "weekly", "to": f"s3://bkt/p{end}"} for name, end in (("a", ""), ("b", "/")))
+
+    with pytest.raises(FixSettings, match=r"REP-005.*\"a\" and \"b\" both go to s3://bkt/p/"):
+        read_reports({"reports": [one, two]}, {}, None)
+    assert len(read_reports({"reports": [one, two | {"schedule": "daily"}]}, {}, None)) == 2
+    assert len(read_reports({"reports": [one | {"to": "https://h"}, two | {"to": "https://h"}]}, {}, None)) == 2
+
+
 def test_all_keys_are_read() -> None:
     """The destination may come from a variable."""
     table = {
