@@ -138,7 +138,7 @@ def test_the_unit_is_valid_and_shut_in(tmp_path: Path) -> None:
 
 
 def test_the_unit_starts_where_there_are_no_secrets() -> None:
-    """A credential whose file is missing has a word in its place: without it systemd starts nothing (243/CREDENTIALS)."""
+    """A credential whose file is missing has a word in its place, else systemd starts nothing (243/CREDENTIALS)."""
     text = UNIT.read_text()
     loaded = re.findall(r"^LoadCredential=([^:\n]+):", text, re.MULTILINE)
     instead = dict(re.findall(r"^SetCredential=([^:\n]+):(.+)$", text, re.MULTILINE))
