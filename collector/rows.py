@@ -24,7 +24,6 @@ from collector.parsers.facts import CallRecord, CostLine
 from collector.rank import RECORD_LEDGER, TEXT_LEDGER, draft_rank, invocation_rank
 from collector.sessions.columns import session_columns
 from collector.sessions.found import SessionCalls
-from collector.sessions.scan import fullness
 from core.caching.cacheable import is_cacheable
 from core.pricing import PriceBook
 from core.pricing.ledger import PRICED, price_checks, price_columns
@@ -84,14 +83,35 @@ class Laying:
     def __init__(self, settled: Settled, teller: Teller) -> None:
         self._settled, self._teller = settled, teller
         self._drafts, self._places = settled.drafts(_calls_of)
-        if settled.sessions.rows:
-            self._drafts, self._places = _one_of_each(self._drafts, self._places, settled)
+        self._sessions = settled.sessions.rows()
+        if len(self._sessions):
+            self._one_of_each()
         name = teller.defaults.function_name
         self._lane = (
             LaneRows(settled.found, settled.lots, teller, lambda origin: _function(origin, name)[0])
             if settled.lots
             else None
         )
+
+    def _one_of_each(self) -> None:
+        """Leave one telling of a message met both in columns and line by line: the fuller, of equal ones the last."""
+        rows, left, gone = self._sessions, [], set[int]()
+        row_of: dict[str, int] | None = None
+        met: dict[int, int] = {}
+        for pair, place in zip(self._drafts, self._places, strict=True):
+            draft, fact = pair[0], pair[0].fact
+            if isinstance(fact, CallRecord) and fact.told_by == "claude_code":
+                if row_of is None:
+                    row_of = rows.by_id()
+                    met = {id(event): number for number, event in enumerate(self._settled.events)}
+                row = row_of.get(fact.call_id or "")
+                if row is not None:
+                    if (completeness(fact), met[id(draft.event)]) < (rows.fullness(row), rows.before[row]):
+                        continue
+                    gone.add(row_of.pop(str(fact.call_id)))
+            left.append((pair, place))
+        self._drafts, self._places = [pair for pair, _ in left], [place for _, place in left]
+        self._sessions = rows.without(gone)
 
     def calls(self) -> pa.Table:
         """Return priced rows of the calls table."""
@@ -101,10 +121,10 @@ class Laying:
         if self._lane:
             quick = [self._lane.calls(minimum), self._lane.records(minimum)]
             told = _among(told, self._places, quick, _TOLD, CALLS)
-        if self._settled.sessions.rows:
+        if len(self._sessions):
             named = teller.defaults.function_name
             columns = session_columns(
-                self._settled.sessions,
+                self._sessions,
                 teller.source,
                 teller.defaults,
                 minimum,
@@ -139,24 +159,6 @@ class Laying:
         if self._lane:
             told = _among(told, places, [self._lane.stores()], _OF_STORES, PROMPT_STORE_EVENTS)
         return told
-
-
-def _one_of_each(
-    drafts: list[tuple[CallDraft, Invocation]], places: list[int], settled: Settled
-) -> tuple[list[tuple[CallDraft, Invocation]], list[int]]:
-    """Leave one telling of each message met both in columns and line by line: the fuller, of equal ones the last."""
-    rows, left = settled.sessions.rows, []
-    met: dict[int, int] = {}
-    for pair, place in zip(drafts, places, strict=True):
-        draft, fact = pair[0], pair[0].fact
-        row = rows.get(fact.call_id or "") if isinstance(fact, CallRecord) and fact.told_by == "claude_code" else None
-        if row is not None and isinstance(fact, CallRecord):
-            met = met or {id(event): number for number, event in enumerate(settled.events)}
-            if (completeness(fact), met[id(draft.event)]) < (fullness(row), row[9]):
-                continue
-            del rows[str(fact.call_id)]
-        left.append((pair, place))
-    return [pair for pair, _ in left], [place for _, place in left]
 
 
 def _calls_of(owner: Invocation) -> list[CallDraft]:

@@ -14,6 +14,7 @@ from collector.parsers import otel
 from collector.parsers.clock import iso_ms, plausible, stamp_in
 from collector.parsers.prefilter import bytes_may_be_ours, may_be_ours
 from collector.sessions.scan import SessionLane
+from collector.sessions.told import ToldPiece
 from collector.sources import envelopes
 from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch
 from collector.sources.open_file import OpenFile, settle_stamp
@@ -55,14 +56,20 @@ class Telling:
         if file.offset < file.seen or file.joint >= file.offset:
             self._each_line(file, data)
         elif file.session:
-            batch = self.batch
-            talk = self._session_lane.read(file, data, batch.sessions, lambda: len(batch.events))
-            if talk:
-                batch.ignored["session"] += talk
+            from collector.sessions.lines import read_lines  # its decoder takes a while to load
+
+            self.session_lines(file, read_lines(data, file.offset), file.offset + len(data))
         else:
             batch = self.batch
             ignored = self._lane.read(file, data, batch.lane, lambda: len(batch.events))
             batch.ignored["other"] += ignored
+
+    def session_lines(self, file: OpenFile, piece: ToldPiece, end: int) -> None:
+        """Tell whole lines of a session, none of which was told before, and which were read already."""
+        batch = self.batch
+        self._session_lane.take(file, piece, end, batch.sessions, lambda: len(batch.events))
+        if piece.talk:
+            batch.ignored["session"] += piece.talk
 
     def _each_line(self, file: OpenFile, data: bytes) -> None:
         offset, seen, ignored = file.offset, file.seen, 0
@@ -273,14 +280,14 @@ class Telling:
         batch = self.batch
         return (
             (len(batch.events) + len(self._keyed)) / BATCH_EVENTS + batch.lane.count / _BATCH_REQUESTS >= 1
-            or len(batch.sessions.rows) >= 2 * _BATCH_CALLS  # no message is cut in two for as long as that can be
+            or batch.sessions.count >= 2 * _BATCH_CALLS  # no message is cut in two for as long as that can be
             or self._text_bytes >= BATCH_BYTES
             or batch.ignored["other"] >= _BATCH_LINES
         )
 
     def is_rich(self) -> bool:
         """Say whether the batch may be handed over at the end of a file."""
-        return len(self.batch.sessions.rows) >= _BATCH_CALLS or self.batch.bytes_read >= _BATCH_READ
+        return self.batch.sessions.count >= _BATCH_CALLS or self.batch.bytes_read >= _BATCH_READ
 
     def take(self) -> Batch:
         """Hand over the batch; events with ids in the order they were written, text lines as they stand."""
