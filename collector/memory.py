@@ -7,7 +7,6 @@ import ctypes
 import gc
 import sys
 from collections.abc import Callable
-from importlib.abc import MetaPathFinder
 
 import pyarrow as pa
 
@@ -47,7 +46,7 @@ def _without_pandas() -> None:
         sys.meta_path.pop(0)
 
 
-class _NoPandas(MetaPathFinder):
+class _NoPandas:  # the abstract class to be derived from takes longer to load than this saves elsewhere
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
         """Refuse the two; leave all else to the others."""
         if fullname.partition(".")[0] in ("pandas", "dateutil"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -116,14 +116,19 @@ class Collector:
         """Yield the counters of every committed batch."""
         self._load_cursor()
         correlator, scan = Correlator(), 0
-        for batch, last in _with_last(self._source.read(self._cursor, now)):
-            if batch.scan != scan:
-                correlator, scan = Correlator(), batch.scan
-            step = self._one_batch(batch, correlator, self._clock(), now, last=last, final=final)
-            if step.bytes_read > _LARGE_BATCH:
-                del batch
-                give_back()
-            yield step
+        batches = self._source.read(self._cursor, now)
+        try:
+            for batch, last in _with_last(batches):
+                if batch.scan != scan:
+                    correlator, scan = Correlator(), batch.scan
+                step = self._one_batch(batch, correlator, self._clock(), now, last=last, final=final)
+                if step.bytes_read > _LARGE_BATCH:
+                    del batch
+                    give_back()
+                yield step
+        finally:
+            if isinstance(batches, Generator):
+                batches.close()  # it may hold files and processes, and a failure that is kept would keep it
 
     def _one_batch(
         self, batch: Batch, correlator: Correlator, began: datetime, now: datetime, *, last: bool, final: bool

@@ -106,6 +106,10 @@ class FileCursor:
             and known.seen >= known.size > 0
         )
 
+    def knows(self, found: Found) -> bool:
+        """Say whether something was read of a file, at this path."""
+        return found.path in self._by_path or _done_key(found) in self._done
+
     def find(self, head: bytes, found: Found, *, whole: bool) -> KnownFile:
         """Return what is known of the file with this head, or a new entry for it."""
         for length in sorted((head for head, count in self._heads.items() if head and count), reverse=True):

@@ -19,6 +19,7 @@ from collector.sources.file_bytes import GZIP, Found, chained, chunks, head_of, 
 from collector.sources.file_events import Telling, may_be_payload
 from collector.sources.file_identity import HEAD, FileCursor, KnownFile, mark_of, still_marked
 from collector.sources.open_file import OpenFile, settle_stamp
+from collector.sources.sessions_ahead import SessionsAhead
 from core.errors import BadInput
 from core.settings import SourceSettings
 
@@ -42,27 +43,38 @@ class FilesSource:
         self._finished: dict[str, KnownFile] = {}
         self._tell = Telling(settings)
         self._newest_ms: int | None = None
+        self._ahead = SessionsAhead()
 
     def read(self, cursor: Cursor | None, now: datetime) -> Iterator[Batch]:
         """Yield what is new in every file, in order of path."""
         self._cursor, self._touched, self._finished = FileCursor(cursor), {}, {}
         self._tell.begin(round(now.timestamp() * 1000))
         self._newest_ms = None
+        self._ahead.begin()
         paths = [path for path in self._settings.paths if path != STDIN]
         listed, problems = list_files(paths)
         self._cursor.forget_gone(listed)
         self._tell.batch.problems.extend(problems)
-        for found in listed:
-            if found.stream or not self._cursor.is_done(found):
-                yield from self._one_bad_file_stops_no_other(found)
-                if self._tell.is_rich():
-                    yield self._take()
+        try:
+            yield from self._each(listed)
+        finally:
+            self._ahead.close()
         if STDIN in self._settings.paths and self._stdin is not None:
             yield from self._stream(Found(STDIN, stream=True), self._stdin)
         last = self._take()
         last.ends_scan = True
         last.complete_until_ms = self._reached(any_file=bool(listed))
         yield last
+
+    def _each(self, listed: Sequence[Found]) -> Iterator[Batch]:
+        for number, found in enumerate(listed):
+            if not found.stream and self._cursor.is_done(found):
+                continue
+            yield from self._one_bad_file_stops_no_other(found)
+            self._ahead.look(listed[number + 1 :], self._cursor)
+            self._ahead.done(found)
+            if self._tell.is_rich():
+                yield self._take()
 
     def hold(self, cursor: Cursor, events: Sequence[LogEvent]) -> Cursor:
         """Move the cursor back to the first of these lines in each file."""
@@ -138,7 +150,10 @@ class FilesSource:
         document = envelopes.is_document(head)
         at = 0 if document else file.known.at
         try:
-            yield from self._pieces(file, chunks(handle, at=at), head)
+            if not document and self._ahead.reads(file):
+                yield from self._lines_ahead(file, handle)
+            else:
+                yield from self._pieces(file, chunks(handle, at=at), head)
         except BadInput as error:
             file.whole = False
             self._tell.batch.problems.append(named(error, file.found.path))
@@ -150,10 +165,30 @@ class FilesSource:
         else:
             yield from self._lines(file, pieces)
 
+    def _lines_ahead(self, file: OpenFile, handle: BinaryIO) -> Iterator[Batch]:
+        """Tell what another process read of a session; what it left is read here."""
+        passed = 0
+        for piece in self._ahead.pieces(file):
+            self._tell.batch.bytes_read += piece.size
+            passed += piece.size
+            self._tell.session_lines(file, piece.told, piece.end)
+            if self._tell.is_full():
+                self._settle(file, more=True)
+                yield self._take()
+        self._tell.batch.problems.extend(self._ahead.problems())
+        last = self._ahead.last_line(file)
+        if last:
+            self._last_line(file, last)
+        elif last is None:
+            handle.seek(file.offset)
+            pending = handle.read(passed - file.offset)
+            handle.seek(0)
+            yield from self._lines(file, chunks(handle, at=passed), pending)
+
     # lines
 
-    def _lines(self, file: OpenFile, pieces: Iterator[bytes]) -> Iterator[Batch]:
-        pending, discarding = b"", False
+    def _lines(self, file: OpenFile, pieces: Iterator[bytes], pending: bytes = b"") -> Iterator[Batch]:
+        discarding = False
         for piece in pieces:
             self._tell.batch.bytes_read += len(piece)
             if discarding:
@@ -229,6 +264,8 @@ class FilesSource:
         origin = self._tell.origin(settings.account, settings.log_group, found.path if found.path != STDIN else "stdin")
         self._touched[known.file_id] = found
         session = is_session_head(head)
+        if session and not whole:
+            self._ahead.met(found.path)
         return OpenFile(
             found, known, origin, known.at, known.seen, whole, stamp_ms, stamped, ids=known.ids, session=session
         )
