@@ -312,7 +312,7 @@ class Correlator:
         engine = fact.engine
         if fact.told_by == "claude_code":
             engine = project_name(engine, event.origin.log_stream)
-        key = fact.call_id or (event.event_key, part)
+        key = (fact.told_by, fact.call_id or event.event_key, None if fact.call_id else part)
         known = self._elsewhere.get(key)
         if known and isinstance(known.fact, CallRecord) and not more_complete(fact, known.fact):
             return

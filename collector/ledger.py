@@ -31,9 +31,11 @@ ORDER = (
 _ONE_LOG = {"record", "text"}
 _DAY = timedelta(days=1)
 _IDS = ("call_id", "other_id")
-_COUNTS = ("input_tokens", "cache_read_tokens", "prompt_tokens", "output_tokens")
+_PROMPT = ("input_tokens", "cache_read_tokens", "prompt_tokens")
+_COUNTS = (*_PROMPT, "output_tokens")
 _SEEN = (
-    *_IDS, "id_kind", "invocation_id", "told_by", "checked_by", "check_keys", "row_rank", "ts", "status", *_COUNTS,
+    *_IDS, "id_kind", "invocation_id", "told_by", "checked_by", "check_keys", "row_rank", "ts", "status", "complete",
+    *_COUNTS,
 )  # fmt: skip
 _LENT = (
     "other_id", "invocation_id", "function_name", "function_version", "engine", "tenant", "caching_enabled",
@@ -202,7 +204,7 @@ class _Found:
             if row["call_id"] in _keys(other):
                 return other
         fitting = [other for other in known if _may_be_same(row, other)]
-        return min(fitting, key=lambda other: abs(other["ts"] - row["ts"])) if fitting else None
+        return min(fitting, key=lambda other: _distance(row, other)) if fitting else None
 
     def _know(self, row: Row) -> None:
         for name in _IDS:
@@ -232,8 +234,9 @@ def join_rows(first: Row, second: Row, *, gone: Collection[str] = ()) -> Row:
     return row
 
 
-def _believed(row: Row) -> tuple[bool, int]:
-    return row["price_status"] != "priced", ORDER.index(row["told_by"])
+def _believed(row: Row) -> tuple[bool, bool, int]:
+    """Return what decides who is the ledger: a price, then the whole output, then who knows the most."""
+    return row["price_status"] != "priced", row["complete"] is False, ORDER.index(row["told_by"])
 
 
 def _tellers_beside(ledger: Row, *rows: Row) -> Iterator[str]:
@@ -287,7 +290,7 @@ def _compared(ledger: Row, check: Row) -> Iterator[tuple[str, Any, Any]]:
     if ledger["status"] != "ok" or check["status"] != "ok":
         return
     for name in _COUNTS:
-        if name != "output_tokens" or (ledger["complete"] and check["complete"]):
+        if name != "output_tokens" or _both_whole(ledger, check):
             yield name, ledger[name], check[name]
     if ledger["model_id"] and check["model_id"] and check["model_known_by"] == ledger["model_known_by"] == "record":
         yield "model", ledger["model_id"], check["model_id"]
@@ -299,9 +302,19 @@ def _may_be_same(row: Row, other: Row) -> bool:
         return False
     if {row["told_by"], other["told_by"]} <= _ONE_LOG:
         return False  # theirs is the correlator's business
-    if any(row[name] != other[name] for name in _COUNTS) or other["status"] != "ok":
+    names = _COUNTS if _both_whole(row, other) else _PROMPT
+    if any(row[name] != other[name] for name in names) or other["status"] != "ok":
         return False
     return not _id_kinds(row) & _id_kinds(other)  # ids of one kind that were equal would have been found by id
+
+
+def _both_whole(row: Row, other: Row) -> bool:
+    """Say whether neither stream broke off for its teller: the output of one that did is only its beginning."""
+    return row["complete"] is not False and other["complete"] is not False
+
+
+def _distance(row: Row, other: Row) -> tuple[bool, timedelta]:
+    return row["output_tokens"] != other["output_tokens"], abs(other["ts"] - row["ts"])
 
 
 def _id_kinds(row: Row) -> set[str]:

@@ -169,6 +169,7 @@ class Collector:
             gone = rows.gone()
             with self._lake.writer_lock(wait_s=_LOCK_WAIT_S):
                 pass_no = self._next_pass_no()
+                told = dict(tables)
                 joined = self._ledger.join(tables["calls"], gone)
                 tables["calls"] = joined.rows
                 step.duplicates += joined.duplicates
@@ -180,7 +181,7 @@ class Collector:
                         pass_no=pass_no,
                         gone=joined.gone if name == "calls" else (),
                     )
-                    self._told.committed(name, rows)
+                    self._told.committed(name, told[name])
                     self._written |= {name} if done.added else set()
                     field = f"new_{name}"
                     setattr(step, field, getattr(step, field) + done.added)

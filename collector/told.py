@@ -41,10 +41,11 @@ class Told:
         """Return the rows that say more than what was committed, and count the others."""
         if not self._pieces[table] or not rows.num_rows:
             return rows
-        known = self._known(table, rows[KEYS[table]])
+        named = _keys(table, rows)
+        known = self._known(table, named)
         if not known:
             return rows
-        keys, ranks = rows[KEYS[table]].to_pylist(), rows["row_rank"].to_pylist()
+        keys, ranks = named.to_pylist(), rows["row_rank"].to_pylist()
         wanted = [known.get(key, -1) < rank for key, rank in zip(keys, ranks, strict=True)]
         kept = sum(wanted)
         if kept == rows.num_rows:
@@ -53,10 +54,10 @@ class Told:
         return rows.filter(pa.array(wanted))
 
     def committed(self, table: str, rows: pa.Table) -> None:
-        """Remember rows that are stored now."""
+        """Remember rows that are stored now, as they were told: joined with others they may stand under another key."""
         if not rows.num_rows:
             return
-        keys = _whole(rows[KEYS[table]])
+        keys = _whole(_keys(table, rows))
         ranks = rows["row_rank"].to_numpy().astype(np.int64) % JOINED
         pieces = self._pieces[table]
         pieces.append(_Piece(sorted_hashes(keys), keys, ranks))
@@ -82,6 +83,12 @@ class Told:
                 ):
                     known[key] = max(rank, known.get(key, -1))
         return known
+
+
+def _keys(table: str, rows: pa.Table) -> pa.ChunkedArray:
+    """Return what tells rows apart: two formats may tell one call under one id, and neither is told again by that."""
+    keys = rows[KEYS[table]].cast(pa.string())
+    return pc.binary_join_element_wise(keys, rows["told_by"].cast(pa.string()), " ") if table == "calls" else keys
 
 
 def _joined(pieces: list[_Piece]) -> _Piece:

@@ -230,3 +230,45 @@ def test_any_order_of_tellings_gives_the_same_calls(
     assert len(calls) == expected
     assert {call["cost_usd"] for call in calls} == {ONE}
     assert not [call for call in calls if call["check_note"] not in (None, "confirmed")]
+
+
+def span(message: str, *, output: int = 200) -> str:
+    """Return an OpenTelemetry span of the call, which does not tell for how long its writes live."""
+    usage = {"input_tokens": 3010, "output_tokens": output, "cache_read.input_tokens": 3000}
+    told = {"gen_ai.operation.name": "chat", "gen_ai.request.model": MODEL, "gen_ai.response.id": message}
+    return json.dumps({
+        "traceId": "0" * 32, "spanId": "1" * 16, "startTimeUnixNano": str(T0 * 10**6),
+        "attributes": told | {f"gen_ai.usage.{name}": count for name, count in usage.items()},
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["log first", "span first"])
+@pytest.mark.parametrize("passes", [1, 2])
+def test_one_source_that_holds_two_formats_loses_neither(
+    lake: Lake, tmp_path: Path, order: tuple[int, int], passes: int
+) -> None:
+    """Both tell the same message id, in one pass or one after the other: the fuller is the ledger, the other a check."""
+    told = [bedrock("req-1", message="msg_1"), span("msg_1", output=180)]
+    held = collector(files_source(tmp_path), lake)
+    for place in order:
+        write(tmp_path / f"{place}.jsonl", told[place])
+        if passes == 2:
+            held.run_pass()
+    held.run_pass()
+    again = held.run_pass()
+
+    (call,) = rows(lake, "calls")
+    assert (call["told_by"], call["checked_by"]) == ("bedrock_log", "otel")
+    assert call["check_note"] == "differs: output_tokens 200 in bedrock_log, 180 in otel"
+    assert (again.new_calls, again.replaced) == (0, 0)
+
+
+def test_an_answer_broken_off_for_the_caller_is_the_call_that_bedrock_finished(lake: Lake, tmp_path: Path) -> None:
+    """The service saw the beginning of the output, the provider's log all of it: one call, with what was billed."""
+    broken = own(complete=False, usage={**USAGE, "output_tokens": 3})
+    collect(lake, write(tmp_path / "a.jsonl", service(broken)))
+    collect(lake, write(tmp_path / "b.jsonl", bedrock("req-1", owner=rid(1))), name="bedrock")
+
+    (call,) = rows(lake, "calls")
+    assert (call["told_by"], call["checked_by"], call["check_note"]) == ("bedrock_log", "record", "confirmed")
+    assert (call["output_tokens"], call["cost_usd"], call["engine"]) == (200, ONE, "sales")
