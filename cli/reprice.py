@@ -25,6 +25,7 @@ _WIDE = 200
 @click.command("reprice")
 @click.option("--from", "from_", metavar="TIME", help="Only calls from this time on: a date, a time, or 30d.")
 @click.option("--to", metavar="TIME", help="Only calls before this time.")
+@click.option("--defaults", is_flag=True, help="Take the sources' present defaults for calls that do not say.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and stop.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--undo", "undoing", is_flag=True, help="Take the latest repricing back; rows that came since stay.")
@@ -33,6 +34,7 @@ _WIDE = 200
 def command(
     from_: str | None,
     to: str | None,
+    defaults: bool,
     dry_run: bool,
     yes: bool,
     undoing: bool,
@@ -55,7 +57,8 @@ def command(
     if action_id is not None:
         raise Misuse("--action names the repricing to undo. Add --undo.")
     book = load_book(configured.price_files)
-    planned = care.plan(lake, book, parse_time(from_, "--from"), parse_time(to, "--to"))
+    given = care.defaults_of(configured) if defaults else None
+    planned = care.plan(lake, book, parse_time(from_, "--from"), parse_time(to, "--to"), defaults=given)
     _show(planned, out)
     told: dict[str, Any] = {"dry_run": dry_run, "applied": False, **planned.facts()}
     if planned.changed and not dry_run:

@@ -93,7 +93,8 @@ def _coverage(total: Mapping[str, Any]) -> Check:
         "calls",
         "warn",
         f"{calls - priced:,} of {calls:,} calls of the last 30 days have no price: {models}.",
-        "Add rows to a price file or set the source's defaults, then run cachewise reprice.",
+        "Add rows to a price file, then run cachewise reprice; or set the source's defaults, then run "
+        "cachewise reprice --defaults.",
     )
 
 
@@ -133,7 +134,7 @@ def _own_dollars(rows: Rows) -> Iterator[Check]:
             f"The dollars of {other + differs:,} of {checked:,} lines ({row['told_by']}) are not those of the price "
             f"book: {fits}.",
             "Set defaults.model and defaults.cache_ttl of the source to what the service runs, then run "
-            "cachewise reprice."
+            "cachewise reprice --defaults."
             if assumed
             else "Compare the service's own prices with the price book.",
         )

@@ -6,7 +6,7 @@ saved beside the tables, so that the change can be undone long after Delta has f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,23 +15,25 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.care.assume import ASSUMED, NEEDED, assume
 from core.care.saved import Saved
 from core.fleet.audit import Action, new_action, record
 from core.pricing import PriceBook
 from core.pricing.ledger import PRICED, price_checks, price_columns
+from core.settings import LineDefaults
 from core.store.lake import Lake
 from core.store.rewrite import batches, rewrite_day
 from core.store.schema import CALLS
 
 ACTION = "reprice"
-_NEW = (*PRICED, "price_check")
+_NEW = (*PRICED, "price_check", *ASSUMED)
 _DECIDES = tuple(name for name in PRICED if name != "price_book")  # another book with the same price changes nothing
 _NEEDED = (
-    "call_id", "ts", "provider", "model", "cache_ttl", "input_tokens", "output_tokens", "cache_read_tokens",
-    "cache_write_5m_tokens", "cache_write_1h_tokens", "prompt_tokens", "web_search_requests", "billed_steps",
-    "service_tier", "speed", "inference_geo", "stop_reason", "stop_category", "has_output", "complete",
-    "reported_cost_usd", "row_rank", *_NEW,
+    "call_id", "ts", "input_tokens", "output_tokens", "cache_read_tokens", "prompt_tokens", "web_search_requests",
+    "billed_steps", "service_tier", "speed", "inference_geo", "stop_reason", "stop_category", "has_output", "complete",
+    "reported_cost_usd", "row_rank", *PRICED, "price_check", *NEEDED,
 )  # fmt: skip
+_Defaults = Mapping[str, LineDefaults]
 _ZERO = Decimal(0)
 
 
@@ -70,6 +72,7 @@ class Plan:
     days: tuple[date, ...] = ()  # those that hold a row to change
     models: tuple[ModelChange, ...] = ()
     books_before: tuple[str, ...] = ()
+    defaults: Mapping[str, LineDefaults] = field(default_factory=dict)  # by source; empty: calls keep what they say
 
     @property
     def calls(self) -> int:
@@ -91,6 +94,7 @@ class Plan:
             "days": len(self.days),
             "calls": self.calls,
             "changed": self.changed,
+            "defaults_of": sorted(self.defaults),
             "models": [item.facts() for item in self.models],
         }
 
@@ -111,8 +115,19 @@ class _Tally:
         self.books |= set(pc.unique(before["price_book"].filter(changed)).to_pylist()) - {None}
 
 
-def plan(lake: Lake, book: PriceBook, start: datetime | None = None, end: datetime | None = None) -> Plan:
-    """Price every call of [start, end) again and say what would change, by model, without changing anything."""
+def plan(
+    lake: Lake,
+    book: PriceBook,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    *,
+    defaults: _Defaults | None = None,
+) -> Plan:
+    """Price every call of [start, end) again and say what would change, by model, without changing anything.
+
+    `defaults`, by source, are taken for calls whose own line says no model or no TTL.
+    """
+    assumed = defaults or {}
     tally, days = _Tally(), []
     for day in _days(lake, start, end):
         touched = False
@@ -120,13 +135,13 @@ def plan(lake: Lake, book: PriceBook, start: datetime | None = None, end: dateti
             wanted = piece.filter(_inside(piece["ts"], start, end))
             if not wanted.num_rows:
                 continue
-            after, changed = _repriced(book, wanted)
+            after, changed = _repriced(book, wanted, assumed)
             tally.add(wanted, after, changed)
             touched = touched or bool(pc.any(changed).as_py())
         if touched:
             days.append(day)
     models = sorted(tally.models.values(), key=lambda item: (-abs(item.change_usd), -item.calls, str(item.model)))
-    return Plan(book.version, start, end, tuple(days), tuple(models), tuple(sorted(tally.books)))
+    return Plan(book.version, start, end, tuple(days), tuple(models), tuple(sorted(tally.books)), assumed)
 
 
 def apply(lake: Lake, book: PriceBook, planned: Plan, *, actor: str, now: datetime | None = None) -> Action:
@@ -148,7 +163,7 @@ def _reprice_day(lake: Lake, book: PriceBook, planned: Plan, day: date, action: 
 
         def change(piece: pa.Table) -> pa.Table:
             nonlocal count
-            after, changed = _repriced(book, piece)
+            after, changed = _repriced(book, piece, planned.defaults)
             changed = pc.and_(changed, _inside(piece["ts"], planned.start, planned.end))
             count += pc.sum(changed).as_py() or 0
             saved.write(piece.filter(changed))
@@ -158,13 +173,18 @@ def _reprice_day(lake: Lake, book: PriceBook, planned: Plan, day: date, action: 
     return count
 
 
-def _repriced(book: PriceBook, calls: pa.Table) -> tuple[pa.Table, pa.ChunkedArray]:
-    """Return the new price columns, and which rows they change."""
-    after = price_columns(book, calls)
+def _repriced(book: PriceBook, calls: pa.Table, defaults: _Defaults) -> tuple[pa.Table, pa.ChunkedArray]:
+    """Return the new columns, and which rows they change."""
+    filled = assume(calls, defaults, book.cache_minimum_tokens) if defaults else calls
+    after = price_columns(book, filled)
     changed = pa.chunked_array([pa.repeat(False, calls.num_rows)])
     for name in _DECIDES:
         changed = pc.or_(changed, pc.invert(same(calls[name], after[name])))
-    moved = calls.filter(changed)
+    for name in ASSUMED:
+        if defaults:
+            changed = pc.or_(changed, pc.invert(same(calls[name], filled[name])))
+        after = after.append_column(name, filled[name])
+    moved = filled.filter(changed)
     checks = (
         price_checks(book, moved, after["cost_usd"].filter(changed)) if moved.num_rows else pa.nulls(0, pa.string())
     )

@@ -12,13 +12,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.care.assume import ASSUMED
 from core.pricing.ledger import PRICED
 from core.store.faults import explained, make_folder
 from core.store.lake import Lake
 from core.store.schema import CALLS
 
 FOLDER = ".repriced"
-SCHEMA = pa.schema([CALLS.field(name) for name in ("call_id", "row_rank", *PRICED, "price_check")])
+SCHEMA = pa.schema([CALLS.field(name) for name in ("call_id", "row_rank", *PRICED, "price_check", *ASSUMED)])
 
 
 class Saved:

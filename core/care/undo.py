@@ -20,7 +20,6 @@ from core.store.rewrite import rewrite_day
 from core.store.schema import CALLS
 
 UNDO = "undo reprice"
-_RESTORED = [name for name in SCHEMA.names if name not in ("call_id", "row_rank")]
 
 
 def undoable(lake: Lake) -> list[Recorded]:
@@ -87,6 +86,7 @@ def _overlap(one: Recorded, other: Recorded) -> bool:
 def _restore_day(lake: Lake, day: date, before: pa.Table, book: str) -> int:
     """Put the saved values back where the row is still the one that was repriced."""
     count = 0
+    restored = [name for name in SCHEMA.names if name in before.column_names and name not in ("call_id", "row_rank")]
 
     def change(piece: pa.Table) -> pa.Table:
         nonlocal count
@@ -95,7 +95,7 @@ def _restore_day(lake: Lake, day: date, before: pa.Table, book: str) -> int:
         ours = pc.and_(pc.equal(piece["row_rank"], rank), pc.equal(piece["price_book"], book))
         ours = pc.fill_null(ours, False)
         count += pc.sum(ours).as_py() or 0
-        for name in _RESTORED:
+        for name in restored:
             column = pc.if_else(ours, before[name].take(place), piece[name])
             piece = piece.set_column(CALLS.get_field_index(name), CALLS.field(name), column)
         return piece

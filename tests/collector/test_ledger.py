@@ -247,7 +247,7 @@ def span(message: str, *, output: int = 200) -> str:
 def test_one_source_that_holds_two_formats_loses_neither(
     lake: Lake, tmp_path: Path, order: tuple[int, int], passes: int
 ) -> None:
-    """Both tell the same message id, in one pass or one after the other: the fuller is the ledger, the other a check."""
+    """Both tell one message id, in one pass or one after the other: the fuller is the ledger, the other checks it."""
     told = [bedrock("req-1", message="msg_1"), span("msg_1", output=180)]
     held = collector(files_source(tmp_path), lake)
     for place in order:

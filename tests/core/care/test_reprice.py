@@ -15,6 +15,7 @@ from core.errors import FixSettings
 from core.fleet.audit import recorded_actions
 from core.pricing import PriceBook, default_book, load_book
 from core.pricing.ledger import PRICED, price_checks, price_columns
+from core.settings import LineDefaults
 from core.store.lake import Lake
 from core.store.query import Reader
 from core.store.schema import CALLS
@@ -229,3 +230,36 @@ def test_no_table_is_no_error(tmp_path: Path) -> None:
     assert care.plan(lake, default_book()).calls == 0
     with pytest.raises(FixSettings, match="STO-011"):
         care.undo(lake, actor="me", now=datetime.now(UTC))
+
+
+def test_defaults_set_later_reach_the_lines_read_before(tmp_path: Path) -> None:
+    """A text line says neither model nor TTL: present defaults price it, a record keeps its own, and all is undone."""
+    lake = Lake(tmp_path / "tables")
+    line = {"told_by": "text", "cache_write_5m_tokens": None, "cache_write_1h_tokens": None, "prompt_tokens": 1_000_100,
+            "caching_enabled": None, "cacheable": None, "ttl_known_by": None, "cache_ttl": None}  # fmt: skip
+    nameless = {**line, "model": None, "model_id": None, "model_known_by": None}
+    unsaid = make_call(ts=NOON, call_id="line") | nameless
+    assumed = make_call(ts=NOON, call_id="wrong") | line | {"model": "claude-opus-4-1", "model_known_by": "defaults"}
+    other = make_call(ts=NOON, call_id="else", source="other") | nameless
+    lake.commit("calls", priced(default_book(), unsaid, assumed, other, make_call(ts=NOON, call_id="record")))
+    before = {row["call_id"]: row for row in lake.read("calls").to_pylist()}
+    given = {"bodo": LineDefaults(model="claude-opus-4-5", cache_ttl="1h", caching_enabled=True)}
+
+    unasked = care.plan(lake, default_book())
+    planned = care.plan(lake, default_book(), defaults=given)
+    care.apply(lake, default_book(), planned, actor="me")
+    after = {row["call_id"]: row for row in lake.read("calls").to_pylist()}
+    told = care.undo(lake, actor="me")
+
+    assert (before["line"]["price_status"], unasked.changed) == ("unpriced", 0)
+    assert (planned.changed, sum(item.now_priced for item in planned.models)) == (2, 2)
+    cost = Decimal("10.00075")  # 100 × $5 + a million written for 1h × $10 + 10 × $25 per million
+    assert [after[name]["cost_usd"] for name in ("line", "wrong", "else", "record")] == [
+        cost, cost, None, before["record"]["cost_usd"],
+    ]  # fmt: skip
+    assert (after["line"]["model_known_by"], after["line"]["ttl_known_by"], after["line"]["cacheable"]) == (
+        "defaults", "defaults", True,
+    )  # fmt: skip
+    assert (after["line"]["cache_write_1h_tokens"], after["record"]) == (1_000_000, before["record"])
+    assert told["restored"] == 2
+    assert {row["call_id"]: row for row in lake.read("calls").to_pylist()} == before
