@@ -35,6 +35,9 @@ _COUNTS = {
 }  # fmt: skip
 
 
+_READ = ("id", "type", "role", "model", "stop_reason", "stopReason", "stop_details", "usage", "metrics", "serviceTier")
+
+
 @dataclass(slots=True)
 class _Body:
     """What a response body tells beside its text."""
@@ -90,6 +93,19 @@ def parse_invocation_log(body: Mapping[str, Any]) -> Parsed:
         tenant=tenant(meta),
     )
     return Parsed("recognised", "bedrock_log", (fact,))
+
+
+def counts_of(body: Mapping[str, Any] | list[Any]) -> dict[str, Any] | list[Any]:
+    """Return what of an answer is read here: no text, and of a stream no event that holds any."""
+    if isinstance(body, list):
+        return [event for event in body if isinstance(event, Mapping) and not _holds_text(event)]
+    return {name: body[name] for name in _READ if name in body}
+
+
+def _holds_text(event: Mapping[str, Any]) -> bool:
+    return str(event.get("type", "")).startswith("content_block") or any(
+        str(key).startswith("content") for key in event
+    )
 
 
 def _usage(body: Mapping[str, Any], told: Usage | None) -> Usage | None:

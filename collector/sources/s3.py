@@ -21,7 +21,8 @@ from collector.sources.base import Batch, Cursor
 from collector.sources.file_bytes import Found, chained, chunks
 from collector.sources.file_identity import HEAD, FileCursor
 from collector.sources.files import FilesSource, named, refused_head
-from collector.sources.s3_faults import GONE, explain_s3, unreadable
+from collector.sources.moved_bodies import MAX_BODY, with_body
+from collector.sources.s3_faults import GONE, explain_s3, unread_body, unreadable
 from core.errors import BadInput, CachewiseError, FixSettings
 from core.settings import SourceSettings
 
@@ -64,13 +65,14 @@ class S3Source(FilesSource):
         self._lanes: dict[str, str] = {}  # where this pass began to list each lane
         self._started: dict[str, str] = {}  # where the next one will
         self._since_ms = 0
+        self._unread_bodies = 0
 
     def read(self, cursor: Cursor | None, now: datetime) -> Iterator[Batch]:
         """Yield what is new below the prefix, in order of key."""
         told = cursor or {}
         self._cursor, self._touched, self._finished = FileCursor(told), {}, {}
         self._tell.begin(round(now.timestamp() * 1000))
-        self._newest_ms = None
+        self._newest_ms, self._unread_bodies = None, 0
         self._lanes = dict(told.get("lanes", {}))
         self._started = dict(self._lanes)
         first_ms = self._tell.now_ms - round(self._settings.since_days * 86_400_000)
@@ -252,7 +254,23 @@ class S3Source(FilesSource):
     def _key_of(self, path: str) -> str:
         return path[len(self._path_of("")) :]
 
+    def _moved_body(self, bucket: str, key: str) -> bytes | None:
+        """Return an answer that the invocation log only names; where it cannot be read, say so once a pass."""
+        self._tell.batch.requests += 1
+        try:
+            body: bytes = self._client_now().get_object(Bucket=bucket, Key=key)["Body"].read(MAX_BODY)
+        except CachewiseError:
+            raise
+        except Exception as error:  # noqa: BLE001  # as above
+            if not self._unread_bodies:
+                self._tell.batch.problems.append(unread_body(error, f"s3://{bucket}/{key}"))
+            self._unread_bodies += 1
+            return None
+        return body
+
     def _take(self) -> Batch:
+        for event in self._tell.batch.events:
+            event.message = with_body(event.message, self._moved_body)
         batch = super()._take()
         batch.cursor |= {"lanes": dict(self._lanes), "since_ms": self._since_ms}
         return batch

@@ -51,3 +51,13 @@ def unreadable(error: Exception, path: str) -> CachewiseError | None:
             f"{path} is archived and cannot be read.", code="COL-414", mend="Restore it; the rest goes on without it."
         )
     return None
+
+
+def unread_body(error: Exception, path: str) -> CachewiseError:
+    """Return the problem of an answer that Bedrock moved out of its log: the log's own counts stand without it."""
+    return BadInput(
+        f"{path} and perhaps others, to which Bedrock moved answers, cannot be read ({code_of(error)}): for how long "
+        "their cache writes live is not known.",
+        code="COL-416",
+        mend="Allow s3:GetObject on the prefix of large bodies; until then defaults.cache_ttl of the source is taken.",
+    )

@@ -350,3 +350,29 @@ def test_dressed_lines_in_objects_keep_their_request(place: Place) -> None:
     place.collector().run_pass()
 
     assert place.calls()[0]["invocation_id"] == rid(1)
+
+
+def test_an_answer_that_bedrock_moved_to_s3_is_read_for_its_counts(place: Place) -> None:
+    """The moved stream tells the id and the TTLs of what was written; one that is gone leaves the counts of the log."""
+    log = json.loads(lines("bedrock_log")[3])
+    start = {"type": "message_start", "message": {"id": "msg_moved", "model": "claude-sonnet-4-5", "usage": {
+        "input_tokens": 7, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 5000, "output_tokens": 1,
+        "cache_creation": {"ephemeral_5m_input_tokens": 4000, "ephemeral_1h_input_tokens": 1000}}}}  # fmt: skip
+    text = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "PLANTED" * 20_000}}
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 11}}
+    moved = f"{BEDROCK}/2026/11/20/10/data/a_output.json.gz"
+    place.put(moved, [start, text, end, {"type": "message_stop"}])
+    log["output"]["outputBodyS3Path"] = f"s3://{place.name}/{moved}"
+    gone = {**log, "requestId": "req-gone", "output": {**log["output"], "outputBodyS3Path": f"s3://{place.name}/none"}}
+    place.put(f"{BEDROCK}/2026/11/20/10/log.json.gz", log, gone, {**gone, "requestId": "req-gone-too"})
+
+    result = place.collector(prefix=BEDROCK).run_pass()
+
+    told = {call["call_id"]: call for call in place.calls()}
+    whole, alone = told["msg_moved"], told["req-gone"]
+    assert (whole["cache_write_5m_tokens"], whole["cache_write_1h_tokens"], whole["ttl_known_by"]) == (
+        4000, 1000, "record",
+    )  # fmt: skip
+    assert (alone["cache_write_1h_tokens"], alone["ttl_known_by"], alone["output_tokens"]) == (5000, "defaults", 11)
+    assert ([problem.code for problem in result.problems], len(told)) == (["COL-416"], 3)
+    assert "PLANTED" not in repr(told)
