@@ -13,6 +13,7 @@ from collector.checkup.check import Check, of_error
 from collector.sources.aws_faults import explain
 from collector.sources.aws_session import open_session
 from collector.sources.file_bytes import list_files
+from collector.sources.pace import region_of
 from collector.sources.s3_faults import explain_s3
 from core.errors import CachewiseError
 from core.settings import SourceSettings
@@ -39,14 +40,15 @@ def client(service: str, source: SourceSettings) -> Any:
     """Return a client with the source's own rights and with short limits: a person is waiting."""
     from botocore.config import Config
 
+    region = region_of(source)
     session = open_session(
-        region=source.region,
+        region=region,
         role_arn=source.role_arn,
         external_id=source.external_id,
         endpoint_url=source.endpoint_url,
     )
     limits = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries={"total_max_attempts": ATTEMPTS})
-    return session.client(service, region_name=source.region, endpoint_url=source.endpoint_url, config=limits)
+    return session.client(service, region_name=region, endpoint_url=source.endpoint_url, config=limits)
 
 
 def _cloudwatch(source: SourceSettings, now: datetime) -> Iterator[Check]:
@@ -63,7 +65,7 @@ def _cloudwatch(source: SourceSettings, now: datetime) -> Iterator[Check]:
         told = explain(
             error,
             log_group=str(source.log_group),
-            region=source.region,
+            region=region_of(source),
             endpoint=source.endpoint_url,
             role_arn=source.role_arn,
         )

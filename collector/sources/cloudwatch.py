@@ -23,7 +23,7 @@ from collector.sources import rescans
 from collector.sources.aws_faults import TokenLost
 from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch, Cursor
 from collector.sources.log_pages import LogPages
-from collector.sources.pace import Pace
+from collector.sources.pace import Pace, region_of
 from core.errors import TryAgain
 from core.settings import SourceSettings
 
@@ -309,8 +309,8 @@ def _identity(settings: SourceSettings) -> tuple[str | None, str | None, str | N
     """Return (account, region, log group): an ARN and a role say more than the settings beside them need to."""
     group = settings.log_group or ""
     if group.startswith("arn:"):
-        _, _, _, region, account, _, name = group.removesuffix(":*").split(":", 6)
-        return settings.account or account, settings.region or region, name
+        _, _, _, _, account, _, name = group.removesuffix(":*").split(":", 6)
+        return settings.account or account, region_of(settings), name
     account_of_role = settings.role_arn.split(":")[4] if settings.role_arn else None
     return settings.account or account_of_role, settings.region, settings.log_group
 

@@ -48,6 +48,12 @@ class Pace:
             self._step_s = max(self._step_s, 1 / per_s)
 
 
+def region_of(settings: SourceSettings) -> str | None:
+    """Return the region that is asked: the configured one, else that of a log group's ARN; None: the default one."""
+    group = settings.log_group or ""
+    return settings.region or (group.split(":")[3] if group.startswith("arn:") else None)
+
+
 class Paces:
     """The one pace of every account and region that this process reads."""
 
@@ -57,7 +63,7 @@ class Paces:
     def of(self, settings: SourceSettings) -> Pace:
         """Return the pace of a source; those of one account and region get the same."""
         account = settings.role_arn.split(":")[4] if settings.role_arn else None
-        key = account, settings.region, settings.endpoint_url
+        key = account, region_of(settings), settings.endpoint_url
         if key in self._paces:
             self._paces[key].slow_to(settings.requests_per_s)
         else:

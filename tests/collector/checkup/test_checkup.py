@@ -110,6 +110,20 @@ def test_a_missing_log_group_fails(tmp_path: Path, endpoint: str) -> None:
     assert "/aws/lambda/else" in check.message
 
 
+def test_a_log_group_named_by_its_arn_is_looked_for_in_its_region(
+    tmp_path: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector reads it there without a region setting, so the checkup does too."""
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    arn = f"arn:aws:logs:{moto_logs.REGION}:{DEFAULT_ACCOUNT}:log-group:{GROUP}:*"
+
+    checks = looked(tmp_path, source(endpoint, log_group=arn, region=None))
+
+    for kind in ("source", "log_group", "log_levels"):
+        assert status(checks, kind) == ["ok"], found(checks, kind)
+
+
 def test_log_levels_that_bias_the_figures_fail(tmp_path: Path, cloud: Cloud, endpoint: str) -> None:
     """WARN drops cost lines and the reports of successes; both are told apart."""
     config = {**GOOD, "ApplicationLogLevel": "WARN", "SystemLogLevel": "WARN"}

@@ -67,7 +67,9 @@ def test_sources_of_one_account_and_region_share_a_pace() -> None:
     one = paces.of(SETTINGS)
     there = SourceSettings("c", "cloudwatch", "/y", REGION, role_arn="arn:aws:iam::210987654321:role/r")
 
+    shared = f"arn:aws:logs:{REGION}:210987654321:log-group:/z:*"  # asked of the same monitoring account
     assert paces.of(SourceSettings("b", "cloudwatch", "/y", REGION, requests_per_s=0.5)) is one
+    assert paces.of(SourceSettings("e", "cloudwatch", shared)) is one
     assert paces.of(there) is not one
     assert paces.of(SourceSettings("d", "cloudwatch", "/y", "us-east-1")) is not one
 
