@@ -107,11 +107,17 @@ class Invocation:
         self.calls = left
 
     def _records(self) -> list[CallDraft]:
-        """Return the first draft of each call that a record tells, in order; copies without an id are left out."""
+        """Return one draft of each call that a record tells, in order; copies without an id are left out.
+
+        Of several it is the first, unless a later one is in a format that says more.
+        """
         found: dict[str | int, CallDraft] = {}
         for place, draft in enumerate(self.calls):
             if isinstance(draft.fact, CallRecord) and not draft.redelivery:
-                found.setdefault(draft.fact.call_id or place, draft)
+                key = draft.fact.call_id or place
+                first = found.setdefault(key, draft)
+                if first is not draft and _says_more(draft, first):
+                    found[key] = draft
         return list(found.values())
 
     def _take_record_of(
@@ -135,6 +141,12 @@ class Invocation:
         self.start_ms = self.first.ts_ms
         older.last_ms = until_ms
         return older
+
+
+def _says_more(new: CallDraft, old: CallDraft) -> bool:
+    """Say whether the service's own record stands beside an answer or metrics of the same id."""
+    told = [draft.fact.told_by for draft in (new, old) if isinstance(draft.fact, CallRecord)]
+    return told[0] == "record" and told[1] != "record"
 
 
 def lone(drafts: list[CallDraft]) -> Invocation:

@@ -125,8 +125,8 @@ def _own_dollars(rows: Rows) -> Iterator[Check]:
         if not other + differs or row["told_by"] not in ("text", "record", "emf"):
             continue  # what a proxy spent is told by a price list of its own
         checked = other + differs + row["price_check_agrees"]
+        fitting = other >= differs and (row["model_by_defaults"] or row["ttl_by_defaults"])
         fits = "they fit another model or TTL" if other >= differs else "no current model and TTL gives them"
-        assumed = row["model_by_defaults"] or row["ttl_by_defaults"]
         yield Check(
             "told",
             str(row["source"]),
@@ -135,6 +135,7 @@ def _own_dollars(rows: Rows) -> Iterator[Check]:
             f"book: {fits}.",
             "Set defaults.model and defaults.cache_ttl of the source to what the service runs, then run "
             "cachewise reprice --defaults."
-            if assumed
-            else "Compare the service's own prices with the price book.",
+            if fitting
+            else "Compare the prices in the service's own code with the Prices page; what a contract says belongs in a "
+            "price file.",
         )

@@ -106,6 +106,16 @@ def _freshness(row: Mapping[str, Any], now: datetime) -> Check:
             f"No pass since {_clock(row['last_pass_at'])}; {reached}.",
             "Start a collector: cachewise run, or cachewise collect --follow.",
         )
+    if (
+        until is not None and now - until > BEHIND and row["kind"] != "cloudwatch"
+    ):  # read to its end: the log stops there
+        return Check(
+            "freshness",
+            name,
+            "warn",
+            f"Its newest line is old: {reached}.",
+            "If the service has run since, look where its newest logs are written; else all is well.",
+        )
     if until is None or now - until > BEHIND:
         return Check(
             "freshness", name, "warn", f"It is behind: {reached}.", "Wait for the next passes, or look at its errors."

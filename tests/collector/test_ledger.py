@@ -263,6 +263,15 @@ def test_one_source_that_holds_two_formats_loses_neither(
     assert (again.new_calls, again.replaced) == (0, 0)
 
 
+def test_an_answer_logged_before_its_record_does_not_hide_it(lake: Lake, tmp_path: Path) -> None:
+    """A service that prints the raw answer too: the record, which names the engine, is the call, and it is one."""
+    answer = json.dumps({"id": "msg_1", "type": "message", "role": "assistant", "model": MODEL, "usage": USAGE})
+    collect(lake, write(tmp_path / "a.jsonl", service(answer, own(), answer)))
+
+    (call,), (request,) = rows(lake, "calls"), rows(lake, "invocations")
+    assert (call["told_by"], call["engine"], call["cost_usd"], request["calls"]) == ("record", "sales", ONE, 1)
+
+
 def test_an_answer_broken_off_for_the_caller_is_the_call_that_bedrock_finished(lake: Lake, tmp_path: Path) -> None:
     """The service saw the beginning of the output, the provider's log all of it: one call, with what was billed."""
     broken = own(complete=False, usage={**USAGE, "output_tokens": 3})

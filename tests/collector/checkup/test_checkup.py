@@ -308,3 +308,15 @@ def test_two_logs_of_one_call_that_disagree_are_named(tmp_path: Path) -> None:
     assert [verdict for verdict, _ in differing] == ["warn", "warn"]
     assert "1 of 2 calls" in differing[0][1] and "msg_9: output_tokens 200 in record, 180" in differing[0][1]
     assert "1 of 1 lines (text)" in differing[1][1]
+
+
+def test_a_log_that_stops_is_not_called_behind(tmp_path: Path) -> None:
+    """Files and objects were read to their end; a log group that is not complete up to now is behind."""
+    now = datetime.now(UTC)
+    passes = [make_pass(ts=now, source=kind, kind=kind, complete_until=now - timedelta(hours=5))
+              for kind in ("files", "cloudwatch")]  # fmt: skip
+    lakes.fill(tmp_path / "tables", calls=[make_call(ts=now)], ingest_passes=passes)
+
+    told = [message.partition(":")[0] for _, message in found(looked(tmp_path), "freshness")]
+
+    assert told == ["It is behind", "Its newest line is old"]
