@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from collector.parsers.lambda_text import parse_platform_text
 from collector.parsers.prefilter import may_be_ours, may_hold_json
 from collector.parsers.service_lines import UUID, parse_text
 
+_DECODER = json.JSONDecoder()
 _MAX_DEPTH = 3  # JSON logging around a JSON string around a record
 _STRIPPED = "\ufeff"
 _PLATFORM_FIRST = "SERI0123456789"  # START END REPORT INIT_REPORT, and the time in front of a timeout
@@ -50,10 +52,34 @@ def _parse_json(text: str, request_id: str | None, depth: int, names: MetricName
     try:
         body = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return _broken(text)
+        return _joined(text, request_id, depth, names) or _broken(text)
     if not isinstance(body, dict):
         return NOT_OURS
     return _parse_body(body, request_id, depth, names)
+
+
+def _joined(text: str, request_id: str | None, depth: int, names: MetricNames) -> Parsed | None:
+    """Read objects that follow each other without a newline, as a delivery stream writes them; None: it is not that.
+
+    They are one line, so they end in one counter: that of the first that tells something.
+    """
+    told: list[Parsed] = []
+    at = 0
+    while at < len(text):
+        begun = at
+        try:
+            _, at = _DECODER.raw_decode(text, at)  # only to find its end: it lets through what is no JSON
+            body = orjson.loads(text[begun:at])
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(body, dict):
+            return None
+        told.append(_parse_body(body, request_id, depth, names))
+        while at < len(text) and text[at].isspace():
+            at += 1
+    facts = tuple(fact for parsed in told for fact in parsed.facts)
+    first = next((parsed for parsed in told if parsed.facts), told[0])
+    return Parsed(first.outcome, first.kind, facts)
 
 
 def _parse_body(body: Mapping[str, Any], request_id: str | None, depth: int, names: MetricNames) -> Parsed:

@@ -154,3 +154,19 @@ def test_bedrock_s_own_model_names_are_priced(lake: Lake) -> None:
 
     (row,) = (row for row in rows(lake, "calls") if row["call_id"] == "msg_bdrk_stream1")
     assert (row["model_id"], row["price_status"], row["other_id"]) == ("claude-sonnet-4-5", "priced", "req-stream")
+
+
+def test_objects_joined_without_a_newline_are_read_one_by_one(lake: Lake, tmp_path: Path) -> None:
+    """A delivery stream puts no newline between records: each is a call of its own, and a cut one is still told."""
+    answers = [
+        json.loads(line) | {"id": f"msg_{number}"} for number, line in enumerate(lines("anthropic_responses")[:3])
+    ]
+    joined = "".join(json.dumps(answer) for answer in answers)
+    (tmp_path / "whole").write_text(joined + "\n")
+    (tmp_path / "cut").write_text(joined[:-20] + "\n" + joined.replace("msg_1", "\\ud800") + "\n")
+
+    whole, cut = collect(lake, tmp_path / "whole"), collect(lake, tmp_path / "cut", name="cut")
+
+    assert (whole.lines_read, whole.new_calls, adds_up(whole)) == (1, 3, True)
+    assert cut.to_json()["skipped_by_reason"] == {"broken_json": 2}
+    assert collect(lake, tmp_path / "whole", name="again").new_calls == 0
