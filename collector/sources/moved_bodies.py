@@ -31,8 +31,10 @@ def with_body(message: str, fetch: Fetch) -> str:
     except orjson.JSONDecodeError:
         return message
     output = record.get("output") if isinstance(record, dict) and is_invocation_log(record) else None
-    path = output.get(_PATH) if isinstance(output, dict) else None
-    if not isinstance(path, str) or not path.startswith("s3://") or output.get("outputBodyJson"):
+    if not isinstance(output, dict) or output.get("outputBodyJson"):
+        return message
+    path = output.get(_PATH)
+    if not isinstance(path, str) or not path.startswith("s3://"):
         return message
     bucket, _, key = path.removeprefix("s3://").partition("/")
     body = _told(fetch(bucket, key)) if bucket and key else None
