@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from core.errors import CachewiseError
-from dashboard import address, components, data, drawers, entrance, filters, guide, ink, saved_views, warm
+from dashboard import address, components, data, drawers, entrance, filters, guide, saved_views, style, warm
 from dashboard.i18n import LANGUAGES, browser_language, t
 
 # The menu: its headings, and the pages under each with their icons. No docstring here: Streamlit would draw it.
@@ -40,7 +40,7 @@ HOME = "overview"  # by itself at the front, one click from everywhere
 UNFILTERED = ("actions", "notes", "probe", "caches", "reconcile")
 
 st.set_page_config(page_title="Cachewise", page_icon="💾", layout="wide")
-st.html(ink.CHOSEN_WORD)
+st.html(style.RULES)
 
 mother_tongue = browser_language(st.context.locale)
 address.arrive()

@@ -14,10 +14,6 @@ from dashboard import format as fmt
 from dashboard.filters import BUCKET_SIZE, Bucket
 from dashboard.i18n import Language, known, translate
 
-CHOSEN_WORD = "<style>[data-testid=stButtonGroup] [data-selected=true] * {color: light-dark(#1565A8, #8AC0EE)}</style>"
-"""One colour of the theme paints white words' buttons and, on a tint of itself, the chosen word of a group: on dark it
-can be right for the first only."""
-
 READ, WRITE_5M, WRITE_1H, UNCACHED = "#1B86D8", "#C98500", "#C20A41", "#90959A"
 OTHERS = ("#2F9E77", "#8067C9", "#D1603D", "#5B8FA8", "#7C8A2E", "#C2649A")
 PALETTE = (READ, WRITE_5M, WRITE_1H, UNCACHED, *OTHERS)

@@ -23,6 +23,8 @@ from tests.support.screen import choose, go, metric, overflow, settle
 PAGES = sorted(path.stem for path in (ROOT / "dashboard" / "app_pages").glob("[a-z]*.py"))
 FIGURES = {"overview", "hit_rate", "cost", "latency", "savings", "misses", "ttl_lab", "data_health", "prices"}
 """Pages that have key figures and charts whatever the fleet is."""
+OPENED = ("notes", "overview")
+"""Pages whose sidebar is looked at on a phone too: with the filters at work, and without."""
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1440, "height": 900}
 
 # What axe finds in parts of Streamlit 1.67 that no page can change: the rule, and where it may be broken.
@@ -32,6 +34,9 @@ UPSTREAM = {
     ("color-contrast", "[data-testid=stMultiSelect]:has([disabled], [aria-disabled=true]) *"),
     # the colours of highlighted code are no setting of a theme
     ("color-contrast", "[data-testid=stCode] *"),
+    # on a phone the menu is one list whose headings, and the groups they open, stand between list and entries
+    ("list", "[data-testid=stSidebarNavItems]"),
+    ("listitem", "[data-testid=stSidebarNavItems] li"),
 }
 
 
@@ -55,8 +60,8 @@ def serious(page: Page) -> list[str]:
 def test_every_page_opens(
     browser: Browser, browser_context_args: dict[str, Any], base_url: str, lang: str, desk: Any, phone: Any
 ) -> None:
-    """Each page of the menu has title, figures and drawn charts and no exception in both schemes; on a desk nothing is
-    serious for axe, and on a phone nothing scrolls sideways."""
+    """Each page of the menu has title, figures and drawn charts and no exception, nothing is serious for axe on a desk
+    in one scheme and on a phone in the other, and on a phone nothing scrolls sideways."""
     context = browser.new_context(**{**browser_context_args, "color_scheme": desk})
     page, wrong = context.new_page(), []
     go(page, f"{base_url}/?lang={lang}")
@@ -72,7 +77,10 @@ def test_every_page_opens(
         settle(page)
         whole(page, name)
         assert dark(page) == (phone == "dark")
-        wrong += [f"{name}: {trouble}" for trouble in unfit(page)]
+        wrong += [f"{name} on a phone: {trouble}" for trouble in unfit(page) + serious(page)]
+        if name in OPENED:
+            with_sidebar(page)
+            wrong += [f"{name} on a phone, with its menu: {trouble}" for trouble in serious(page)]
         page.emulate_media(color_scheme=desk)
         page.set_viewport_size(DESK)
     context.close()
@@ -91,6 +99,13 @@ def dark(page: Page) -> bool:
     """Whether the page is drawn on a dark ground."""
     ground = page.get_by_test_id("stApp").evaluate("one => getComputedStyle(one).backgroundColor")
     return sum(int(part) for part in re.findall(r"\d+", ground)[:3]) < 3 * 128
+
+
+def with_sidebar(page: Page) -> None:
+    """Open the menu and the filters of a phone; a wider window closes them again."""
+    page.get_by_test_id("stExpandSidebarButton").click()
+    settle(page)
+    expect(page.get_by_test_id("stSidebarNavLink").first).to_be_in_viewport()
 
 
 def unfit(page: Page) -> list[str]:

@@ -9,6 +9,14 @@ from core.store.lake import Lake
 from tests.support.rows import make_call, table_of
 from tests.support.screen import go, settle
 
+PHONE = {"width": 390, "height": 844}
+_SEEN = """
+() => {
+  const box = document.activeElement.getBoundingClientRect();
+  return box.width > 0 && box.right > 0 && box.left < window.innerWidth;
+}
+"""
+
 # When the run had ended with the six key figures on the screen.
 _READABLE = """
 new MutationObserver(() => {
@@ -117,3 +125,23 @@ def test_the_keyboard_reaches_menu_filters_and_downloads(page: Page, base_url: s
     expect(page.locator("a:focus")).to_contain_text("Savings")
     page.keyboard.press("Enter")
     expect(page.locator("h1").first).to_have_text("Savings")
+
+
+def test_on_a_phone_the_keyboard_stands_where_it_is_seen(page: Page, base_url: str) -> None:
+    """Tab passes by the closed sidebar and has a ring around where it stands, light or dark; opened, it goes inside."""
+    page.set_viewport_size(PHONE)
+    go(page, f"{base_url}/?lang=en&tour=off")
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        assert page.evaluate(_SEEN), page.locator(":focus").get_attribute("data-testid")
+    link = page.get_by_test_id("stPageLink-NavLink").first
+    for scheme, ring in (("light", "rgb(21, 101, 168)"), ("dark", "rgb(138, 192, 238)")):
+        page.emulate_media(color_scheme=scheme)
+        link.focus()
+        expect(link).to_have_css("outline", f"{ring} solid 2px")
+
+    page.get_by_test_id("stExpandSidebarButton").click()
+    settle(page)
+    entry = page.get_by_test_id("stSidebarNavLink").first
+    entry.focus()
+    expect(entry).to_be_focused()
