@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -337,6 +337,20 @@ def time_axis(figure: go.Figure, look: Look) -> None:
     figure.update_xaxes(tickangle=0)  # how many ticks: Plotly judges by the width, which is a phone's as well
     if (only := _only_moment(figure)) is not None:  # around one moment Plotly repeats one label along the axis
         figure.update_xaxes(tickmode="array", tickvals=[only])
+    else:
+        _fill_buckets(figure, BUCKET_SIZE[look.bucket], words_between=look.bucket == "day")
+
+
+def _fill_buckets(figure: go.Figure, size: timedelta, *, words_between: bool) -> None:
+    """Draw what is of a stretch of time over that stretch, so that a mark at a moment lies where it happened in it.
+
+    Plotly draws a day at its midnight, where a deploy in the evening would seem to come after it. Marks are moments.
+    """
+    for trace in figure.data:
+        if trace.type == "bar" or (trace.type == "scatter" and trace.mode != "markers"):
+            trace.update(xperiod=size / timedelta(milliseconds=1), xperiodalignment="middle")
+    if words_between:  # "23 Nov" below the middle of that day, not at its midnight
+        figure.update_xaxes(ticklabelmode="period")
 
 
 def _only_moment(figure: go.Figure) -> Any:
@@ -351,7 +365,8 @@ def _only_moment(figure: go.Figure) -> Any:
 
 
 def _ticks(lang: Language) -> list[dict[str, Any]]:
-    hour, day = ("%H:%M\n%-m월 %-d일", "%-m월 %-d일") if lang == "ko" else ("%H:%M\n%-d %b", "%-d %b")
+    # "%e" and not "%-d" for days: by it Plotly knows that a label is of a day, and writes it below the middle of it
+    hour, day = ("%H:%M\n%-m월 %-d일", "%-m월 %e일") if lang == "ko" else ("%H:%M\n%-d %b", "%e %b")
     half_day = 12 * 3600 * 1000
     return [{"dtickrange": [None, half_day], "value": hour}, {"dtickrange": [half_day, None], "value": day}]
 

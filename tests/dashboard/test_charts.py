@@ -234,3 +234,26 @@ def test_sparklines_need_two_points() -> None:
     """One value is no trend."""
     assert ink.spark(daily("v", [1]), "v") is None
     assert ink.spark(daily("v", [1, 2]), "v") == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(("bucket", "hours"), [("day", 24), ("hour", 1)])
+def test_a_stretch_of_time_is_drawn_over_that_stretch(bucket: Any, hours: int) -> None:
+    """A day's bar and point lie between its midnights, not around the first; a deploy stays at its moment."""
+    rows = daily("cost_usd", [Decimal(1), Decimal(2)], engine="a", token_hit_rate=0.5)
+    look, deploys = Look("en", bucket=bucket), [{"ts": START + DAY * 0.9, "kind": "deploy", "label": "17"}]
+    for drawn in (
+        charts.stacked_cost(rows, "engine", look, markers=deploys),
+        charts.ratio_lines(rows, ["token_hit_rate"], look, markers=deploys),
+    ):
+        series, mark = drawn.figure.data[0], drawn.figure.data[-1]
+        assert (series.xperiod, series.xperiodalignment) == (hours * 3_600_000, "middle")
+        assert mark.mode == "markers"
+        assert mark.xperiod is None
+        assert drawn.figure.layout.xaxis.ticklabelmode == ("period" if bucket == "day" else None)
+
+
+def test_a_day_is_written_below_its_middle() -> None:
+    """By "%e" Plotly knows that a label is of a day; "%-d %b" it takes for a month, and leaves most days out."""
+    for lang in ("en", "ko"):
+        figure = charts.ratio_lines(daily("token_hit_rate", [0.5, 0.6]), ["token_hit_rate"], Look(lang)).figure
+        assert "%e" in figure.layout.xaxis.tickformatstops[-1].value
