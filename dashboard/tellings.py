@@ -18,13 +18,13 @@ _TOLD = (
     Column("source", "text", "col.source"),
     Column("calls", "count"),
     Column("cost_usd", "money"),
+    Column("told_twice", "count", "col.told_twice"),
+    Column("disagreeing", "count", "col.disagreeing"),
     Column("model_by_defaults", "count", "col.model_by_defaults"),
     Column("ttl_by_defaults", "count", "col.ttl_by_defaults"),
     Column("price_check_agrees", "count"),
     Column("price_check_other", "count"),
     Column("price_check_differs", "count"),
-    Column("told_twice", "count", "col.told_twice"),
-    Column("disagreeing", "count", "col.disagreeing"),
 )
 _DIFFERING = (
     Column("ts", "moment", "col.ts"),

@@ -14,7 +14,7 @@ from collector.parsers.facts import CallRecord, Parsed, skipped
 from collector.parsers.values import (
     caching_seen,
     inner,
-    is_claude,
+    may_be_claude,
     moment_ms,
     possible,
     tenant,
@@ -27,7 +27,6 @@ from core.usage import Usage, UsageStream
 SCHEMA = "ModelInvocationLog"
 _OTHER_MODEL = Parsed("ignored", "other_model")
 _METRICS = "amazon-bedrock-invocationMetrics"
-_UNNAMED = ("application-inference-profile/", "provisioned-model/")  # ARNs that do not say whose model it is
 _COUNTS = {
     "input": ("inputTokenCount", "cacheReadInputTokenCount", "cacheWriteInputTokenCount", "cacheReadInputTokens",
               "cacheWriteInputTokens"),
@@ -60,7 +59,7 @@ def parse_invocation_log(body: Mapping[str, Any]) -> Parsed:
     """Read one record. Raises BadInput on a bad count."""
     model, request_id = text(body, "modelId"), text(body, "requestId")
     told = _read_body(inner(body, "output").get("outputBodyJson"))
-    if not (is_claude(model) or is_claude(told.model) or any(part in (model or "") for part in _UNNAMED)):
+    if not may_be_claude(model, told.model):
         return _OTHER_MODEL
     logged = moment_ms(body.get("timestamp"))
     if logged is None:

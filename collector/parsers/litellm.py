@@ -16,7 +16,7 @@ from collector.parsers.values import (
     caching_seen,
     dollars,
     inner,
-    is_claude,
+    may_be_claude,
     moment_ms,
     possible,
     tenant,
@@ -43,7 +43,7 @@ def is_spend_log(body: Mapping[str, Any]) -> bool:
 def parse_spend_log(body: Mapping[str, Any]) -> Parsed:
     """Read one row. Raises BadInput on a bad count."""
     model = text(body, "model")
-    if not is_claude(model):
+    if not may_be_claude(model):
         return _OTHER_MODEL
     if any(word in str(body.get("call_type")) for word in _NO_REQUEST):
         return _OTHER_CALL

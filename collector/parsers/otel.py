@@ -13,7 +13,7 @@ from collector.parsers.facts import CallRecord, Fact, Parsed, skipped
 from collector.parsers.values import (
     caching_seen,
     inner,
-    is_claude,
+    may_be_claude,
     milliseconds,
     possible,
     tenant,
@@ -78,7 +78,7 @@ def parse_span(span: Mapping[str, Any]) -> Parsed:
     if not any(key.startswith("gen_ai.") for key in attributes) or (operation or "chat") not in _CALLS:
         return _OTHER_SPAN
     model = text(attributes, "gen_ai.request.model", "gen_ai.response.model")
-    if not is_claude(model):
+    if not may_be_claude(model, text(attributes, "gen_ai.response.model")):
         return _OTHER_MODEL
     try:
         return _call(span, attributes, model)

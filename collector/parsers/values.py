@@ -17,6 +17,7 @@ from core.usage.shapes import from_messages
 MAX_TEXT = 300
 TENANT = ("tenant", "tenant_id", "tenantId", "tenant.id")
 """Names of the member that says whom a call is charged to."""
+_UNNAMED = ("application-inference-profile/", "provisioned-model/")  # ARNs of Bedrock that do not say whose model it is
 _MICRO = Decimal(1).scaleb(-12)
 LATEST_MS = 4_102_444_800_000
 """2100: beyond it a number is no time in milliseconds."""
@@ -133,3 +134,8 @@ def caching_seen(usage: Usage | None) -> bool | None:
 def is_claude(model: str | None) -> bool:
     """Say whether a model's name is one of Claude's. Gateways and clouds log other vendors' calls beside."""
     return model is not None and ("claude" in model.lower() or "anthropic" in model.lower())
+
+
+def may_be_claude(*names: str | None) -> bool:
+    """Say whether any of a call's names is one of Claude's, or does not say whose model it is."""
+    return any(is_claude(name) or (name is not None and any(part in name for part in _UNNAMED)) for name in names)

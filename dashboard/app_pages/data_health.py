@@ -102,7 +102,7 @@ with components.section("health.skips", rows=skips):
         components.table(
             skips,
             [
-                Column("meaning", "short", "col.reason"),
+                Column("meaning", "text", "col.reason"),
                 Column("source", "text", "col.source"),
                 Column("lines", "count", "col.lines"),
                 Column("lines_24h", "count", "col.lines_24h"),

@@ -336,6 +336,19 @@ def test_a_vendor_without_a_price_list_of_ours_is_not_taken_for_anthropic() -> N
     assert told(json.dumps(answer)).provider == "vertex"
 
 
+def test_a_profile_that_does_not_name_its_model_is_no_other_vendor() -> None:
+    """An application inference profile in a span or a spend log is a call without a price until its ARN is mapped."""
+    arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123"
+    span = json.loads(lines("otel_many_spans")[0])["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    usage = {"gen_ai.usage.input_tokens": 5, "gen_ai.usage.output_tokens": 6}
+    named = span | {"attributes": {"gen_ai.operation.name": "chat", "gen_ai.request.model": arn} | usage}
+    answered = span | {"attributes": {**named["attributes"], "gen_ai.request.model": "fast-one",
+                                      "gen_ai.response.model": "claude-opus-4-5"}}  # fmt: skip
+    row = json.loads(lines("litellm")[2]) | {"model": f"bedrock/{arn}"}
+
+    assert [told(json.dumps(one)).model for one in (named, answered, row)] == [arn, "fast-one", f"bedrock/{arn}"]
+
+
 def test_a_call_the_proxy_could_not_make_is_an_error() -> None:
     """Status and error class are kept, the message is not."""
     fact = told(lines("litellm")[5])
