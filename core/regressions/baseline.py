@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from core.regressions.observe import GAP_CLASSES, Bools, Floats, Ints, Lane, summed
+from core.regressions.lane import GAP_CLASSES, Bools, Floats, Ints, Lane, summed
 
 DAYS = 28
 """How many days back a baseline looks."""
@@ -44,6 +44,15 @@ class Calendar:
         days = np.array([moment.date().toordinal() for moment in local], dtype=np.int64)
         seasons = np.array([moment.hour + (24 if moment.weekday() >= 5 else 0) for moment in local], dtype=np.int64)
         return Calendar((days - days.min())[inverse], seasons[inverse], hour)
+
+    def rows(self, day: int) -> Ints:
+        """Return the rows of a day."""
+        return np.arange(*self.between(day, day + 1))
+
+    def between(self, day: int, end: int) -> tuple[int, int]:
+        """Return the first row of a day, and the first that is not before another."""
+        first, last = np.searchsorted(self.day, (day, end)).tolist()
+        return first, last
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ def learn(
 
     `floor` is the least standard deviation of one value, `tolerance` how far off a day may be and count as usual.
     """
-    early, late = (int(np.searchsorted(calendar.day, bound)) for bound in (day - DAYS, day))
+    early, late = calendar.between(day - DAYS, day)
     rows = early + np.flatnonzero(~spoiled[early:late] & (sums.n[early:late] > 0))
     if not len(rows):
         return None

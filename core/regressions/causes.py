@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from core.regressions.lane import Bools, Lane
 from core.regressions.model import Cause, Confidence, Event
-from core.regressions.observe import Bools, Lane
 
 MECHANISMS: dict[str, str] = {
     "caching_off": "prompt caching is switched off",
@@ -78,7 +78,7 @@ def _fits(lane: Lane, event: Event, start: int, found: int) -> int | None:
         return None
     at_us = int(event.at.timestamp() * 1_000_000)
     if event.version is not None:
-        own = np.array([version == event.version for version in lane.version])
+        own = lane.version.equals(event.version)
         if not own[start : found + 1].any():
             return None
         row = int(np.argmax(own))
@@ -129,8 +129,8 @@ def figures_of(lane: Lane, before: Bools, after: Bools) -> dict[str, Any]:
 
 def _described(lane: Lane, rows: Bools) -> dict[str, float | None]:
     calls = int(lane.calls[rows].sum())
-    told = np.array([word is not None for word in lane.words["caching_enabled"]]) & rows
-    on = np.array([word == "true" for word in lane.words["caching_enabled"]]) & rows
+    told = (lane.words["caching_enabled"].codes >= 0) & rows
+    on = lane.words["caching_enabled"].equals("true") & rows
     short, long = (int(lane.tokens[kind][rows].sum()) for kind in ("cache_write_5m", "cache_write_1h"))
     return {
         "calls": calls,
@@ -155,12 +155,10 @@ def _price_index(lane: Lane, before: Bools, after: Bools) -> float | None:
 
 
 def _ruling(lane: Lane, rows: Bools) -> str | None:
-    counts: dict[str, int] = {}
-    for row in np.flatnonzero(rows).tolist():
-        word = lane.words["provider"][row]
-        if word is not None:
-            counts[word] = counts.get(word, 0) + int(lane.calls[row])
-    return max(counts, key=lambda word: counts[word], default=None)
+    words = lane.words["provider"]
+    known = rows & (words.codes >= 0)
+    counts = np.bincount(words.codes[known], lane.calls[known])
+    return words.values[int(np.argmax(counts))] if len(counts) else None
 
 
 def _over(part: int, whole: int) -> float | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from core.regressions.baseline import Baseline, Calendar
 from core.regressions.channels import Channel
-from core.regressions.observe import GAP_CLASSES, Bools, Floats, Ints, Lane, summed
+from core.regressions.lane import GAP_CLASSES, Bools, Floats, Ints, Lane, summed
 
 ALARM = 15.0
 OVER = 9.0
@@ -28,7 +28,7 @@ class Found:
     """One change of one channel: rows of the lane where it starts, was found, and is over."""
 
     channel: Channel
-    version: str | None
+    version: int  # the code of a function version, -1: unknown
     start: int
     found: int
     strength: float
@@ -42,9 +42,9 @@ class Found:
 class _State:
     """What is carried from one day to the next."""
 
-    sums: dict[str | None, Floats] = field(default_factory=dict)  # by version: one sum for each level
-    since: dict[str | None, Ints] = field(default_factory=dict)  # row at which each sum last left zero
-    calls: dict[str | None, Ints] = field(default_factory=dict)
+    sums: dict[int, Floats] = field(default_factory=dict)  # by version: one sum for each level
+    since: dict[int, Ints] = field(default_factory=dict)  # row at which each sum last left zero
+    calls: dict[int, Ints] = field(default_factory=dict)
     open: Found | None = None
     relief: float = 0.0
     relief_since: int = -1
@@ -63,7 +63,7 @@ def changes(channel: Channel, lane: Lane, calendar: Calendar) -> list[Found]:
     spoiled = np.zeros(len(lane), dtype=bool)
     debut = _debut(lane)
     for day in np.unique(calendar.day).tolist():
-        rows = np.flatnonzero(calendar.day == day)
+        rows = calendar.rows(day)
         weighed = channel.weigh(channel, lane, calendar, day, spoiled)
         if weighed is None:
             continue
@@ -94,27 +94,23 @@ def changes(channel: Channel, lane: Lane, calendar: Calendar) -> list[Found]:
 
 def _debut(lane: Lane) -> Ints:
     """Return for each row when its version was first seen in the lane."""
-    first: dict[str | None, int] = {}
-    for version, at_us in zip(lane.version, lane.first_us.tolist(), strict=True):
-        first.setdefault(version, at_us)
-    return np.array([first[version] for version in lane.version], dtype=np.int64)
+    _, first, inverse = np.unique(lane.version.codes, return_index=True, return_inverse=True)
+    return lane.first_us[first[inverse]]
 
 
 def _look(state: _State, channel: Channel, lane: Lane, rows: Ints, voices: Floats) -> Found | None:
     """Sum evidence for a change, version by version; return the first alarm and leave the sums as they are after it."""
     best: Found | None = None
-    versions = [lane.version[row] for row in rows.tolist()]
-    for version in dict.fromkeys(versions):
-        own = np.array([v == version for v in versions]) if len(set(versions)) > 1 else np.ones(len(rows), dtype=bool)
+    versions = lane.version.codes[rows]
+    for version in dict.fromkeys(versions.tolist()):
+        own = versions == version
         hit = _cross(state, channel, lane, rows[own], voices[:, own], version)
         if hit is not None and (best is None or hit.found < best.found):
             best = hit
     return best
 
 
-def _cross(
-    state: _State, channel: Channel, lane: Lane, rows: Ints, voices: Floats, version: str | None
-) -> Found | None:
+def _cross(state: _State, channel: Channel, lane: Lane, rows: Ints, voices: Floats, version: int) -> Found | None:
     levels = len(voices)
     carried = state.sums.get(version, np.zeros(levels))
     since = state.since.get(version, np.full(levels, -1))
@@ -185,6 +181,6 @@ def _relieved(state: _State, lane: Lane, debut: Ints, rows: Ints, voices: Floats
 def _speaks(found: Found, lane: Lane, debut: Ints, rows: Ints) -> Bools:
     """Say which rows may tell that it is over: those of the version at fault, of newer ones, or of older ones alone."""
     born = debut[found.start]
-    at_fault = np.array([lane.version[row] == found.version for row in rows.tolist()])
+    at_fault = lane.version.codes[rows] == found.version
     seen = np.maximum.accumulate(np.where(at_fault, lane.last_us[rows], lane.last_us[found.start]))
     return at_fault | (debut[rows] > born) | (lane.first_us[rows] - seen > _RELIEVED_US)

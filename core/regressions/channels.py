@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.regressions.baseline import DAYS, Baseline, Calendar, Sums, learn
+from core.regressions.lane import KINDS, Bools, Floats, Lane
 from core.regressions.model import Metric
-from core.regressions.observe import KINDS, Bools, Floats, Lane
 
 _PER_CALL = 3.0
 _LEAST_SHARE, _MOST_SHARE = 0.01, 0.97
@@ -61,7 +61,7 @@ def _normal(
     known = learn(sums, lane, calendar, day, spoiled, floor=channel.floor, tolerance=channel.levels[0] / 2)
     if known is None:
         return None
-    rows = np.flatnonzero(calendar.day == day)
+    rows = calendar.rows(day)
     gap, n = lane.gap[rows], sums.n[rows]
     left = channel.worse * (sums.total[rows] - n * known.expected(gap, calendar.season[rows]))
     variance = known.variance[gap] * known.clumping
@@ -79,7 +79,7 @@ def _thrown(
     known = learn(sums, lane, calendar, day, spoiled, floor=channel.floor, tolerance=channel.levels[0] / 2)
     if known is None:
         return None
-    rows = np.flatnonzero(calendar.day == day)
+    rows = calendar.rows(day)
     gap, n, misses = lane.gap[rows], sums.n[rows], sums.total[rows]
     usual = np.clip(known.expected(gap, calendar.season[rows]), _LEAST_SHARE, _MOST_SHARE)
     voices = []
@@ -99,18 +99,18 @@ def _price(
     dearer = price_index(lane, calendar, day, spoiled)
     if dearer is None:
         return None
-    n = lane.priced[calendar.day == day].astype(np.float64)
+    n = lane.priced[calendar.rows(day)].astype(np.float64)
     voice = n * np.where(dearer >= 1 + channel.levels[0], _PER_CALL, -_PER_CALL)
     return voice[np.newaxis, :], None
 
 
 def price_index(lane: Lane, calendar: Calendar, day: int, spoiled: Bools) -> Floats | None:
     """Return each row's cost of the day over the same tokens at the baseline's rates; None without a baseline."""
-    past = (calendar.day < day) & (calendar.day >= day - DAYS) & ~spoiled
-    now = calendar.day == day
+    early, late = calendar.between(day - DAYS, day)
+    past, now = early + np.flatnonzero(~spoiled[early:late]), calendar.rows(day)
     if lane.priced[past].sum() < 30:
         return None
-    paid, reference = np.zeros(int(now.sum())), np.zeros(int(now.sum()))
+    paid, reference = np.zeros(len(now)), np.zeros(len(now))
     for kind in KINDS:
         tokens, cost = lane.tokens[kind], lane.costs[kind]
         before = int(tokens[past].sum())

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+import numpy as np
 
 from core.metrics.scope import Scope, rows_of
+from core.regressions.lane import SWITCHES, Ints, Lane, moment
 from core.regressions.model import CauseKind, Event
-from core.regressions.observe import SWITCHES, Lane, moment
+from core.regressions.observe import Version
 from core.store.query import Reader
 
 _MOST_OF = 0.8  # a value rules a lane when this share of the calls around has it
 _BEFORE_CALLS, _AFTER_CALLS = 40, 5
 SILENT = "$LATEST"
+Versions = Mapping[tuple[str, str, str], Version]
+"""By source, function, version."""
 
 
-def deploys(lanes: Iterable[Lane]) -> list[Event]:
+def deploys(versions: Versions) -> list[Event]:
     """Return the first call of each function version but the first, which only says where the data begins."""
     first: dict[tuple[str, str], dict[str, int]] = {}
-    for lane in lanes:
-        for function, version, at_us in zip(
-            lane.words["function_name"], lane.version, lane.first_us.tolist(), strict=True
-        ):
-            if version is None or version == SILENT:
-                continue
-            seen = first.setdefault((lane.source, function or ""), {})
-            seen[version] = min(at_us, seen.get(version, at_us))
+    for (source, function, version), told in sorted(versions.items()):
+        if version != SILENT:
+            first.setdefault((source, function), {})[version] = told.first_us
     return [
         Event(moment(at_us), "deploy", _named(function, version), source=source, version=version)
         for (source, function), seen in first.items()
@@ -32,36 +32,29 @@ def deploys(lanes: Iterable[Lane]) -> list[Event]:
     ]
 
 
-def switched_off_by(event: Event, events: Iterable[Event], lanes: Iterable[Lane]) -> Event:
+def switched_off_by(event: Event, events: Iterable[Event], versions: Versions) -> Event:
     """Return the deploy that switched caching off, by all engines of the function: the first of those with it off.
 
     An engine that was silent meanwhile knows only the version that it came back to.
     """
-    told: dict[tuple[str, str], list[int]] = {}
-    for lane in lanes:
-        for function, version, enabled, calls in zip(
-            lane.words["function_name"], lane.version, lane.words["caching_enabled"], lane.calls.tolist(), strict=True
-        ):
-            if version is not None and enabled is not None:
-                counts = told.setdefault((lane.source, _named(function, version)), [0, 0])
-                counts[enabled == "true"] += calls
+    told = {(source, _named(function, version)): known for (source, function, version), known in versions.items()}
     chain = sorted(
         (e for e in events if e.kind == "deploy" and e.source == event.source and e.at <= event.at),
         key=lambda e: e.at, reverse=True,
     )  # fmt: skip
     earliest = event
     for deploy in chain:
-        off, on = told.get((deploy.source or "", deploy.label), [0, 0])
         if not _same_function(deploy, event):
             continue
-        if off <= on:
+        known = told[deploy.source or "", deploy.label]
+        if known.off <= known.on:
             break
         earliest = deploy
     return earliest
 
 
-def _named(function: str | None, version: str) -> str:
-    return f"{function or ''} {version}".strip()
+def _named(function: str, version: str) -> str:
+    return f"{function} {version}".strip()
 
 
 def _same_function(one: Event, other: Event) -> bool:
@@ -91,34 +84,33 @@ def switches(lane: Lane) -> list[Event]:
 
 def _turns(lane: Lane, name: str) -> list[Event]:
     """Find where one value takes over from another, and stays for some calls; a value nobody tells is no change."""
-    values = lane.words[name]
-    if len({value for value in values if value is not None}) < 2:
+    column = lane.words[name]
+    told = np.flatnonzero(column.codes >= 0)  # rows where nobody tells it are passed over
+    codes, calls = column.codes[told], lane.calls[told]
+    if not len(codes) or (codes == codes[0]).all():
         return []
     events: list[Event] = []
-    ruling: str | None = None
-    calls = lane.calls.tolist()
-    for row, value in enumerate(values):
-        if value is None or value == ruling:
-            continue
-        if ruling is None:
-            ruling = value
-        elif _share(values, calls, row, value, step=1, upto=_AFTER_CALLS) >= _MOST_OF and (
-            _share(values, calls, row - 1, ruling, step=-1, upto=_BEFORE_CALLS) >= _MOST_OF
-        ):
-            kind: CauseKind = "price_book" if name == "price_book" else "switch"
-            label = f"{name}: {ruling} → {value}"
-            at = moment(int(lane.first_us[row]))
-            events.append(Event(at, kind, label, source=lane.source, engine=lane.engine, column=name))
-            ruling = value
+    ruling, row = int(codes[0]), 0
+    while (turn := _next_turn(codes, calls, ruling, row)) is not None:
+        row, value = turn, int(codes[turn])
+        kind: CauseKind = "price_book" if name == "price_book" else "switch"
+        label = f"{name}: {column.values[ruling]} → {column.values[value]}"
+        since = moment(int(lane.first_us[told[row]]))
+        events.append(Event(since, kind, label, source=lane.source, engine=lane.engine, column=name))
+        ruling = value
     return events
 
 
-def _share(values: tuple[str | None, ...], calls: list[int], row: int, wanted: str, *, step: int, upto: int) -> float:
-    """Return the share of the next `upto` calls in one direction that have the wanted value."""
-    seen = same = 0
-    while 0 <= row < len(values) and seen < upto:
-        if values[row] is not None:
-            seen += calls[row]
-            same += calls[row] if values[row] == wanted else 0
-        row += step
-    return same / seen if seen else 0.0
+def _next_turn(codes: Ints, calls: Ints, ruling: int, after: int) -> int | None:
+    """Return the row at which another value takes over: the calls before have the ruling one, those after it that."""
+    upto = np.concatenate(([0], np.cumsum(calls)))
+    ruled = np.concatenate(([0], np.cumsum(calls * (codes == ruling))))
+    rows = after + np.flatnonzero(codes[after:] != ruling)
+    first = np.maximum(np.searchsorted(upto, upto[rows] - _BEFORE_CALLS, side="right") - 1, 0)
+    settled = (ruled[rows] - ruled[first]) / (upto[rows] - upto[first]) >= _MOST_OF
+    for row in rows[settled].tolist():
+        end = int(np.searchsorted(upto, upto[row] + _AFTER_CALLS))
+        same = calls[row:end][codes[row:end] == codes[row]].sum()
+        if same / calls[row:end].sum() >= _MOST_OF:
+            return int(row)
+    return None

@@ -17,9 +17,10 @@ from core.regressions.baseline import DAYS, Calendar
 from core.regressions.causes import Verdict, figures_of, judge
 from core.regressions.changes import Found, changes
 from core.regressions.channels import CHANNELS
-from core.regressions.events import clears, deploys, switched_off_by, switches
+from core.regressions.events import Versions, clears, deploys, switched_off_by, switches
+from core.regressions.lane import GAP_CLASSES, Bools, Floats, Ints, Lane, moment, summed
 from core.regressions.model import METRICS, Change, Event, Metric, Regression
-from core.regressions.observe import GAP_CLASSES, Bools, Floats, Ints, Lane, moment, observe, summed
+from core.regressions.observe import Lanes, observe
 from core.store.query import Reader
 
 _TOGETHER_US = 3 * 3_600_000_000
@@ -38,8 +39,8 @@ def find(reader: Reader, scope: Scope, *, now: datetime | None = None, zone: str
     until = min(scope.end, present) if scope.end else present
     since = scope.start - timedelta(days=DAYS) if scope.start else None
     wide = replace(scope, start=since, end=until, providers=(), function_versions=())
-    lanes = observe(reader, wide)
-    found = detect(lanes, clears(reader, wide), zone=zone_of(zone))
+    with observe(reader, wide) as lanes:
+        found = detect(lanes, clears(reader, wide), zone=zone_of(zone))
     return [
         item
         for item in found
@@ -48,25 +49,25 @@ def find(reader: Reader, scope: Scope, *, now: datetime | None = None, zone: str
     ]
 
 
-def detect(lanes: Sequence[Lane], events: Iterable[Event] = (), *, zone: ZoneInfo) -> list[Regression]:
+def detect(lanes: Lanes, events: Iterable[Event] = (), *, zone: ZoneInfo) -> list[Regression]:
     """Return the regressions of these lanes; pure, and blind to anything but the rows given."""
-    fleet = [*deploys(lanes), *events]
+    fleet = [*deploys(lanes.versions), *events]
     found: list[Regression] = []
     for lane in lanes:
         nearby = [event for event in fleet if event.source in (None, lane.source)]
         own = _of_lane(lane, [*nearby, *switches(lane)], zone)
-        found += [_by_its_deploy(item, fleet, lanes) for item in own]
+        found += [_by_its_deploy(item, fleet, lanes.versions) for item in own]
     return sorted(found, key=lambda item: (item.started_at, item.key), reverse=True)
 
 
-def _by_its_deploy(item: Regression, fleet: Sequence[Event], lanes: Sequence[Lane]) -> Regression:
+def _by_its_deploy(item: Regression, fleet: Sequence[Event], versions: Versions) -> Regression:
     """Blame the deploy that switched caching off, where another came before the engine's next call."""
     cause = item.likely_cause
     if cause.kind != "deploy" or cause.mechanism != "caching_off":
         return item
     label, _, along = cause.label.partition("; ")
     blamed = next(event for event in fleet if (event.source, event.label, event.at) == (item.source, label, cause.at))
-    guilty = switched_off_by(blamed, fleet, lanes)
+    guilty = switched_off_by(blamed, fleet, versions)
     if guilty is blamed:
         return item
     return replace(
@@ -184,7 +185,9 @@ def _regression(group: _Group, lane: Lane, calendar: Calendar, events: Sequence[
         source=lane.source,
         engine=lane.engine,
         model=lane.model,
-        function_version=lane.version[max(verdict.row, first.start) if verdict.row <= first.found else first.start],
+        function_version=lane.version.word(
+            max(verdict.row, first.start) if verdict.row <= first.found else first.start
+        ),
         metric=metric,
         started_at=moment(started_us),
         found_at=moment(int(min(lane.last_us[item.found] for item in group.members))),

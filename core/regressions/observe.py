@@ -1,94 +1,127 @@
-"""Calls as sums over five minutes, one lane per engine and model: what change points are looked for in.
+"""Reads calls as lanes: some hundred thousand calls at a time are summed, and the sums are kept aside until all are.
 
-Rows are split by how long the lane had been quiet before the call (`gap`), because that, more than the clock, decides
-what can be read: a call two hours after the last one writes anew however healthy the service is.
+Whether a lane was quiet before a call, and had another prefix, is carried from one piece to the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.metrics.buckets import epoch_us
-from core.metrics.scope import Scope, chosen, rows_of
+from core.metrics.scope import Scope, chosen, within
+from core.regressions.lane import BIN_US, GAPS_US, KINDS, WORDS, Ints, Key, Lane, lane_of
+from core.regressions.shelf import Shelf
 from core.store.query import Reader
+from core.traffic.arrays import coded, combined, integers
+from core.traffic.bounds import pieces
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-
-BIN_US = 300_000_000
-GAPS_US = (5_000_000, 300_000_000, 3_600_000_000)
-"""Bounds of the gap classes: at once (the first may still be writing), within 5 m, within 1 h, later."""
-GAP_CLASSES = len(GAPS_US) + 1
-
-KINDS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+AT_ONCE = 400_000
+"""Calls that are summed at once; as many sums are in memory at once when they are looked through."""
 _LANE = ("source", "engine", "model")
-SWITCHES = ("provider", "caching_enabled", "cache_ttl", "service_tier", "speed", "price_book")
-_WORDS = ("function_name", "function_version", *SWITCHES)
+_BEFORE = "lanes_before"
+_CARRIED = pa.schema(
+    [*((name, pa.string()) for name in _LANE), ("before_us", pa.int64()), ("before_fingerprint", pa.string())]
+)
+_COUNTS = ("calls", "log_ttft_n", "log_latency_n")
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One engine on one model: rows in order of time, each a sum over calls of one five minutes, gap and version."""
+@dataclass(slots=True)
+class Version:
+    """One version of a function: its first call, and how many of its calls say that caching is off, and on."""
 
-    source: str
-    engine: str | None
-    model: str | None
-    first_us: Ints
-    last_us: Ints
-    bin: Ints
-    gap: Ints
-    calls: Ints
-    misses: Ints
-    read: Ints
-    prompt: Ints
-    share: Floats  # Σ read ÷ prompt of each call
-    share_sq: Floats
-    priced: Ints
-    cost: Ints  # picodollars
-    log_cost: Floats
-    log_cost_sq: Floats
-    timed: Ints
-    log_ms: Floats
-    log_ms_sq: Floats
-    ms: Floats
-    tokens: dict[str, Ints]
-    costs: dict[str, Ints]
-    renewed: Ints  # calls whose prefix fingerprint is not that of the lane's call before
-    fingerprints: Ints  # calls that tell one, and whose predecessor did
-    written: Ints  # calls that wrote and read nothing
-    words: dict[str, tuple[str | None, ...]]
-    latency_of: str  # ttft_ms | latency_ms | duration_ms: what `ms` measures
+    first_us: int
+    off: int = 0
+    on: int = 0
+
+
+class Lanes:
+    """All lanes of a scope, one after the other, as often as is asked; and the versions their calls tell of.
+
+    Use as a context: at its end the sums are gone.
+    """
+
+    def __init__(self) -> None:
+        """Make it empty."""
+        self.versions: dict[tuple[str, str, str], Version] = {}  # by source, function, version
+        self._shelf, self._durations = Shelf(), Shelf()
+        self._numbers: dict[Key, int] = {}
+        self._engines: dict[tuple[str, str | None], int] = {}  # whose durations are known
+        self._told: Ints = np.zeros((len(_COUNTS), 0), dtype=np.int64)
+
+    def __enter__(self) -> Lanes:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Throw the sums away."""
+        self._shelf.close()
+        self._durations.close()
 
     def __len__(self) -> int:
-        return len(self.first_us)
+        return len(self._numbers)
 
-    @property
-    def version(self) -> tuple[str | None, ...]:
-        """Return the function version of each row."""
-        return self.words["function_version"]
+    def __iter__(self) -> Iterator[Lane]:
+        """Yield every lane; so many at a time are read as make AT_ONCE sums."""
+        keys = list(self._numbers)
+        upto = np.cumsum(self._shelf.sizes())
+        for batch in np.split(np.arange(len(upto)), np.flatnonzero(np.diff(upto // AT_ONCE)) + 1):
+            own = [self._engines.get(keys[number][:2], -1) for number in batch.tolist()]
+            durations = dict(self._durations.take(np.unique(own)))
+            for number, rows in self._shelf.take(batch):
+                yield lane_of(keys[number], rows, durations.get(self._engines.get(keys[number][:2], -1)))
+
+    def silent(self) -> bool:
+        """Say whether there is a lane most of whose calls tell no time of their own."""
+        calls, ttft, latency = self._told
+        return bool((np.maximum(ttft, latency) * 2 <= calls).any())
 
 
-def observe(reader: Reader, scope: Scope) -> list[Lane]:
-    """Return the lanes of the scope, from three queries; filters of function versions are not for change points."""
-    rows = _calls(reader, scope)
-    table = reader.run(rows)
-    durations = _durations(reader, scope)
-    return [_lane(part, durations) for part in _parts(table)]
+def observe(reader: Reader, scope: Scope) -> Lanes:
+    """Return the lanes of the scope; filters of providers and function versions are not for change points."""
+    wide = replace(scope, providers=(), function_versions=())
+    lanes = Lanes()
+    try:
+        _fill(lanes, reader, wide)
+    except BaseException:
+        lanes.close()
+        raise
+    return lanes
 
 
-def _calls(reader: Reader, scope: Scope) -> ir.Table:
-    rows = rows_of(reader, "calls", replace(scope, providers=(), function_versions=(), tenants=()))
+def _fill(lanes: Lanes, reader: Reader, scope: Scope) -> None:
+    before: dict[Key, tuple[int, str | None]] = {}
+    parts = pieces(reader, scope.start, scope.end, at_once=AT_ONCE)
+    shape = ("sums of lanes", tuple(sorted(scope.filters().items())))
+    for start, end in parts:
+        given = {_BEFORE: _carried(before)}
+        _put(lanes, reader.arrow("calls", start, end, shape=shape, build=lambda rows: _sums(rows, scope), given=given),
+             before)  # fmt: skip
+    if scope.tenants or not lanes.silent():
+        return  # an invocation has no tenant: of some tenants' calls its duration is not known
+    for start, end in parts:
+        rows = reader.arrow("invocations", start, end, shape="sums of durations", build=_durations)
+        lanes._durations.put(_numbered(rows, _LANE[:2], lanes._engines), _plain(rows, without=_LANE))
+
+
+def _carried(before: dict[Key, tuple[int, str | None]]) -> pa.Table:
+    columns = zip(*((*key, *last) for key, last in before.items()), strict=True) if before else ((),) * len(_CARRIED)
+    return pa.table([pa.array(column, kind.type) for column, kind in zip(columns, _CARRIED, strict=True)], _CARRIED)
+
+
+def _sums(rows: ir.Table, scope: Scope) -> ir.Table:
+    """Return sums by lane, five minutes, gap and words; with each lane's last call, for the piece that follows."""
+    asked = replace(scope, tenants=())  # tenants share their engine's cache: the calls before are anybody's
+    rows = within(rows, asked)
     rows = rows.filter(rows.prompt_tokens > 0)
     rows = rows.mutate(
         model=ibis.coalesce(rows.model_id, rows.model),
@@ -96,11 +129,19 @@ def _calls(reader: Reader, scope: Scope) -> ir.Table:
         caching_enabled=rows.caching_enabled.cast("string"),
         is_priced=rows.price_status == "priced",
     )
+    known = ibis.table(ibis.Schema.from_pyarrow(_CARRIED), name=_BEFORE)
+    known = known.rename({f"known_{name}": name for name in _LANE})
+    rows = rows.left_join(known, [rows[name].identical_to(known[f"known_{name}"]) for name in _LANE])
     window = ibis.window(group_by=[rows[name] for name in _LANE], order_by=[rows.ts, rows.call_id])
-    before_us, before = rows.at_us.lag().over(window), rows.prefix_fingerprint.lag().over(window)
-    rows = rows.mutate(gap_us=rows.at_us - before_us, before_fingerprint=before)
-    if scope.tenants:  # after looking at the calls before: tenants share their engine's cache
-        rows = rows.filter(chosen(rows, "tenant", scope.tenants))
+    lag_us = rows.at_us.lag().over(window)
+    rows = rows.mutate(
+        gap_us=rows.at_us - ibis.coalesce(lag_us, rows.before_us),
+        before_fingerprint=lag_us.isnull().ifelse(
+            rows.before_fingerprint, rows.prefix_fingerprint.lag().over(window)
+        ),
+        is_last=rows.at_us.lead().over(window).isnull(),
+        mine=chosen(rows, "tenant", scope.tenants).fill_null(False) if scope.tenants else ibis.literal(True),
+    )  # fmt: skip
     gap = ibis.cases(
         *((rows.gap_us < bound, ibis.literal(code, type="int64")) for code, bound in enumerate(GAPS_US)),
         else_=ibis.literal(len(GAPS_US), type="int64"),
@@ -119,10 +160,12 @@ def _calls(reader: Reader, scope: Scope) -> ir.Table:
     )
     writes = rows.cache_write_5m_tokens.fill_null(0) + rows.cache_write_1h_tokens.fill_null(0)
     unread = rows.cache_read_tokens.fill_null(0) == 0
-    keys = [rows[name] for name in (*_LANE, "bin", "gap", *_WORDS)]
+    keys = [rows[name] for name in (*_LANE, "mine", "bin", "gap", *WORDS)]
     sums = {
         "first_us": rows.at_us.min(),
         "last_us": rows.at_us.max(),
+        "lasts": _number(rows.is_last),
+        "last_fingerprint": rows.is_last.ifelse(rows.prefix_fingerprint, ibis.null("string")).max(),
         "calls": rows.count(),
         "misses": _number(unread),
         "written": _number(unread & (writes > 0)),
@@ -154,127 +197,79 @@ def _number(where: ir.BooleanValue) -> ir.IntegerScalar:
     return where.ifelse(1, ibis.null("int8")).count()
 
 
-def _parts(table: pa.Table) -> Iterator[pa.Table]:
-    """Yield the rows of each lane in order of time."""
-    if not table.num_rows:
-        return
-    table = table.sort_by([*((name, "ascending") for name in _LANE), ("first_us", "ascending"), ("gap", "ascending")])
-    codes = np.zeros(table.num_rows, dtype=bool)
-    for name in _LANE:
-        column = table[name].fill_null("\0").combine_chunks().dictionary_encode().indices.to_numpy()
-        codes[1:] |= column[1:] != column[:-1]
-    bounds = [0, *np.flatnonzero(codes).tolist(), table.num_rows]
-    for start, end in pairwise(bounds):
-        yield table.slice(start, end - start)
+def _put(lanes: Lanes, rows: pa.Table, before: dict[Key, tuple[int, str | None]]) -> None:
+    """Lay the sums of one piece aside, and remember what is asked of all: versions, counts, each lane's last call."""
+    lasts = rows.filter(pc.greater(rows["lasts"], 0))
+    told = (lasts[name].to_pylist() for name in ("last_us", "last_fingerprint"))
+    before.update(zip(_keys(lasts, _LANE), zip(*told, strict=True), strict=True))
+    rows = rows.filter(rows["mine"]).sort_by([("first_us", "ascending"), ("gap", "ascending")])
+    numbers = _numbered(rows, _LANE, lanes._numbers)
+    counts = [np.bincount(numbers, integers(rows[name]), len(lanes._numbers)) for name in _COUNTS]
+    whole = np.array(counts, dtype=np.int64)
+    whole[:, : lanes._told.shape[1]] += lanes._told
+    lanes._told = whole
+    _remember_versions(lanes.versions, rows)
+    lanes._shelf.put(numbers, _plain(rows, without=(*_LANE, "mine", "lasts", "last_fingerprint")))
 
 
-def _lane(part: pa.Table, durations: dict[tuple[str, str | None], pa.Table]) -> Lane:
-    source, engine, model = (part[name][0].as_py() for name in _LANE)
-    calls = _ints(part, "calls")
-    latency_of, timed, log_ms, log_ms_sq, ms = _latency(part, calls, durations.get((source, engine)))
-    return Lane(
-        source=source,
-        engine=engine,
-        model=model,
-        first_us=_ints(part, "first_us"),
-        last_us=_ints(part, "last_us"),
-        bin=_ints(part, "bin"),
-        gap=_ints(part, "gap"),
-        calls=calls,
-        misses=_ints(part, "misses"),
-        read=_ints(part, "read"),
-        prompt=_ints(part, "prompt"),
-        share=_floats(part, "share_sum"),
-        share_sq=_floats(part, "share_sq"),
-        priced=_ints(part, "priced"),
-        cost=_dollars(part, "cost_all"),
-        log_cost=_floats(part, "log_cost_sum"),
-        log_cost_sq=_floats(part, "log_cost_sq"),
-        timed=timed,
-        log_ms=log_ms,
-        log_ms_sq=log_ms_sq,
-        ms=ms,
-        tokens={kind: _ints(part, f"{kind}_n") for kind in KINDS},
-        costs={kind: _dollars(part, f"{kind}_usd") for kind in KINDS},
-        renewed=_ints(part, "renewed"),
-        fingerprints=_ints(part, "fingerprints"),
-        written=_ints(part, "written"),
-        words={name: tuple(part[name].to_pylist()) for name in _WORDS},
-        latency_of=latency_of,
+def _remember_versions(versions: dict[tuple[str, str, str], Version], rows: pa.Table) -> None:
+    rows = rows.filter(pc.is_valid(rows["function_version"])).select(
+        ["source", "function_name", "function_version", "first_us", "calls", "caching_enabled"]
     )
+    names: dict[tuple[str, str, str], int] = {}
+    filled = rows.set_column(1, "function_name", pc.fill_null(rows["function_name"], ""))
+    numbers = _numbered(filled, ("source", "function_name", "function_version"), names)
+    enabled, calls = coded(rows["caching_enabled"]), integers(rows["calls"])
+    first = np.full(len(names), np.iinfo(np.int64).max)
+    np.minimum.at(first, numbers, integers(rows["first_us"]))
+    off, on = (np.bincount(numbers, calls * enabled.equals(word), len(names)) for word in ("false", "true"))
+    for key, first_us, off_calls, on_calls in zip(names, first.tolist(), off.tolist(), on.tolist(), strict=True):
+        known = versions.setdefault(key, Version(first_us))
+        known.first_us = min(known.first_us, first_us)
+        known.off += int(off_calls)
+        known.on += int(on_calls)
 
 
-def _latency(part: pa.Table, calls: Ints, durations: pa.Table | None) -> tuple[str, Ints, Floats, Floats, Floats]:
-    """Return the sharpest latency most calls tell: time to first token, the call's, else the invocation's duration."""
-    for name in ("ttft", "latency"):
-        timed = _ints(part, f"log_{name}_n")
-        if timed.sum() * 2 > calls.sum():
-            sums = (_floats(part, f"log_{name}_sum"), _floats(part, f"log_{name}_sq"), _floats(part, f"{name}_ms_sum"))
-            return f"{name}_ms", timed, *sums
-    if durations is None:
-        nothing = np.zeros(len(calls))
-        return "latency_ms", np.zeros(len(calls), dtype=np.int64), nothing, nothing, nothing
-    return "duration_ms", *_laid_on(part, durations)
-
-
-def _laid_on(part: pa.Table, durations: pa.Table) -> tuple[Ints, Floats, Floats, Floats]:
-    """Put each five minutes' durations on the first of its rows with the same version."""
-    words = list(zip(_ints(part, "bin").tolist(), part["function_version"].to_pylist(), strict=True))
-    first = {key: row for row, key in reversed(list(enumerate(words)))}
-    sums = np.zeros((4, len(words)))
-    keys = zip(durations["bin"].to_pylist(), durations["function_version"].to_pylist(), strict=True)
-    rows = [first.get(key, -1) for key in keys]
-    for at, name in enumerate(("n", "log_sum", "log_sq", "ms_sum")):
-        np.add.at(sums[at], np.maximum(rows, 0), np.where(np.array(rows) >= 0, _floats(durations, name), 0.0))
-    return sums[0].astype(np.int64), sums[1], sums[2], sums[3]
-
-
-def _durations(reader: Reader, scope: Scope) -> dict[tuple[str, str | None], pa.Table]:
-    """Return warm invocations' durations by five minutes, for engines whose calls do not tell their own.
-
-    An invocation has no tenant: of some tenants' calls its duration is not known.
-    """
-    if scope.tenants:
-        return {}
-    rows = reader.table("invocations", scope.start, scope.end)
+def _durations(rows: ir.Table) -> ir.Table:
+    """Return warm invocations' durations by five minutes, for engines whose calls do not tell their own."""
     rows = rows.filter((rows.status == "ok") & (rows.duration_ms > 0) & rows.engine.notnull() & (rows.calls == 1))
     at_us = epoch_us(rows.ts)
     rows = rows.mutate(bin=(at_us - at_us % BIN_US).cast("int64"), log_ms=rows.duration_ms.ln())
-    keys = [rows.source, rows.engine, rows.bin, rows.function_version]
-    table = reader.run(
-        rows.group_by(keys).aggregate(
-            n=rows.count(), log_sum=rows.log_ms.sum(), log_sq=(rows.log_ms * rows.log_ms).sum(),
-            ms_sum=rows.duration_ms.sum(),
-        )
+    return rows.group_by([rows.source, rows.engine, rows.bin, rows.function_version]).aggregate(
+        n=rows.count(), log_sum=rows.log_ms.sum(), log_sq=(rows.log_ms * rows.log_ms).sum(),
+        ms_sum=rows.duration_ms.sum(),
     )  # fmt: skip
-    pairs = set(zip(table["source"].to_pylist(), table["engine"].to_pylist(), strict=True))
-    return {
-        (source, engine): table.filter(pc.and_(pc.equal(table["source"], source), pc.equal(table["engine"], engine)))
-        for source, engine in pairs
-    }
 
 
-def _ints(table: pa.Table, name: str) -> Ints:
-    return table[name].cast(pa.int64()).fill_null(0).to_numpy()
+def _keys(rows: pa.Table, names: Sequence[str]) -> Iterator[Any]:
+    return zip(*(rows[name].to_pylist() for name in names), strict=True)
 
 
-def _floats(table: pa.Table, name: str) -> Floats:
-    return table[name].cast(pa.float64()).fill_null(0.0).to_numpy()
+def _numbered(rows: pa.Table, names: Sequence[str], known: dict[Any, int]) -> Ints:
+    """Return the number of each row's key, numbering those that are new."""
+    codes = combined(*(coded(rows[name]).codes for name in names))
+    first = np.unique(codes, return_index=True)[1]
+    numbers = [known.setdefault(key, len(known)) for key in _keys(rows.take(pa.array(first)), names)]
+    return np.array(numbers, dtype=np.int64)[codes]
 
 
-def _dollars(table: pa.Table, name: str) -> Ints:
+def _plain(rows: pa.Table, *, without: Sequence[str] = ()) -> pa.Table:
+    """Return rows as they are kept: dollars as whole picodollars, words by number."""
+    return pa.table({name: _column(rows[name]) for name in rows.column_names if name not in without})
+
+
+def _column(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    if pa.types.is_string(column.type):
+        return column.combine_chunks().dictionary_encode()
+    if not pa.types.is_decimal(column.type):
+        return column
+    return _picodollars(column) if column.type.scale else column.cast(pa.int64())
+
+
+def _picodollars(column: pa.ChunkedArray) -> pa.Array:
     """Return dollars as whole picodollars; a sum over five minutes stays far below what 63 bits hold ($9 million)."""
-    column = table[name].cast(pa.decimal128(38, 12)).combine_chunks()
-    words = np.frombuffer(column.buffers()[1], dtype="<i8")[::2]  # the low half of each 128-bit unscaled number
-    values = words[column.offset : column.offset + len(column)]
-    return np.where(column.is_valid().to_numpy(zero_copy_only=False), values, 0)
-
-
-def summed(codes: Ints, values: Floats | Ints, size: int = 0) -> Floats:
-    """Add up the values of each code."""
-    return np.bincount(codes, values, size).astype(np.float64)
-
-
-def moment(at_us: int) -> datetime:
-    """Return microseconds since 1970 as a UTC time."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(at_us))
+    whole = column.cast(pa.decimal128(38, 12)).combine_chunks()
+    words = np.frombuffer(whole.buffers()[1], dtype="<i8")[::2]  # the low half of each 128-bit unscaled number
+    return pa.array(
+        words[whole.offset : whole.offset + len(whole)], mask=~whole.is_valid().to_numpy(zero_copy_only=False)
+    )

@@ -10,7 +10,7 @@ import os
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
@@ -88,9 +88,14 @@ class Reader:
         """Run the expression on a cursor of its own and return its rows; DECIMAL stays decimal, times stay UTC."""
         return self.sql(_written(expression.op()))
 
-    def sql(self, sql: str) -> pa.Table:
-        """Run one statement of DuckDB's SQL, as benchmarks do; everything else asks through expressions."""
+    def sql(self, sql: str, given: Mapping[str, pa.Table] | None = None) -> pa.Table:
+        """Run one statement of DuckDB's SQL, as benchmarks do; everything else asks through expressions.
+
+        `given` are rows from elsewhere, by the name that the statement knows them by.
+        """
         with self._faults("querying"), self._duck.cursor() as cursor:
+            for name, rows in (given or {}).items():
+                cursor.register(name, rows)  # seen by this cursor alone
             return cursor.sql(sql).to_arrow_table()
 
     def rows(self, expression: ir.Table) -> list[dict[str, Any]]:
@@ -106,13 +111,26 @@ class Reader:
         shape: Hashable,
         build: Callable[[ir.Table], ir.Table],
     ) -> list[dict[str, Any]]:
+        """Run what `build` makes of the table's rows in [start, end), and return its rows; see `arrow`."""
+        return self.arrow(name, start, end, shape=shape, build=build).to_pylist()
+
+    def arrow(
+        self,
+        name: str,
+        start: datetime | None,
+        end: datetime | None,
+        *,
+        shape: Hashable,
+        build: Callable[[ir.Table], ir.Table],
+        given: Mapping[str, pa.Table] | None = None,
+    ) -> pa.Table:
         """Run what `build` makes of the table's rows in [start, end); the same `shape` must make the same of them.
 
         Writing an expression as SQL takes longer than many a query: that is done once for each shape in a process,
         and the rows it is about are put in afterwards.
         """
         view = self._view_of(self.lake.pinned(name), name, start, end)
-        return self.sql(self._text(name, shape, build).replace(f'"{_ROWS}"', _ranged(view, start, end))).to_pylist()
+        return self.sql(self._text(name, shape, build).replace(f'"{_ROWS}"', _ranged(view, start, end)), given)
 
     def daily(self, name: str, *, shape: Hashable, build: Callable[[ir.Table], ir.Table]) -> list[dict[str, Any]]:
         """Run what `build` makes of all rows, which must be grouped by `date`, and remember the answer of each day.

@@ -27,6 +27,11 @@ class Coded:
         """Return some of the rows."""
         return Coded(self.codes[rows], self.values)
 
+    def word(self, row: int) -> str | None:
+        """Return the word of one row."""
+        code = int(self.codes[row])
+        return None if code < 0 else self.values[code]
+
     def arrow(self) -> pa.Array:
         """Return the words."""
         codes = pa.array(self.codes, mask=self.codes < 0)

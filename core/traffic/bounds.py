@@ -67,6 +67,26 @@ def bounded(reader: Reader, scope: Scope, *, at_once: int | None = None, with_ea
     return Bounds(judging, max(LEAST_LOOK_BACK, min(LOOK_BACK, room)), cut, at_once, sum(n for _, n in asked))
 
 
+def pieces(
+    reader: Reader, start: datetime | None, end: datetime | None, *, at_once: int
+) -> list[tuple[datetime, datetime]]:
+    """Cut a range at full hours into pieces of so many calls at most, or of one hour; hours without calls are in none.
+
+    The pieces are in order, do not overlap, and hold every call of the range.
+    """
+    found: list[tuple[datetime, datetime]] = []
+    held = 0
+    for hour, n in _by_hour(reader):
+        if not _touches(hour, Scope(start, end)):
+            continue
+        first, last = max(hour, start or hour), min(hour + _HOUR, end or hour + _HOUR)
+        if found and held + n <= at_once:
+            found[-1], held = (found[-1][0], last), held + n
+        else:
+            found, held = [*found, (first, last)], n
+    return found
+
+
 def _by_hour(reader: Reader) -> list[tuple[datetime, int]]:
     """Return every hour with calls, in order, and how many it has."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from core.metrics.scope import Scope
 from core.store.query import Reader
 from core.traffic import bounded
-from core.traffic.bounds import LEAST_LOOK_BACK
+from core.traffic.bounds import LEAST_LOOK_BACK, pieces
 from core.traffic.calls import LOOK_BACK
 from tests.support.lakes import fill
 from tests.support.rows import NOON
@@ -71,3 +72,19 @@ def test_nothing_stored_is_nothing_cut(tmp_path: Path) -> None:
     """An empty store has the range that was asked for."""
     with Reader(fill(tmp_path)) as empty:
         assert bounded(empty, Scope()).scope == Scope()
+
+
+@pytest.mark.parametrize(("at_once", "hours"), [(1, [1, 1, 1, 1]), (5, [2, 2]), (9, [3, 1]), (10, [4])])
+def test_pieces_hold_every_hour_once(reader: Reader, at_once: int, hours: list[int]) -> None:
+    """A piece ends before the hour with which it would hold too many; an hour is never cut."""
+    found = pieces(reader, NOON, None, at_once=at_once)
+    assert [(end - start) / timedelta(hours=1) for start, end in found] == hours
+    assert found[0][0] == NOON
+    assert all(one[1] == other[0] for one, other in pairwise(found))
+
+
+def test_pieces_keep_to_the_range(reader: Reader) -> None:
+    """What is asked for within an hour is no more than that; where nothing is there are none."""
+    half, late = NOON + timedelta(minutes=30), at(hours=1, minutes=10)
+    assert pieces(reader, half, late, at_once=10) == [(half, late)]
+    assert pieces(reader, at(days=1), None, at_once=10) == []
