@@ -69,6 +69,44 @@ class Sums:
         return Sums(n.astype(np.float64), np.asarray(total, dtype=np.float64), np.asarray(squares, dtype=np.float64))
 
 
+class Past:
+    """One metric's sums by hour and gap, without the rows that a regression spoiled: all that a baseline asks for."""
+
+    def __init__(self, sums: Sums, lane: Lane, calendar: Calendar) -> None:
+        """Add up every row."""
+        self.sums = sums
+        cell = (calendar.hour - calendar.hour[0]) * GAP_CLASSES + lane.gap
+        self._first = np.unique(cell, return_index=True)[1]
+        self._cell = np.unique(cell, return_inverse=True)[1].reshape(-1)
+        self._good = np.ones(len(lane), dtype=bool)
+        self.day, self.season, self.hour = (
+            part[self._first] for part in (calendar.day, calendar.season, calendar.hour)
+        )
+        self.gap = lane.gap[self._first]
+        self.n, self.total, self.squares = (summed(self._cell, part) for part in self._parts)
+
+    @property
+    def _parts(self) -> tuple[Floats, Floats, Floats]:
+        return self.sums.n, self.sums.total, self.sums.squares
+
+    def spoil(self, start: int, end: int) -> None:
+        """Leave rows out from now on."""
+        rows = start + np.flatnonzero(self._good[start:end])
+        if not len(rows):
+            return
+        self._good[rows] = False
+        cells = np.unique(self._cell[rows])
+        low, high = int(cells[0]), int(cells[-1]) + 1
+        own = np.flatnonzero((self._cell >= low) & (self._cell < high) & self._good)
+        for whole, part in zip((self.n, self.total, self.squares), self._parts, strict=True):
+            whole[low:high] = summed(self._cell[own] - low, part[own], high - low)
+
+    def before(self, day: int) -> Ints:
+        """Return the cells of the four weeks before a day that hold anything."""
+        early, late = np.searchsorted(self.day, (day - DAYS, day)).tolist()
+        return early + np.flatnonzero(self.n[early:late] > 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """Mean and variance of one value by gap, and what the season adds."""
@@ -84,22 +122,19 @@ class Baseline:
         return self.mean[gap] + self.season[season]
 
 
-def learn(
-    sums: Sums, lane: Lane, calendar: Calendar, day: int, spoiled: Bools, *, floor: float, tolerance: float
-) -> Baseline | None:
+def learn(past: Past, day: int, *, floor: float, tolerance: float) -> Baseline | None:
     """Learn from the days before `day`; None while they are too few.
 
     `floor` is the least standard deviation of one value, `tolerance` how far off a day may be and count as usual.
     """
-    early, late = calendar.between(day - DAYS, day)
-    rows = early + np.flatnonzero(~spoiled[early:late] & (sums.n[early:late] > 0))
+    rows = past.before(day)
     if not len(rows):
         return None
-    days, gap, n = calendar.day[rows], lane.gap[rows], sums.n[rows]
+    days, gap, n = past.day[rows], past.gap[rows], past.n[rows]
     days = days - days.min()
     if n.sum() < ENOUGH_CALLS or np.count_nonzero(np.bincount(days)) < ENOUGH_DAYS:
         return None
-    total, squares = sums.total[rows], sums.squares[rows]
+    total, squares = past.total[rows], past.squares[rows]
     usual = _usual_days(days, gap, n, total, tolerance)
     rows, days, gap, n, total, squares = _kept(usual, rows, days, gap, n, total, squares)
     count = summed(gap, n, GAP_CLASSES)
@@ -111,14 +146,14 @@ def learn(
     judged = known[gap]
     rows, days, gap, n, total = _kept(judged, rows, days, gap, n, total)
     left = total - n * mean[gap]
-    season = _season(left, n, days, calendar.season[rows])
-    left = left - n * season[calendar.season[rows]]
+    season = _season(left, n, days, past.season[rows])
+    left = left - n * season[past.season[rows]]
     return Baseline(
         mean=mean,
         variance=variance,
         season=season,
         spread=_spread(left, n, n * variance[gap], days),
-        clumping=_clumping(left, n * variance[gap], calendar.hour[rows]),
+        clumping=_clumping(left, n * variance[gap], past.hour[rows]),
     )
 
 

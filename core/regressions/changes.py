@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.regressions.baseline import Baseline, Calendar
+from core.regressions.baseline import Baseline, Calendar, Past
 from core.regressions.channels import Channel
 from core.regressions.lane import GAP_CLASSES, Bools, Floats, Ints, Lane, summed
 
@@ -60,11 +60,16 @@ class _State:
 def changes(channel: Channel, lane: Lane, calendar: Calendar) -> list[Found]:
     """Return every change for the worse, in order; each day is judged by what was known before it."""
     state, done = _State(), []
-    spoiled = np.zeros(len(lane), dtype=bool)
+    spoiled, past = np.zeros(len(lane), dtype=bool), Past(channel.sums(lane), lane, calendar)
     debut = _debut(lane)
+
+    def spoil(start: int, end: int) -> None:
+        spoiled[start:end] = True
+        past.spoil(start, end)
+
     for day in np.unique(calendar.day).tolist():
         rows = calendar.rows(day)
-        weighed = channel.weigh(channel, lane, calendar, day, spoiled)
+        weighed = channel.weigh(channel, lane, calendar, day, past, spoiled)
         if weighed is None:
             continue
         voices, known = weighed
@@ -75,20 +80,20 @@ def changes(channel: Channel, lane: Lane, calendar: Calendar) -> list[Found]:
                 if hit is None:
                     break
                 hit.day, hit.baseline = day, known
-                spoiled[hit.start : hit.found + 1] = True
+                spoil(hit.start, hit.found + 1)
                 at += int(np.searchsorted(rows[at:], hit.found)) + 1
                 state.reopen(hit, _by_gap(lane, rows, voices[0], hit.start, hit.found))
                 continue
             over = _relieved(state, lane, debut, rows[at:], voices[0, at:])  # gone only if hardly any of it is left
             if over is None:
                 break
-            spoiled[state.open.found : state.relief_since] = True
+            spoil(state.open.found, state.relief_since)
             state.open.end = state.relief_since
             done.append(state.open)
             at += int(np.searchsorted(rows[at:], over)) + 1
             state = _State()
         if state.open is not None:
-            spoiled[state.open.start : rows[-1] + 1] = True
+            spoil(state.open.start, int(rows[-1]) + 1)
     return [*done, state.open] if state.open is not None else done
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.regressions.baseline import DAYS, Baseline, Calendar, Sums, learn
+from core.regressions.baseline import DAYS, Baseline, Calendar, Past, Sums, learn
 from core.regressions.lane import KINDS, Bools, Floats, Lane
 from core.regressions.model import Metric
 
@@ -29,7 +29,7 @@ class Channel:
     levels: tuple[float, ...]
     worse: int  # +1: more is worse, -1: less is worse
     floor: float  # least standard deviation of one call's value
-    weigh: Callable[[Channel, Lane, Calendar, int, Bools], tuple[Floats, Baseline | None] | None]
+    weigh: Callable[[Channel, Lane, Calendar, int, Past, Bools], tuple[Floats, Baseline | None] | None]
     sums: Callable[[Lane], Sums]
 
 
@@ -54,14 +54,13 @@ def of_latencies(lane: Lane) -> Sums:
 
 
 def _normal(
-    channel: Channel, lane: Lane, calendar: Calendar, day: int, spoiled: Bools
+    channel: Channel, lane: Lane, calendar: Calendar, day: int, past: Past, spoiled: Bools
 ) -> tuple[Floats, Baseline | None] | None:
     """Weigh values around their mean: n·δ(y − μ − δ/2) ÷ σ², for each size δ of change."""
-    sums = channel.sums(lane)
-    known = learn(sums, lane, calendar, day, spoiled, floor=channel.floor, tolerance=channel.levels[0] / 2)
+    known = learn(past, day, floor=channel.floor, tolerance=channel.levels[0] / 2)
     if known is None:
         return None
-    rows = calendar.rows(day)
+    rows, sums = calendar.rows(day), past.sums
     gap, n = lane.gap[rows], sums.n[rows]
     left = channel.worse * (sums.total[rows] - n * known.expected(gap, calendar.season[rows]))
     variance = known.variance[gap] * known.clumping
@@ -72,14 +71,13 @@ def _normal(
 
 
 def _thrown(
-    channel: Channel, lane: Lane, calendar: Calendar, day: int, spoiled: Bools
+    channel: Channel, lane: Lane, calendar: Calendar, day: int, past: Past, spoiled: Bools
 ) -> tuple[Floats, Baseline | None] | None:
     """Weigh misses as coin throws: k·ln(p₁/p₀) + (n − k)·ln((1 − p₁)/(1 − p₀))."""
-    sums = channel.sums(lane)
-    known = learn(sums, lane, calendar, day, spoiled, floor=channel.floor, tolerance=channel.levels[0] / 2)
+    known = learn(past, day, floor=channel.floor, tolerance=channel.levels[0] / 2)
     if known is None:
         return None
-    rows = calendar.rows(day)
+    rows, sums = calendar.rows(day), past.sums
     gap, n, misses = lane.gap[rows], sums.n[rows], sums.total[rows]
     usual = np.clip(known.expected(gap, calendar.season[rows]), _LEAST_SHARE, _MOST_SHARE)
     voices = []
@@ -93,7 +91,7 @@ def _thrown(
 
 
 def _price(
-    channel: Channel, lane: Lane, calendar: Calendar, day: int, spoiled: Bools
+    channel: Channel, lane: Lane, calendar: Calendar, day: int, past: Past, spoiled: Bools
 ) -> tuple[Floats, Baseline | None] | None:
     """Weigh the dollars against what the same tokens cost before: there is no chance in it, so calls just count."""
     dearer = price_index(lane, calendar, day, spoiled)
