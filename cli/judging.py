@@ -32,15 +32,14 @@ def judged(scope: Scope, *, quiet: bool, every: bool = False) -> tuple[Traffic, 
     from core.pricing import load_book
     from core.store.lake import Lake
     from core.store.query import Reader
-    from core.traffic import bounded, load
+    from core.traffic import load_bounded
     from core.traffic.bounds import EVERY
 
     chosen = settings.load()
     lake = Lake(chosen.lake_path)
     with Reader(lake) as reader:
         limits = {"at_once": EVERY, "with_earlier": EVERY} if every else {}
-        bounds = bounded(reader, scope, **limits)
-        traffic = load(reader, bounds.scope, load_book(chosen.price_files), look_back=bounds.look_back)
+        traffic, bounds = load_bounded(reader, scope, load_book(chosen.price_files), **limits)
         if not quiet and not traffic.in_scope.any():
             say_nothing_matches(lake, reader)
     if bounds.cut and not quiet:

@@ -26,7 +26,7 @@ from core.reports import schedule
 from core.reports.request import Desk, Request
 from core.store.lake import Lake
 from core.store.query import Reader
-from core.traffic import Bounds, bounded, load
+from core.traffic import Bounds, load_bounded
 from dashboard import call_choice
 from dashboard.probe_desk import ProbeDesk
 from dashboard.studies import Studies, Study
@@ -35,6 +35,9 @@ Versions = tuple[tuple[str, int | None], ...]
 Rows = list[dict[str, Any]]
 Judged = tuple[pa.Table, ttl.Lab, Bounds]
 """Lines of the miss ledger, the TTL Lab, and what of the range they are of."""
+MOST_ROWS = 500
+"""Members of one dimension that a page tells apart: as many as there are choices in a filter."""
+MOST_IN_CHART = 8
 _ENTRIES = 256
 _SAME_MOMENT_S = 5
 _SLOW_S = 600
@@ -42,6 +45,7 @@ _JUDGED_S = 60
 _RENEWED_S = 900
 _LATELY = timedelta(hours=2)
 _RECENT = timedelta(minutes=1)
+_CLOCKS_APART = timedelta(days=2)
 _REGRESSIONS = timedelta(days=30)
 _LOGGED = ("calls", "invocations", "prompt_store_events")
 _READS: dict[str, tuple[str, ...]] = {
@@ -114,8 +118,18 @@ def summary(scope: Scope) -> dict[str, Any]:
 
 
 def breakdown(scope: Scope, *by: str) -> Rows:
-    """Return the totals of a scope by one or more dimensions."""
-    return _cached("breakdown", scope, by=tuple(by))
+    """Return the totals of a scope by one or more dimensions; of a crowded one the dearest, and all others as one."""
+    return _cached("breakdown", scope, by=tuple(by), **({"most": MOST_ROWS} if _crowded(*by) else {}))
+
+
+def every_row(scope: Scope, by: str) -> Rows:
+    """Return the totals of a scope by a dimension however many members it has: for files; nothing of it is kept."""
+    return metrics.breakdown(_reader(), scope, [by])
+
+
+def _crowded(*by: str) -> bool:
+    """Say whether a dimension has so many members that they cannot all be shown."""
+    return len(by) == 1 and len(options().get(f"{by[0]}s") or ()) >= MOST_ROWS
 
 
 def report_rows(request: Request, *, chargeback: bool) -> Rows:
@@ -133,8 +147,9 @@ def report_desk() -> Desk:
 
 
 def series(scope: Scope, *, bucket: str, zone: str, by: str | None = None) -> pa.Table:
-    """Return call totals over time."""
-    return _cached("series", scope, bucket=bucket, zone=zone, by=by)
+    """Return call totals over time; of a crowded dimension the dearest members, and all others as one."""
+    more = {"most": MOST_IN_CHART} if by is not None and _crowded(by) else {}
+    return _cached("series", scope, bucket=bucket, zone=zone, by=by, **more)
 
 
 def store_series(scope: Scope, *, bucket: str, zone: str, by: str | None = None) -> pa.Table:
@@ -195,19 +210,24 @@ def calls_total(scope: Scope, which: metrics.Which) -> dict[str, Any]:
 
 def latest_calls(scope: Scope, limit: int) -> Rows:
     """Return the newest calls that match the scope's filters; few days are read, however long the history is."""
-    newest = options().get("last_ts")
+    newest = _newest()
     return [] if newest is None else _cached("latest_calls", scope, limit=limit, newest=newest).to_pylist()
 
 
 @st.cache_data(ttl=_JUDGED_S, show_spinner=False, max_entries=1)
 def recent_causes() -> dict[str, dict[str, Any]]:
     """Return what the miss ledger says of each call of the last two hours, by call id; at most a minute old."""
-    newest = options().get("last_ts")
+    newest = _newest()
     if newest is None:
         return {}
-    bounds = bounded(_reader(), Scope(start=newest - _LATELY))
-    traffic = load(_reader(), bounds.scope, book(), look_back=bounds.look_back)
+    traffic, _ = load_bounded(_reader(), Scope(start=newest - _LATELY), book())
     return misses.by_call(traffic, misses.of_traffic(traffic))
+
+
+def _newest() -> datetime | None:
+    """Return the newest moment of the data, or now where a call claims to be of a far future."""
+    last, now = options().get("last_ts"), _moment()
+    return now if last is not None and last - now > _CLOCKS_APART else last
 
 
 def pulse(zone: str) -> dict[str, Any]:
@@ -247,7 +267,7 @@ def tables() -> Rows:
 @st.cache_data(show_spinner=False, max_entries=4)
 def _open_alerts(at: Versions) -> int:
     """Count open alerts; `at` is part of the key only."""
-    return sum(1 for alert in alerts.alerts(_reader()) if alert.state == "open")
+    return alerts.open_count(_reader())
 
 
 def open_alerts() -> int:
@@ -288,8 +308,7 @@ def _studies() -> Studies[Scope, Judged]:
     """Return the studies that all viewers share, which nobody may change."""
 
     def make(scope: Scope) -> Judged:
-        bounds = bounded(_reader(), scope)
-        traffic = load(_reader(), bounds.scope, book(), look_back=bounds.look_back)
+        traffic, bounds = load_bounded(_reader(), scope, book())
         verdict = misses.judge(traffic)
         return misses.of_traffic(traffic, verdict), ttl.of_traffic(traffic, verdict), bounds
 
@@ -431,7 +450,7 @@ def regressions(zone: str) -> list[worsening.Regression]:
 
     `zone` makes the hours and weekends of the season.
     """
-    newest = options().get("last_ts")
+    newest = _newest()
     if newest is None:
         return []
     return worsening.ranked(worsening.find(_reader(), Scope(start=newest - _REGRESSIONS), zone=zone))
@@ -450,11 +469,8 @@ def promised() -> list[promises.Promise]:
 
 @st.cache_data(ttl=_SLOW_S, show_spinner=False, max_entries=8)
 def _realised(marks: tuple[str, ...]) -> dict[str, promises.Realised]:
-    """Measure marks on all traffic since a week before the first; days of data do not change by the minute."""
-    done = [promise for promise in promised() if promise.action_id in marks]
-    traffic = load(_reader(), promises.scope_of(done), book())
-    lines = misses.of_traffic(traffic)
-    return {promise.action_id: promises.realised(traffic, lines, promise) for promise in done}
+    """Measure marks on the traffic around each; days of data do not change by the minute."""
+    return promises.measure(_reader(), [mark for mark in promised() if mark.action_id in marks], book())
 
 
 def realised(done: Sequence[promises.Promise]) -> dict[str, promises.Realised]:

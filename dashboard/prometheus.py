@@ -24,6 +24,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from core.access_settings import metrics_token
 from core.errors import CachewiseError
+from core.metrics.leading import others
 from core.metrics.scope import Scope
 from dashboard import data
 from dashboard import format as fmt
@@ -105,15 +106,18 @@ def _totals(totals: Mapping[str, Mapping[str, Any]]) -> Iterator[Any]:
 
 def _engines(rows: Sequence[Mapping[str, Any]]) -> Iterator[Any]:
     """Yield today's figures of the dearest engines, and the sum of the others under one label."""
-    ranked = sorted(rows, key=lambda row: (-(row.get("cost_usd") or 0), -(row.get("calls") or 0)))
-    kept, others = ranked[:MOST_ENGINES], ranked[MOST_ENGINES:]
+    ranked = sorted(
+        rows,
+        key=lambda row: (others(row["engine"]) is not None, -(row.get("cost_usd") or 0), -(row.get("calls") or 0)),
+    )
+    kept = {id(row) for row in ranked[:MOST_ENGINES] if others(row["engine"]) is None}
     for name in _BY_ENGINE:
         family = GaugeMetricFamily(
             f"cachewise_engine_{name}", f"{name} since UTC midnight by engine, the dearest twenty.", labels=["engine"]
         )
         told: dict[str, Any] = {}
-        for row in [*kept, *others]:
-            label = OTHER if row in others else _label(row["engine"])
+        for row in ranked:
+            label = _label(row["engine"]) if id(row) in kept else OTHER
             value = row.get(name)
             if value is not None:
                 told[label] = told.get(label, 0) + value  # two names that are cut to one label are one

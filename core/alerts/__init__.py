@@ -4,7 +4,7 @@ from core.alert_settings import ALERT_METRICS, AlertRule, AlertSettings, AlertTa
 from core.alerts.budget import Forecast, forecast
 from core.alerts.evaluate import Breach, evaluate
 from core.alerts.rounds import Outcome, run_round, send_test
-from core.alerts.state import Alert, alerts
+from core.alerts.state import Alert, alerts, open_count
 
 __all__ = [
     "ALERT_METRICS",
@@ -20,6 +20,7 @@ __all__ = [
     "alerts",
     "evaluate",
     "forecast",
+    "open_count",
     "run_round",
     "send_test",
 ]

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 
 from core.alerts.evaluate import Breach
@@ -52,12 +53,23 @@ class Alert:
 
 def alerts(reader: Reader, *, limit: int | None = 500) -> list[Alert]:
     """Return every alert in its last state, open ones first, then the newest; so many at most, None: all."""
+    last = _last_states(reader)
+    last = last.order_by([last.state, last.ts.desc()])
+    last = last if limit is None else last.limit(limit)
+    return [_alert(row) for row in reader.rows(last)]
+
+
+def open_count(reader: Reader) -> int:
+    """Return how many alerts are open, however many there are."""
+    last = _last_states(reader)
+    return int(reader.rows(last.aggregate(n=(last.state == "open").sum()))[0]["n"] or 0)
+
+
+def _last_states(reader: Reader) -> ir.Table:
     rows = reader.table("alerts")
     window = ibis.window(group_by=rows.alert_id, order_by=[rows.ts.desc(), rows.attempt.desc(), rows.state.desc()])
     last = rows.mutate(place=ibis.row_number().over(window))
-    last = last.filter(last.place == 0).order_by([last.state, last.ts.desc()])
-    last = last if limit is None else last.limit(limit)
-    return [_alert(row) for row in reader.rows(last)]
+    return last.filter(last.place == 0)
 
 
 def next_states(

@@ -1,7 +1,7 @@
 """What was promised of an action that somebody marked done, and what came of it."""
 
 from core.promises.marks import Promise, mark_done, promises, still_open, undo
-from core.promises.realised import FEWEST_CALLS, FEWEST_DAYS, Realised, realised, scope_of
+from core.promises.realised import FEWEST_CALLS, FEWEST_DAYS, Realised, measure, realised
 
 __all__ = [
     "FEWEST_CALLS",
@@ -9,9 +9,9 @@ __all__ = [
     "Promise",
     "Realised",
     "mark_done",
+    "measure",
     "promises",
     "realised",
-    "scope_of",
     "still_open",
     "undo",
 ]

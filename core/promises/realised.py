@@ -10,9 +10,9 @@ the engine's other causes did beside it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -20,10 +20,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core import misses
 from core.metrics.scope import Scope
+from core.pricing import PriceBook
 from core.promises.marks import Promise
-from core.traffic import Traffic
-from core.traffic.arrays import Bools, Floats, Ints
+from core.store.query import Reader
+from core.traffic import Traffic, bounded, load_bounded, slices
+from core.traffic.arrays import Bools, Coded, Floats, Ints, coded
+from core.traffic.bounds import EVERY
 
 BEFORE = timedelta(days=7)
 LONGEST = timedelta(days=30)
@@ -35,6 +39,7 @@ _DAY_MS = 86_400_000
 _RESAMPLES = 2_000
 _MICRO = Decimal("0.000001")
 _ENGINE_WIDE = ("switch_on", "longer_prefix")
+_LINE = ["engine", "ts", "cause", "usd"]
 
 Status = Literal["measured", "too_early", "no_base", "no_price"]
 
@@ -61,6 +66,9 @@ class Realised:
     elsewhere_month_usd: Decimal | None = None  # what the engine's other causes cost more (+) or less (−)
 
 
+_NOTHING = Realised("too_early", "cause", 0.0, 0, 0.0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Side:
     """The calls of one side of the mark, and what they missed, by day."""
@@ -73,30 +81,100 @@ class _Side:
     daily_calls: Floats
 
 
-def scope_of(done: Sequence[Promise]) -> Scope:
-    """Return the range that must be read to measure these promises, to now."""
-    return Scope(start=min((promise.done_at for promise in done), default=datetime.now(UTC)) - BEFORE)
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What promises are measured on: the calls of the engines concerned, and what they missed."""
+
+    until_ms: int  # the newest call, of whatever engine
+    engine: Coded
+    start_ms: Ints
+    priced: Bools
+    lines: pa.Table  # engine, ts, cause, usd
+
+    @staticmethod
+    def of(calls: Traffic, lines: pa.Table, engines: Iterable[str | None]) -> Seen:
+        """Keep of some traffic and its miss ledger what is asked of these engines."""
+        wanted = set(engines)
+        codes = [code for code, name in enumerate(calls.engine.values) if name in wanted]
+        inside = calls.in_scope & np.isin(calls.engine.codes, [*codes, -1] if None in wanted else codes)
+        kept = pc.is_in(lines["engine"], pa.array(list(wanted), pa.string()))  # null is among them if None is
+        newest = int(calls.start_ms[calls.in_scope].max(initial=-1))
+        return Seen(
+            until_ms=newest + 1,
+            engine=calls.engine.take(inside),
+            start_ms=calls.start_ms[inside],
+            priced=calls.rates.known[inside],
+            lines=lines.filter(kept).select(_LINE),
+        )
+
+    @staticmethod
+    def together(parts: Sequence[Seen]) -> Seen:
+        """Join what was seen piece by piece."""
+        return Seen(
+            until_ms=max(part.until_ms for part in parts),
+            engine=coded(pa.chunked_array([part.engine.arrow() for part in parts])),
+            start_ms=np.concatenate([part.start_ms for part in parts]),
+            priced=np.concatenate([part.priced for part in parts]),
+            lines=pa.concat_tables([part.lines for part in parts]),
+        )
 
 
-def realised(calls: Traffic, lines: pa.Table, promise: Promise) -> Realised:
-    """Measure one promise on traffic of `scope_of`, and on the miss ledger of the same traffic."""
-    engine = _engine(calls, promise.engine)
+def measure(reader: Reader, done: Sequence[Promise], book: PriceBook) -> dict[str, Realised]:
+    """Measure promises on the days around each, some of them at a time; return what came of each by the mark's id."""
+    engines = {promise.engine for promise in done}
+    windows, parts = _windows(done), []
+    for scope in windows:
+        for part in slices(reader, scope, bounded(reader, scope).calls):
+            traffic, _ = load_bounded(reader, part, book, at_once=EVERY)
+            parts.append(Seen.of(traffic, misses.of_traffic(traffic), engines))
+    if not parts:
+        return {promise.action_id: _NOTHING for promise in done}
+    seen = Seen.together(parts)
+    seen = replace(seen, until_ms=max(seen.until_ms, _newest_ms(reader, windows[-1])))
+    return {promise.action_id: realised(seen, promise) for promise in done}
+
+
+def _newest_ms(reader: Reader, read: Scope) -> int:
+    """Return the newest call, if it came after what was read: of a promise of long ago only its month is."""
+    span = reader.span("calls", read.end)
+    if span is None:
+        return 0
+    rows = reader.table("calls", max(read.end or span[0], span[1] - timedelta(days=1)))
+    newest = reader.rows(rows.aggregate(ts=rows.ts.max()))[0]["ts"]
+    return 0 if newest is None else _ms(newest)
+
+
+def _windows(done: Sequence[Promise]) -> list[Scope]:
+    """Return the ranges that must be read to measure these promises; where they overlap or touch, as one."""
+    found: list[Scope] = []
+    for at in sorted(promise.done_at for promise in done):
+        start, end = at - BEFORE, at + LONGEST
+        if found and start <= (found[-1].end or start):
+            found[-1] = Scope(found[-1].start, end)
+        else:
+            found.append(Scope(start, end))
+    return found
+
+
+def realised(seen: Seen, promise: Promise) -> Realised:
+    """Measure one promise on what was seen of the days around it."""
     engine_wide = promise.mend_key.startswith("set_") or promise.mend_key in _ENGINE_WIDE
-    result = Realised("too_early", "engine" if engine_wide else "cause", 0.0, 0, 0.0, 0)
-    inside = engine & calls.in_scope
-    if not inside.any():
+    result = replace(_NOTHING, measure="engine" if engine_wide else "cause")
+    own = seen.engine.codes < 0 if promise.engine is None else seen.engine.equals(promise.engine)
+    done_ms = _ms(promise.done_at)
+    until_ms = min(seen.until_ms, done_ms + _span_ms(LONGEST))
+    if not own.any():
         return result
-    done_ms, until_ms = _ms(promise.done_at), int(calls.start_ms[calls.in_scope].max()) + 1
-    until_ms = min(until_ms, done_ms + int(LONGEST.total_seconds() * 1000))
-    from_ms = max(done_ms - int(BEFORE.total_seconds() * 1000), int(calls.start_ms[inside].min()))
+    from_ms = max(done_ms - _span_ms(BEFORE), int(seen.start_ms[own].min()))
     if promise.since is not None:
         from_ms = max(from_ms, min(_ms(promise.since), done_ms))
-    own = _lines_of(lines, promise.engine)
+    lines = _lines_of(seen.lines, promise.engine)
     cause = None if engine_wide else promise.cause
-    before = _side(calls, inside, own, cause, from_ms, done_ms)
-    after = _side(calls, inside, own, cause, done_ms, max(until_ms, done_ms))
+    at_ms = seen.start_ms[own & seen.priced]
+    before = _side(at_ms, lines, cause, from_ms, done_ms)
+    after = _side(at_ms, lines, cause, done_ms, max(until_ms, done_ms))
     result = replace(result, days=after.days, calls=after.calls, days_before=before.days, calls_before=before.calls)
-    if not (inside & calls.rates.known).any():
+    if not len(at_ms):
         return replace(result, status="no_price")
     if after.days < FEWEST_DAYS or after.calls < FEWEST_CALLS:
         return result
@@ -142,9 +220,8 @@ def _interval(before: _Side, after: _Side) -> tuple[Decimal | None, Decimal | No
     return low, high
 
 
-def _side(calls: Traffic, engine: Bools, lines: pa.Table, cause: str | None, start: int, end: int) -> _Side:
-    at = calls.start_ms[engine & calls.rates.known]
-    at = at[(at >= start) & (at < end)]
+def _side(at_ms: Ints, lines: pa.Table, cause: str | None, start: int, end: int) -> _Side:
+    at = at_ms[(at_ms >= start) & (at_ms < end)]
     stamps = lines["ts"].cast(pa.int64()).to_numpy() // 1000
     hit = (stamps >= start) & (stamps < end)
     part, stamps = lines.filter(pa.array(hit)), stamps[hit]
@@ -177,13 +254,13 @@ def _sum(lines: pa.Table) -> Decimal:
     return pc.sum(lines["usd"]).as_py() or Decimal(0)
 
 
-def _engine(calls: Traffic, engine: str | None) -> Bools:
-    return calls.engine.codes < 0 if engine is None else calls.engine.equals(engine)
-
-
 def _lines_of(lines: pa.Table, engine: str | None) -> pa.Table:
     same = pc.is_null(lines["engine"]) if engine is None else pc.equal(lines["engine"], engine)
     return lines.filter(pc.fill_null(same, False))
+
+
+def _span_ms(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)
 
 
 def _ms(moment: datetime) -> int:

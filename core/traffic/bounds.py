@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 import ibis.expr.types as ir
 
 from core.metrics.scope import Scope
+from core.pricing import PriceBook
 from core.store.query import Reader
-from core.traffic.calls import LOOK_BACK
+from core.traffic.calls import LOOK_BACK, Traffic, load
 
 AT_ONCE = 1_000_000
 """Calls of a range that are judged together: below 2 GB of memory with those before it."""
@@ -65,6 +66,14 @@ def bounded(reader: Reader, scope: Scope, *, at_once: int | None = None, with_ea
     room = LOOK_BACK if first is None or not any(hour < first for hour, _ in earlier) else begin - first
     judging = replace(scope, start=begin) if cut else scope
     return Bounds(judging, max(LEAST_LOOK_BACK, min(LOOK_BACK, room)), cut, at_once, sum(n for _, n in asked))
+
+
+def load_bounded(
+    reader: Reader, scope: Scope, book: PriceBook, *, at_once: int | None = None, with_earlier: int | None = None
+) -> tuple[Traffic, Bounds]:
+    """Read the calls of a range that are judged together, with those before them, and say which they are."""
+    bounds = bounded(reader, scope, at_once=at_once, with_earlier=with_earlier)
+    return load(reader, bounds.scope, book, look_back=bounds.look_back), bounds
 
 
 def pieces(

@@ -4,10 +4,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from core.store.lake import Lake
+from core.store.schema import TABLES
 from dashboard import prometheus
 from dashboard.prometheus import MOST_ENGINES, OTHER, Exposition, Figures
 from tests.support.doors import ELSEWHERE, HERE, door
@@ -122,6 +124,18 @@ def test_labels_are_bounded_and_hostile_names_are_text(lake: Lake) -> None:
     assert name.startswith('=cmd|"x"')
     assert name.isprintable()
     assert len(name) < 200
+
+
+def test_every_open_alert_is_counted(lake: Lake) -> None:
+    """However many there are, and only in their last state."""
+    rows = [
+        {"alert_id": f"r/{n}", "rule": "r", "metric": "cost", "subject": str(n), "state": state, "ts": NOW,
+         "attempt": 0, "date": NOW.date(), "row_id": f"{n}/{state}", "opened_at": NOW, "message": "dear"}
+        for n in range(600) for state in (("open", "resolved") if n < 10 else ("open",))
+    ]  # fmt: skip
+    lake.commit("alerts", pa.Table.from_pylist(rows, schema=TABLES["alerts"]))
+
+    assert of(asked(), "cachewise_alerts_open") == 590
 
 
 def test_many_questions_are_one_answer(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Actions marked done: kept with what they promised, taken back, shown again, and measured on a mended fleet."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -56,8 +57,8 @@ def measured(folder: Path, before: list[Row], after: list[Row]) -> tuple[dict[st
         lake = reader.lake
         promises.mark_done(lake, action, actor="kim", now=DONE)
         (promise,) = promises.promises(reader)
-        traffic = load(reader, promises.scope_of([promise]), default_book())
-    return action, promises.realised(traffic, misses.of_traffic(traffic), promise)
+        (came,) = promises.measure(reader, [promise], default_book()).values()
+    return action, came
 
 
 def test_a_mended_fault_keeps_what_was_promised(tmp_path: Path) -> None:
@@ -134,6 +135,28 @@ def test_without_a_price_it_is_unknown(tmp_path: Path) -> None:
     rows = [call(ts, model="no-such-model") for ts in moments(DONE - 3 * DAY, DONE + 3 * DAY)]
 
     assert measured(tmp_path, rows, [])[1].status == "no_price"
+
+
+def test_days_are_measured_some_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two marks of long ago, far from each other and from now, are measured alike whatever is in memory at once."""
+    begin, other = DONE - 90 * DAY, DONE - 20 * DAY
+    calls = [
+        *(churn(ts) for ts in moments(begin - 8 * DAY, begin, 3 * STEP)),
+        *(call(ts) for ts in moments(begin, begin + 40 * DAY, 6 * STEP)),
+        *(call(ts, engine="memo") for ts in moments(other - 8 * DAY, DONE, 3 * STEP)),
+    ]
+    with Reader(lakes.fill(tmp_path, calls=calls)) as reader:
+        promises.mark_done(reader.lake, {**ACTION, "since": None}, actor="kim", now=begin)
+        promises.mark_done(reader.lake, {**ACTION, "since": None, "engine": "memo"}, actor="kim", now=other)
+        done = promises.promises(reader)
+        whole = promises.measure(reader, done, default_book())
+        monkeypatch.setattr(sys.modules["core.traffic.slices"], "AT_ONCE", 280)  # some nine days, some twenty
+        sliced = promises.measure(reader, done, default_book())
+
+    tutor, memo = (whole[next(mark.action_id for mark in done if mark.engine == name)] for name in ("tutor", "memo"))
+    assert sliced == whole
+    assert (tutor.status, tutor.days, tutor.days_before, tutor.calls) == ("measured", 30, 7, 240)
+    assert (memo.status, round(memo.days, 1), memo.missed_usd) == ("measured", 19.9, 0)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Miss causes of a long report, judged some days at a time, are those judged together, to the last digit."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -17,11 +18,13 @@ from core.pricing import default_book
 from core.reports import causes
 from core.reports.request import Desk, Request, silent
 from core.store.query import Reader
-from core.traffic import load
+from core.traffic import load, slices
+from core.traffic.slices import midnight
 from tests.support import steady
 from tests.support.lakes import fill
 
 DAYS = 24
+_SLICES = sys.modules["core.traffic.slices"]  # the package has a function of the same name
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,7 @@ def test_slices_agree_with_the_whole(desk: Desk, calls: int, monkeypatch: pytest
     whole = causes.causes(desk, Request(), progress=silent)
     monkeypatch.setattr("core.traffic.bounds.AT_ONCE", 100)
     monkeypatch.setattr("core.traffic.bounds.WITH_EARLIER", 10**9)
-    monkeypatch.setattr(causes, "AT_ONCE", int((8 + days + 0.5) * calls / DAYS))
+    monkeypatch.setattr(_SLICES, "AT_ONCE", int((8 + days + 0.5) * calls / DAYS))
     asked: list[int] = []
 
     sliced = causes.causes(desk, Request(), progress=lambda step, done, of: asked.append(of))
@@ -69,16 +72,31 @@ def test_slices_agree_with_the_whole(desk: Desk, calls: int, monkeypatch: pytest
 def test_slices_touch_and_begin_at_midnight(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """None overlaps another, the range is whole, filters stay; denser traffic makes them shorter, to one day."""
     scope = Scope(steady.MONDAY + timedelta(hours=7), steady.END, engines=("sales",))
-    monkeypatch.setattr(causes, "AT_ONCE", 10_000)
+    monkeypatch.setattr(_SLICES, "AT_ONCE", 10_000)
 
-    parts = causes.slices(desk.reader, scope, 11_000)
+    parts = slices(desk.reader, scope, 11_000)
 
     assert parts[0].start == scope.start
     assert parts[-1].end == scope.end
-    assert all(one.end == two.start == causes.midnight(two.start) for one, two in pairwise(parts))  # type: ignore[arg-type]
+    assert all(one.end == two.start == midnight(two.start) for one, two in pairwise(parts))  # type: ignore[arg-type]
     assert {replace(part, start=None, end=None) for part in parts} == {Scope(engines=("sales",))}
-    assert len(causes.slices(desk.reader, scope, 10**9)) == 12
-    assert causes.slices(desk.reader, Scope(steady.END + timedelta(days=99)), 10**9) == []
+    assert len(slices(desk.reader, scope, 10**9)) == 12
+    assert slices(desk.reader, Scope(steady.END + timedelta(days=99)), 10**9) == []
+
+
+def test_a_day_of_too_many_calls_is_judged_in_hours(desk: Desk, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However dense the traffic, no more is judged at once than anywhere, and every call once."""
+    whole = causes.causes(desk, Request(), progress=silent)
+    monkeypatch.setattr("core.traffic.bounds.AT_ONCE", 200)
+    monkeypatch.setattr("core.traffic.bounds.WITH_EARLIER", 10**9)
+    monkeypatch.setattr(_SLICES, "AT_ONCE", 1)
+
+    parts = slices(desk.reader, Scope(), calls)
+    sliced = causes.causes(desk, Request(), progress=silent)
+
+    assert len(parts) > DAYS
+    assert all(one.end <= two.start for one, two in pairwise(parts))  # type: ignore[operator]
+    assert told(sliced.groups) == told(whole.groups)
 
 
 def test_sums_are_those_of_the_lines(desk: Desk) -> None:
