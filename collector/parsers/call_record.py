@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from collector.parsers.clock import iso_ms
+from collector.parsers.clock import EARLIEST_MS, iso_ms
 from collector.parsers.facts import CallRecord, Parsed, skipped
 from collector.parsers.plain_record import call_of, plain_row, prefix_blocks
 from collector.parsers.values import (
+    LATEST_MS,
     dollars,
     flag,
     inner,
@@ -124,10 +125,11 @@ def _number_in(item: Any) -> Any:
 def _started_ms(body: Mapping[str, Any]) -> int | None:
     value = one(body.get("ts"))
     if isinstance(value, str):
-        return iso_ms(value)
+        value = iso_ms(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and EARLIEST_MS <= value < LATEST_MS else None
 
 
 def _reason(body: Mapping[str, Any]) -> str | None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from collector.parsers.clock import EARLIEST_MS
 from collector.parsers.facts import CallRecord
 from collector.parsers.service_lines import MAX_TOKENS
 from collector.parsers.values import LATEST_MS, MAX_TEXT, TENANT, dollars, tenant
@@ -53,7 +54,7 @@ def plain_row(body: Mapping[str, Any], around: str | None) -> RecordRow | None:
         or get("status") != "ok"
         or get("complete", True) is not True
         or type(started) is not int
-        or not 0 <= started < LATEST_MS
+        or not EARLIEST_MS <= started < LATEST_MS
         or type(usage) is not dict
         or not _texts(named)
     ):

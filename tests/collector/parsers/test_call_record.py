@@ -96,6 +96,11 @@ def test_values_in_one_element_lists_are_taken_out() -> None:
         ({"v": 2}, "unknown_version"),
         ({"ts": "yesterday"}, "bad_time"),
         ({"ts": True}, "bad_time"),
+        ({"ts": 0}, "bad_time"),
+        ({"ts": -1}, "bad_time"),
+        ({"ts": 10**30}, "bad_time"),
+        ({"ts": 4_102_444_800_000}, "bad_time"),
+        ({"ts": "1970-01-01T00:00:00Z"}, "bad_time"),
     ],
 )
 def test_a_record_that_cannot_be_used_says_why(change: dict[str, Any], reason: str) -> None:
