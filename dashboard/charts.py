@@ -10,6 +10,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from core.metrics.leading import others
 from core.metrics.scope import NONE
 from dashboard import format as fmt
 from dashboard import ink
@@ -90,15 +91,17 @@ def stacked_cost(
     for row in rows:
         if row["cost_usd"] is not None:
             sums[row[by]] = sums.get(row[by], 0) + row["cost_usd"]
-    ranked = sorted(sums, key=lambda key: (-sums[key], str(key)))
-    shown, rest = ranked[: ink.MAX_GROUPS], set(ranked[ink.MAX_GROUPS :])
+    ranked = sorted(sums, key=lambda key: (others(key) is not None, -sums[key], str(key)))
+    shown = [key for key in ranked[: ink.MAX_GROUPS] if others(key) is None]
+    rest = set(ranked[len(shown) :])
     figure = go.Figure()
     for index, value in enumerate(shown):
         part = [row for row in rows if row[by] == value and row["cost_usd"] is not None]
         ink.bars(figure, part, look.member(by, value), ink.group_colour(index), look, group=_group(by, value))
     if rest:
         part = [row for row in rows if row[by] in rest and row["cost_usd"] is not None]
-        ink.bars(figure, ink.sum_by_bucket(part), look.word("chart.others", n=len(rest)), ink.UNCACHED, look)
+        n = sum(others(key) or 1 for key in rest)
+        ink.bars(figure, ink.sum_by_bucket(part), look.word("chart.others", n=fmt.count(n)), ink.UNCACHED, look)
     figure.update_layout(barmode="stack")
     told = ink.before(figure, before, "cost_usd", look, colour=ink.OVER_BARS, form="$%{y:,.4f}", show=fmt.money)
     ink.mark(figure, markers, look)

@@ -360,9 +360,10 @@ def fact(label: str, value: str, note: str = "", *, tip: str | None = None) -> N
 
 @contextmanager
 def section(
-    name: str, *, rows: Rows | None = None, metric: str | None = None, stretch: bool = True, **words: object
-) -> Iterator[None]:
-    """Frame a part of a page: heading, what it means, and a CSV of the rows it shows.
+    name: str, *, rows: Rows | None = None, every: Callable[[], Rows] | None = None, metric: str | None = None,
+    stretch: bool = True, **words: object,
+) -> Iterator[None]:  # fmt: skip
+    """Frame a part of a page: heading, what it means, and a CSV of the rows it shows, or of what `every` returns.
 
     `stretch`: beside another it is as tall as that.
     """
@@ -373,7 +374,7 @@ def section(
             if rows:
                 st.download_button(
                     "CSV",
-                    data=for_viewers(lambda: csv_bytes(rows)),
+                    data=for_viewers(lambda: csv_bytes(every() if every else rows)),
                     file_name=f"cachewise-{name.replace('.', '-').replace('_', '-')}.csv",
                     mime="text/csv",
                     on_click="ignore",

@@ -11,6 +11,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.metrics.leading import others
 from core.metrics.scope import NONE
 from dashboard import components, filters, ink, miss_words
 from dashboard import format as fmt
@@ -52,8 +53,10 @@ def table(
 ) -> None:
     """Draw a table whose rows lead to their calls; `by` is the column that names them."""
     picked = components.table(rows, columns, key=key, alt=alt, pick=True)
-    if picked:
-        value = rows[picked[0]][by]
+    value = rows[picked[0]][by] if picked else None
+    if picked and others(value) is not None:
+        st.caption(t("drill.others"))
+    elif picked:
         offer(view, key=key, by=by, value=NONE if by == "tenant" and value is None else value, **choices)
     else:
         st.caption(t("drill.hint.row"))

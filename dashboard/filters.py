@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import streamlit as st
 
 from core.metrics.scope import NONE, Scope
+from core.metrics.sources import MOST_CHOICES
 from core.telemetry import tenant_tag
 from dashboard import address
 from dashboard.i18n import Language, language, t, translate
@@ -38,6 +39,7 @@ BUCKET_SIZE: dict[Bucket, timedelta] = {
     "hour": timedelta(hours=1),
     "day": timedelta(days=1),
 }
+_MOST_NAMED = 50  # of an address: it is anybody's text
 _MAY_LACK = 0.1  # of the period before, at its beginning
 _NOT_PRINTABLE = "\u2060"  # no tag has one: so no tag looks to Streamlit like the choice of having none
 _DAYS = {"7d": 7, "30d": 30, "90d": 90}
@@ -232,13 +234,22 @@ def draw(options: Mapping[str, Any], *, idle: bool = False) -> None:
             continue
         st.multiselect(
             t(f"filter.{key}"),
-            [str(value) for value in options.get(field) or () if value is not None],
+            _offered(key, [str(value) for value in options.get(field) or () if value is not None]),
             placeholder=t("filter.any"),
             key=key,
             bind="query-params",
             disabled=idle,
         )
     _tenants(options.get(DIMENSIONS["tenant"]) or (), idle=idle)
+
+
+def _offered(key: str, values: list[str]) -> list[str]:
+    """Return the choices of a filter: a list with room for some only also has what is chosen, or in the address."""
+    if len(values) < MOST_CHOICES:
+        return values
+    chosen = [*st.session_state.get(key, ()), *st.query_params.get_all(key)]
+    named = [str(value) for value in dict.fromkeys(chosen) if value not in values]
+    return [*values, *named[:_MOST_NAMED]]
 
 
 def is_tenant(value: str) -> bool:

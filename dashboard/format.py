@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from zoneinfo import ZoneInfo
 
+from core.metrics.leading import others
 from dashboard.i18n import Language, translate
 
 UNKNOWN = "—"
@@ -190,6 +191,9 @@ def plain(name: object, lang: Language) -> str:
     """Return a name that came out of a log, shortened and without control characters; null reads "unknown"."""
     if name is None or name == "":
         return translate(lang, "unknown")
+    rest = others(name)
+    if rest is not None:
+        return translate(lang, "all_others", n=count(rest))
     text = "".join(ch if ch.isprintable() else "�" for ch in str(name))
     return text if len(text) <= _NAME_LIMIT else f"{text[: _NAME_LIMIT - 1]}…"
 

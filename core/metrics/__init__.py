@@ -9,6 +9,7 @@ from core.metrics.drilldown import Which, calls_page, calls_total, latest_calls
 from core.metrics.events import markers
 from core.metrics.health import ingest_series, price_rows, tables
 from core.metrics.latencies import latency
+from core.metrics.leading import others
 from core.metrics.overview import breakdown, summary
 from core.metrics.pulse import pulse
 from core.metrics.sources import freshness, options
@@ -29,6 +30,7 @@ __all__ = [
     "latest_calls",
     "markers",
     "options",
+    "others",
     "price_rows",
     "pulse",
     "series",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import ibis.expr.types as ir
@@ -15,6 +15,9 @@ from core.metrics.measure import Measure
 from core.metrics.scope import Scope, rows_of, within
 from core.store.query import Reader
 from core.store.schema import TABLES
+
+if TYPE_CHECKING:
+    from core.metrics.leading import Leading
 
 COLUMNS = (
     "engine", "tenant", "model", "provider", "function_name", "function_version", "account", "source", "cache_ttl",
@@ -85,9 +88,16 @@ def totals_of(reader: Reader, rows: ir.Table, measures: Mapping[str, Measure]) -
 
 
 def groups(
-    reader: Reader, table: str, scope: Scope, measures: Mapping[str, Measure], *, by: Sequence[str], zone: ZoneInfo
+    reader: Reader,
+    table: str,
+    scope: Scope,
+    measures: Mapping[str, Measure],
+    *,
+    by: Sequence[str],
+    zone: ZoneInfo,
+    few: Leading | None = None,
 ) -> dict[Group, dict[str, Any]] | None:
-    """Return every measure by group; None when the table cannot answer."""
+    """Return every measure by group; None when the table cannot answer. `few`: of one dimension, these members."""
     if not answers(table, scope, by):
         return None
     span = reader.span(table, scope.start, scope.end)
@@ -96,10 +106,11 @@ def groups(
 
     def build(rows: ir.Table) -> ir.Table:
         kept = marked(table, within(rows, scope))
-        return kept.group_by(**group_keys(kept, by, zone=zone, span=span)).aggregate(**_expressions(kept, measures))
+        keys = group_keys(kept, by, zone=zone, span=span, few=few)
+        return kept.group_by(**keys).aggregate(**_expressions(kept, measures))
 
     timed = buckets.changes(zone, *span) if set(by) & set(TIMES) else None
-    shape = ("groups", _shape(scope, measures), tuple(by), timed)
+    shape = ("groups", _shape(scope, measures), tuple(by), timed, few)
     found = reader.shaped(table, scope.start, scope.end, shape=shape, build=build)
     return {member_of(row, by): _filled(row, measures) for row in found}
 
@@ -113,6 +124,7 @@ def bucketed(
     by: Sequence[str],
     bucket: str,
     zone: ZoneInfo,
+    few: Leading | None = None,
 ) -> dict[Group, dict[str, Any]]:
     """Return every measure by (bucket number, members of `by`); nothing when the table cannot answer."""
     span = reader.span(table, scope.start, scope.end)
@@ -121,18 +133,26 @@ def bucketed(
 
     def build(rows: ir.Table) -> ir.Table:
         kept = marked(table, within(rows, scope))
-        keys = {"at_bucket": buckets.key(kept, bucket, zone, span), **group_keys(kept, by, zone=zone, span=span)}
+        members = group_keys(kept, by, zone=zone, span=span, few=few)
+        keys = {"at_bucket": buckets.key(kept, bucket, zone, span), **members}
         return kept.group_by(**keys).aggregate(**_expressions(kept, measures))
 
-    shape = ("bucketed", _shape(scope, measures), tuple(by), bucket, buckets.changes(zone, *span))
+    shape = ("bucketed", _shape(scope, measures), tuple(by), bucket, buckets.changes(zone, *span), few)
     found = reader.shaped(table, scope.start, scope.end, shape=shape, build=build)
     return {(row["at_bucket"], *member_of(row, by)): _filled(row, measures) for row in found}
 
 
 def group_keys(
-    rows: ir.Table, by: Sequence[str], *, zone: ZoneInfo, span: tuple[datetime, datetime]
+    rows: ir.Table,
+    by: Sequence[str],
+    *,
+    zone: ZoneInfo,
+    span: tuple[datetime, datetime],
+    few: Leading | None = None,
 ) -> dict[str, ir.Column]:
     """Return what to group by; the names are prefixed so that they hide no column of the table."""
+    if few is not None:
+        return {f"by_{few.by}": few.key(rows)}
     return {f"by_{name}": rows[name] if name in COLUMNS else buckets.key(rows, name, zone, span) for name in by}
 
 

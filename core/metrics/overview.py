@@ -7,8 +7,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.metrics import aggregate, buckets
+from core.metrics.aggregate import COLUMNS
 from core.metrics.catalog import DERIVED, measures_of
 from core.metrics.invocations import QUANTILE_NAMES
+from core.metrics.leading import Leading, leading, others
 from core.metrics.scope import Scope
 from core.store.query import Reader
 
@@ -29,18 +31,25 @@ def summary(reader: Reader, scope: Scope) -> dict[str, Any]:
     return _finished(scope, sums, unpriced.get((), []))
 
 
-def breakdown(reader: Reader, scope: Scope, by: Sequence[str], *, zone: str = "UTC") -> list[dict[str, Any]]:
+def breakdown(
+    reader: Reader, scope: Scope, by: Sequence[str], *, zone: str = "UTC", most: int | None = None
+) -> list[dict[str, Any]]:
     """Return the summary of each group, the dearest first, or in order of time when grouped by day or hour.
 
-    `by` names columns (aggregate.COLUMNS: engine, model, provider, …), day (date in `zone`) or hour.
+    `by` names columns (aggregate.COLUMNS: engine, model, provider, …), day (date in `zone`) or hour. `most`: of a
+    single column with more members only the dearest, and last of all the others as one group (leading.others).
     """
     aggregate.check_groups(by)
     place = buckets.zone_of(zone)
-    found = {table: aggregate.groups(reader, table, scope, measures_of(table), by=by, zone=place) for table in _TABLES}
+    few = leading(reader, scope, by[0], most=most, tables=_TABLES) if len(by) == 1 and by[0] in COLUMNS else None
+    found = {
+        table: aggregate.groups(reader, table, scope, measures_of(table), by=by, zone=place, few=few)
+        for table in _TABLES
+    }
     members = dict.fromkeys(member for part in found.values() for member in part or {})
     rows = {member: _sums_of(found, member) for member in members}
     needed = any(_some_unpriced(sums) for sums in rows.values())
-    unpriced = _unpriced(reader, scope, by=by, zone=place) if needed else {}
+    unpriced = _unpriced(reader, scope, by=by, zone=place, few=few) if needed else {}
     finished = [
         dict(zip(by, member, strict=True)) | _finished(scope, sums, unpriced.get(member, []))
         for member, sums in rows.items()
@@ -80,7 +89,7 @@ def _some_unpriced(sums: Mapping[str, Any]) -> bool:
 
 
 def _unpriced(
-    reader: Reader, scope: Scope, *, by: Sequence[str], zone: ZoneInfo
+    reader: Reader, scope: Scope, *, by: Sequence[str], zone: ZoneInfo, few: Leading | None = None
 ) -> dict[aggregate.Group, list[dict[str, Any]]]:
     """Return, for each group, the models without a price, why, and how many calls each has."""
     rows = aggregate.rows_for(reader, _CALLS, scope)
@@ -88,7 +97,7 @@ def _unpriced(
     if span is None:
         return {}
     rows = rows.filter(rows.returned & ~rows.priced)
-    keys = aggregate.group_keys(rows, by, zone=zone, span=span)
+    keys = aggregate.group_keys(rows, by, zone=zone, span=span, few=few)
     counted = rows.group_by(
         **keys, unpriced_provider=rows.provider, unpriced_model=rows.model, reason=rows.price_reason
     ).aggregate(calls=rows.count())
@@ -108,4 +117,5 @@ def _unpriced(
 def _order(row: Mapping[str, Any], by: Sequence[str]) -> tuple[Any, ...]:
     times = tuple(str(row[name]) for name in by if name in aggregate.TIMES)
     names = tuple(str(row[name] or "") for name in by)
-    return (times, -(row["cost_usd"] or 0), -(row["calls"] or 0), names)
+    rest = any(others(row[name]) is not None for name in by)
+    return (times, rest, -(row["cost_usd"] or 0), -(row["calls"] or 0), names)

@@ -52,6 +52,9 @@ _DIMENSIONS = {
 
 MOST_TENANTS = 500
 """As many tenants can be chosen from a list: those with the most calls. Any other can be named."""
+MOST_CHOICES = 500
+"""The same of engines, models, function versions and whatever else logs name."""
+_MOST_A_DAY = 1_000  # combinations of names of one source that are looked at: those with the most rows
 
 
 def freshness(reader: Reader, *, now: datetime | None = None) -> list[dict[str, Any]]:
@@ -90,23 +93,32 @@ def complete_until(reader: Reader) -> datetime | None:
 def options(reader: Reader) -> dict[str, Any]:
     """Return every engine, model, provider, function version and source seen, and the first and last moment.
 
-    Of tenants, of which there may be very many, MOST_TENANTS are named: those with the most calls.
+    Where there are very many, MOST_CHOICES of each are named, of tenants MOST_TENANTS: those with the most calls.
     """
-    seen: dict[str, set[str]] = {name: set() for name in _DIMENSIONS}
+    seen: dict[str, Counter[str]] = {name: Counter() for name in _DIMENSIONS}
     moments: list[datetime] = []
     for table in ("calls", "invocations", "prompt_store_events"):
         columns = {name: column for name, column in _DIMENSIONS.items() if column in TABLES[table].names}
         for row in reader.daily(table, shape="options", build=partial(_seen, tuple(columns.values()))):
             moments += [row["first"], row["last"]]
             for name, column in columns.items():
-                seen[name] |= {row[column]} - {None}
-    found: dict[str, Any] = {name: sorted(members) for name, members in seen.items()}
+                if row[column] is not None:
+                    seen[name][row[column]] += row["rows"]
+    found: dict[str, Any] = {
+        name: sorted(member for member, _ in members.most_common(None if name == "sources" else MOST_CHOICES))
+        for name, members in seen.items()
+    }
     found["tenants"] = _tenants(reader)
     return found | {"first_ts": min(moments, default=None), "last_ts": max(moments, default=None)}
 
 
 def _seen(columns: tuple[str, ...], rows: ir.Table) -> ir.Table:
-    return rows.group_by(["date", *columns]).aggregate(first=rows.ts.min(), last=rows.ts.max())
+    found = rows.group_by(["date", *columns]).aggregate(rows=rows.count(), first=rows.ts.min(), last=rows.ts.max())
+    day = ibis.window(group_by=["date", "source"])
+    order = [found["rows"].desc(), *(found[name] for name in columns)]
+    place = ibis.row_number().over(group_by=["date", "source"], order_by=order)
+    found = found.mutate(first=found["first"].min().over(day), last=found["last"].max().over(day), place=place)
+    return found.filter(found["place"] < _MOST_A_DAY).drop("place")
 
 
 def _tenants(reader: Reader) -> list[str]:

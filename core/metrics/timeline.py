@@ -10,6 +10,7 @@ import pyarrow as pa
 from core.metrics import aggregate, buckets
 from core.metrics.catalog import DERIVED, METRICS, measures_of
 from core.metrics.invocations import QUANTILE_NAMES
+from core.metrics.leading import leading
 from core.metrics.measure import Measure
 from core.metrics.scope import Scope
 from core.store.query import Reader
@@ -28,12 +29,15 @@ _NOT_OVER_TIME = ("prompt_store_fetch_ms", "price_check_agrees", "price_check_ot
 _BUCKET = pa.field("bucket", pa.timestamp("us", tz="UTC"))
 
 
-def series(reader: Reader, scope: Scope, bucket: str, by: str | None = None, zone: str = "UTC") -> pa.Table:
+def series(
+    reader: Reader, scope: Scope, bucket: str, by: str | None = None, zone: str = "UTC", most: int | None = None
+) -> pa.Table:
     """Return calls, tokens, dollars and Claude cache ratios by bucket (5m, hour, day of `zone`), in order of time.
 
-    `bucket` is its start in UTC. Buckets without any call have no row.
+    `bucket` is its start in UTC. Buckets without any call have no row. `most`: where `by` has more members than that,
+    only the dearest are told apart, and the others are one (leading.others).
     """
-    return _series(reader, scope, "calls", _DERIVED_OF_CALLS, bucket=bucket, by=by, zone=zone)
+    return _series(reader, scope, "calls", _DERIVED_OF_CALLS, bucket=bucket, by=by, zone=zone, most=most)
 
 
 def store_series(reader: Reader, scope: Scope, bucket: str, by: str | None = None, zone: str = "UTC") -> pa.Table:
@@ -64,10 +68,18 @@ def latency_series(reader: Reader, scope: Scope, bucket: str, zone: str = "UTC")
 
 
 def _series(
-    reader: Reader, scope: Scope, table: str, derived: Iterable[str], *, bucket: str, by: str | None, zone: str
+    reader: Reader,
+    scope: Scope,
+    table: str,
+    derived: Iterable[str],
+    *,
+    bucket: str,
+    by: str | None,
+    zone: str,
+    most: int | None = None,
 ) -> pa.Table:
     measures = {name: item for name, item in measures_of(table).items() if name not in _NOT_OVER_TIME}
-    rows = _bucketed(reader, scope, table, measures, bucket=bucket, by=by, zone=zone)
+    rows = _bucketed(reader, scope, table, measures, bucket=bucket, by=by, zone=zone, most=most)
     for row in rows:
         for name in derived:
             row[name] = DERIVED[name].of(row)
@@ -85,12 +97,14 @@ def _bucketed(
     bucket: str,
     by: str | None,
     zone: str,
+    most: int | None = None,
 ) -> list[dict[str, Any]]:
     buckets.check_bucket(bucket)
     aggregate.check_columns([by] if by else [])
     place = buckets.zone_of(zone)
     names = [by] if by else []
-    found = aggregate.bucketed(reader, table, scope, measures, by=names, bucket=bucket, zone=place)
+    few = leading(reader, scope, by, most=most, tables=(table,)) if by else None
+    found = aggregate.bucketed(reader, table, scope, measures, by=names, bucket=bucket, zone=place, few=few)
     rows = [
         {"bucket": buckets.start_of(number, bucket, place), **dict(zip(names, member, strict=True)), **sums}
         for (number, *member), sums in found.items()

@@ -43,7 +43,7 @@ with right, components.section("cost.parts", rows=[total]):
         components.chart(charts.cost_parts(total, look, height=300), key="cost_parts")
 
 groups = data.breakdown(scope, by)
-with components.section("cost.table", rows=groups, by=t(f"col.{by}").lower()):
+with components.section("cost.table", rows=groups, every=lambda: data.every_row(scope, by), by=t(f"col.{by}").lower()):
     drill.table(
         groups,
         [

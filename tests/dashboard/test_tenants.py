@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.store.lake import Lake
-from dashboard import charts, drawers, filters, saved_views
+from dashboard import charts, data, drawers, filters, saved_views
 from dashboard.i18n import catalogue
 from dashboard.ink import Look
 from tests.support.fleet_lake import HOSTILE
@@ -178,3 +178,25 @@ def test_a_view_without_filters_is_not_narrowed() -> None:
     assert not view.narrowed
     assert filters.build({"tenant": [""]}, now=NOW, zone="UTC").narrowed
     assert saved_views.own_choices({"tenant": "acme", "cost_by": "model"}) == {"cost_by": "model"}
+
+
+def test_a_crowd_of_tenants_is_some_and_all_others(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cost by tenant tells the dearest and one row of the rest, whose figures add up; a tenant beyond can be named."""
+    crowd = [make_call(ts=NOW - timedelta(minutes=n), tenant=f"t{n:02d}", cost_usd=Decimal(n)) for n in range(20)]
+    lake.commit("calls", table_of("calls", crowd))
+    monkeypatch.setattr("dashboard.data.MOST_ROWS", 5)
+    monkeypatch.setattr("core.metrics.sources.MOST_TENANTS", 5)
+
+    app = arrived("cost", cost_by="tenant", tenant="t01")
+    assert not app.exception
+    assert address(app) == ["t01"]
+
+    app = arrived("cost", cost_by="tenant")
+    assert not app.exception
+    shown = next(frame.value for frame in app.dataframe if "cost_usd" in frame.value)
+    assert list(shown["tenant"])[-1] == "All others (18)"
+    assert list(shown["tenant"])[:2] == ["t19", "t18"]
+    assert len(shown) == 6
+    every = data.every_row(filters.whole(filters.current()).scope(), "tenant")
+    assert len(every) == 23
+    assert shown["calls"].sum() == sum(row["calls"] for row in every)
