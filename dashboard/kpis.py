@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from core.metrics.catalog import METRICS
+from core.metrics.catalog import METRICS, formula
 from dashboard import format as fmt
 from dashboard import ink
 from dashboard.answer import caching_in_use
@@ -144,7 +144,7 @@ def formula_help(name: str, lang: Language) -> str:
     metric = METRICS.get(name)
     lines = [translate(lang, f"metric.{name}.meaning")]
     if metric:
-        lines.append(f"{translate(lang, 'help.formula')} `{metric.formula}`")
+        lines.append(f"{translate(lang, 'help.formula')} `{formula(name, lang)}`")
         if metric.cache:
             lines.append(translate(lang, f"help.{metric.cache}"))
     lines.append(f"{translate(lang, 'help.metric')} `{name}`")

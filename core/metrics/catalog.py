@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 
 from core.metrics import coverage, invocations, money, prompt_store, tokens
@@ -20,3 +24,13 @@ METRICS: dict[str, Metric] = {item.metric.name: item.metric for item in (*_ALL, 
 def measures_of(table: str) -> dict[str, Measure]:
     """Return the measures that one scan of the table gives."""
     return {name: item for name, item in MEASURES.items() if item.table == table}
+
+
+def formula(name: str, lang: str = "en") -> str:
+    """Return how a metric is computed, in the reader's language: "ko", else English."""
+    return _in_korean()[name] if lang == "ko" else METRICS[name].formula
+
+
+@cache
+def _in_korean() -> Mapping[str, str]:
+    return tomllib.loads((Path(__file__).parent / "formulas_ko.toml").read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import BinaryIO
 
-from core.metrics.catalog import METRICS
+from core.metrics.catalog import METRICS, formula
 from core.reports import figures, said
 from core.reports.csv import TOTAL
 from core.reports.document import Document
@@ -148,8 +148,8 @@ def _totals(document: Document) -> Iterator[str]:
     yield '<table data-sheet="summary">\n<thead><tr>'
     yield "".join(f"<th>{escape(document.word(key))}</th>" for key in heads) + "</tr></thead>\n<tbody>\n"
     for name, unit in document.units.items():
-        formula = METRICS[name].formula if name in METRICS else METRICS["response_time_ms"].formula
-        cells = (said.shown(document.total[name], unit), unit, formula)
+        told = formula(name if name in METRICS else "response_time_ms", document.request.lang)
+        cells = (said.shown(document.total[name], unit), unit, told)
         yield f"<tr><td>{name}</td>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>\n"
     yield "</tbody></table></div>\n"
 

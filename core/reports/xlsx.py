@@ -19,12 +19,13 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from core.errors import FixSettings
-from core.metrics.catalog import METRICS
+from core.metrics.catalog import METRICS, formula
 from core.reports import xlsx_charts
-from core.reports.csv import TOTAL, nameless
+from core.reports.csv import TOTAL
 from core.reports.document import Document
 from core.reports.palette import INK, READ
 from core.reports.table import Report, heading
+from core.reports.words import without
 
 MOST_ROWS = 1_048_576 - 4  # heading, total and exact total
 MOST_TEXT = 32_767
@@ -116,15 +117,16 @@ class _Book:
         for number, (name, unit) in enumerate(self._defined(), start=row + 2):
             sheet.write_string(number, 0, name)
             sheet.write_string(number, 1, unit)
-            sheet.write_string(number, 2, METRICS[name].formula, self.wrap)
+            sheet.write_string(number, 2, formula(name, self.document.request.lang), self.wrap)
 
     def _summary(self, sheet: Worksheet) -> None:
         sheet.set_column(0, 0, 32)
         sheet.set_column(1, 2, 24)
         sheet.set_column(3, 3, 14)
-        sheet.set_column(4, 5, 26)
+        sheet.set_column(4, 6, 26)
         sheet.freeze_panes(1, 1)
-        self._heads(sheet, 0, ("col.metric", "col.value", "col.exact", "col.unit", "col.numerator", "col.denominator"))
+        heads = ("metric", "value", "exact", "unit", "numerator", "denominator", "name")
+        self._heads(sheet, 0, [f"col.{head}" for head in heads])
         for row, (name, unit) in enumerate(self.document.units.items(), start=1):
             value = self.document.total[name]
             metric = METRICS.get(name)
@@ -135,21 +137,22 @@ class _Book:
             for column, part in enumerate((metric and metric.numerator, metric and metric.denominator), start=4):
                 if part:
                     sheet.write_string(row, column, f"{part} = {exact(self.document.total.get(part))}")
+            sheet.write_string(row, 6, self.document.word(f"metric.{name}"))
 
     def _subject(self, sheet: Worksheet, report: Report) -> None:
         names = list(report.by)
         sheet.set_column(0, len(names) - 1, 26)
         sheet.set_column(len(names), len(names) + len(report.units), 19)
-        sheet.set_row(0, 32)
+        sheet.set_row(0, 48)
         sheet.freeze_panes(1, len(names))
-        headings = [*names, *(heading(name, unit) for name, unit in report.units.items())]
+        word = self.document.word
+        headings = [f"{word(f'col.{name}')}\n{name}" for name in names]
+        headings += [f"{word(f'metric.{name}')}\n{heading(name, unit)}" for name, unit in report.units.items()]
         for column, text in enumerate(headings):
             sheet.write_string(0, column, text, self.head)
         for row, group in enumerate(report.groups, start=1):
             for column, name in enumerate(names):
-                self._cell(
-                    sheet, row, column, nameless(name) if group[name] is None else group[name], self.forms.get(name)
-                )
+                self._cell(sheet, row, column, self._member(name, group[name]), self.forms.get(name))
             for column, (name, unit) in enumerate(report.units.items(), start=len(names)):
                 self._cell(sheet, row, column, group[name], self.forms.get(unit))
         last = len(report.groups)
@@ -163,6 +166,12 @@ class _Book:
         if last:
             sheet.autofilter(0, 0, last, len(headings) - 1)
             self._bars(sheet, report, last)
+
+    def _member(self, column: str, value: Any) -> Any:
+        """Return a member of a group: causes and what has no name in the report's language, names as they are."""
+        if value is None:
+            return without(column, self.document.request.lang)
+        return self.document.word(f"cause.{value}") if column == "cause" else value
 
     def _bars(self, sheet: Worksheet, report: Report, last: int) -> None:
         """Lay data bars under the dollars that are looked at first."""

@@ -90,7 +90,7 @@ def test_excel(folder: Path, expected: Totals) -> None:
     book = openpyxl.load_workbook(folder / "xlsx.xlsx")
     summary = {row[0]: row for row in book["Summary"].iter_rows(values_only=True)}
     heading, *_, total, exact = book["By engine"].iter_rows(values_only=True)
-    names = [str(name).split(" [")[0] for name in heading]
+    names = [str(name).split("\n")[-1].split(" [")[0] for name in heading]
 
     assert {name: Decimal(summary[name][2]) for name in expected} == expected
     assert {name: Decimal(exact[names.index(name)]) for name in MONEY} == {name: expected[name] for name in MONEY}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from core.metrics.catalog import METRICS
+from core.metrics import catalog
+from core.metrics.catalog import METRICS, formula
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 
@@ -28,3 +29,14 @@ def test_the_name_says_which_cache() -> None:
         if metric.cache == "prompt_store":
             assert name.startswith("prompt_store") or name == "db_time_saved_ms"
         assert not name.startswith("cache_hit")
+
+
+def test_formulas_are_told_in_korean_too() -> None:
+    """Each metric's, under the same names in the same order; the symbols stay those of the English ones."""
+    korean = {name: formula(name, "ko") for name in METRICS}
+
+    assert list(catalog._in_korean()) == list(METRICS)
+    assert [name for name, text in korean.items() if not re.search("[가-힣]", text) and "HIT" not in text] == []
+    for name, text in korean.items():
+        told = METRICS[name].formula
+        assert ("Σ" in text, " / " in text, " × " in text) == ("Σ" in told, " / " in told, " × " in told), name

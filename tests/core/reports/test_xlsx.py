@@ -1,6 +1,7 @@
 """Excel, read back by openpyxl: exact totals, native charts, a cover, and no live formula."""
 
 import io
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from core.errors import FixSettings
 from core.metrics import summary
-from core.metrics.catalog import METRICS
+from core.metrics.catalog import METRICS, formula
 from core.metrics.scope import Scope
 from core.reports import files, xlsx
 from core.reports.request import Desk, Request
@@ -27,7 +28,12 @@ def book(desk: Desk) -> Book:
 
 def rows(book: Book, sheet: str) -> list[dict[str, Any]]:
     heading, *found = book[sheet].iter_rows(values_only=True)
-    return [dict(zip((str(name).split(" [")[0] for name in heading), row, strict=True)) for row in found]
+    return [dict(zip((named(cell) for cell in heading), row, strict=True)) for row in found]
+
+
+def named(heading: object) -> str:
+    """The metric or column that a heading is about: its last line, without the unit."""
+    return str(heading).split("\n")[-1].split(" [")[0]
 
 
 def test_there_is_a_sheet_for_each_subject(book: Book) -> None:
@@ -48,7 +54,7 @@ def test_the_cover_says_what_the_figures_are(book: Book) -> None:
     assert cover["공시 가격 최근 확인일"].startswith("2026-")
     assert cover["가격 확인율(가격 확인 호출 / 전체 호출)"].startswith("80.00% (4 / 5)")
     assert cover["수집 완료 시점"].startswith("bodo: 2026-11-20")
-    assert cover["token_hit_rate"] == METRICS["token_hit_rate"].formula
+    assert cover["token_hit_rate"] == formula("token_hit_rate", "ko")
 
 
 def test_totals_are_exact(book: Book, desk: Desk) -> None:
@@ -88,15 +94,24 @@ def test_unknown_is_empty(book: Book) -> None:
     found = {row["engine"]: row for row in rows(book, "엔진별")}
 
     assert found["새 엔진"]["cost_usd"] is None
-    assert found["(unknown)"]["calls"] == 1
+    assert found["(알 수 없음)"]["calls"] == 1
+
+
+def test_a_korean_workbook_speaks_korean(book: Book) -> None:
+    """Every column, cause and formula is named in Korean, with the metric's own name below the heading."""
+    for sheet in ("일별", "엔진별", "모델별", "미스 원인", "비용 배분"):
+        heads = [str(cell.value) for cell in book[sheet][1]]
+        assert [head for head in heads if not re.match("[^\n]*[가-힣][^\n]*\n[a-z]", head)] == []
+    causes = [row["cause"] for row in rows(book, "미스 원인")[:-2]]
+    assert causes
+    assert all(re.search("[가-힣]", cause) for cause in causes)
+    assert all(re.search("[가-힣]", row["이름"]) for row in rows(book, "요약"))
 
 
 def test_days_are_dates_with_forms(book: Book) -> None:
     """Excel can compute with them; dollars, shares and counts are formatted."""
     sheet = book["일별"]
-    formats = {
-        str(head.value).split(" [")[0]: cell.number_format for head, cell in zip(sheet[1], sheet[2], strict=True)
-    }
+    formats = {named(head.value): cell.number_format for head, cell in zip(sheet[1], sheet[2], strict=True)}
 
     assert sheet["A2"].value == datetime(2026, 11, 20)  # noqa: DTZ001
     assert formats["day"] == "yyyy-mm-dd"
