@@ -91,7 +91,13 @@ def test_text_cannot_become_a_formula(start: str) -> None:
     assert report_csv.cell(Decimal("-0.5")) == "-0.5"
 
 
-@pytest.mark.parametrize("text", ["a=1", "1-2", "", " ", "'=1", "튜터", "{}"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝", " =", "\u200b="])
+def test_no_formula_begins_behind_a_semicolon(sign: str) -> None:
+    """A spreadsheet of a country that writes 0,5 parts cells there, even between quotes."""
+    assert report_csv.cell(f"a;{sign}HYPERLINK(1);b") == f"a;{sign[:-1]}'{sign[-1]}HYPERLINK(1);b"
+
+
+@pytest.mark.parametrize("text", ["a;b", "a; b=1", "a=1", "1-2", "", " ", "'=1", "튜터", "{}"])
 def test_text_that_is_no_formula_is_left_as_it_is(text: str) -> None:
     """An apostrophe would be one more character for whoever reads the file without a spreadsheet."""
     assert report_csv.cell(text) == text
