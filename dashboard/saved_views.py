@@ -38,7 +38,7 @@ def draw(page: str, path: str, files: Mapping[str, str]) -> None:
     if not kept:
         st.caption(t("views.none"))
     st.caption(t("views.link"))
-    st.code(link(path), language=None, wrap_lines=True)
+    st.code(link(st.context.url or "", path, files, _now()), language=None, wrap_lines=True)
     if auth.role() == "operator":
         st.text_input(t("views.name"), key="view_name", max_chars=LONGEST_NAME)
         st.button(t("views.save"), key="view_save", icon=":material/bookmark_add:", on_click=_save, args=(page,))
@@ -67,12 +67,17 @@ def own_choices(query: Mapping[str, str | Sequence[str]]) -> dict[str, str]:
     return {key: value for key, value in query.items() if key not in shared and isinstance(value, str)}
 
 
-def link(path: str) -> str:
-    """Return an address that opens what is looked at now, in the reader's own language."""
-    here = urlsplit(st.context.url or "")
-    base = f"{here.scheme}://{here.netloc}" if here.netloc else ""
-    query = urlencode(_now(), doseq=True)
-    return f"{base}/{path}" + (f"?{query}" if query else "")
+def link(here: str, path: str, names: Collection[str], query: Mapping[str, str | list[str]]) -> str:
+    """Return an address that opens what is looked at now, in the reader's own language.
+
+    `here` is the browser's address, maybe still of the page before; what a proxy put in front of the page stays.
+    """
+    told = urlsplit(here)
+    base = f"{told.scheme}://{told.netloc}" if told.netloc else ""
+    front = told.path.rstrip("/").split("/")
+    if front[-1] in {name.replace("_", "-") for name in names}:
+        front.pop()
+    return f"{base}{'/'.join(front)}/{path}" + (f"?{urlencode(query, doseq=True)}" if query else "")
 
 
 def restore(view: SavedView) -> None:

@@ -190,3 +190,25 @@ def test_choices_are_told_without_data_or_language() -> None:
     assert saved_views.own_choices(SavedView("id", "n", "cost", told, "kim", NOW).query) == {
         "from": "2026", "cost_by": "model",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("here", "shared"),
+    [
+        ("http://localhost:8501/", "http://localhost:8501/ttl-lab?range=30d&engine=a&engine=b%26c"),
+        (
+            "https://ops.example/cachewise/ttl-lab",
+            "https://ops.example/cachewise/ttl-lab?range=30d&engine=a&engine=b%26c",
+        ),
+        (
+            "https://ops.example/cachewise/cost/",
+            "https://ops.example/cachewise/ttl-lab?range=30d&engine=a&engine=b%26c",
+        ),
+        ("", "/ttl-lab?range=30d&engine=a&engine=b%26c"),
+    ],
+)
+def test_a_link_keeps_what_a_proxy_put_in_front(here: str, shared: str) -> None:
+    """Whichever page the browser's address still names."""
+    query = {"range": "30d", "engine": ["a", "b&c"]}
+
+    assert saved_views.link(here, "ttl-lab", ("cost", "ttl_lab"), query) == shared
