@@ -19,6 +19,8 @@ from core.reports.request import Language
 from core.reports.words import word
 from core.store.query import Reader
 
+_MAY_LACK = 0.1  # of the period before, at its beginning; as on the pages
+
 
 @dataclass(frozen=True, slots=True)
 class Digest:
@@ -30,6 +32,7 @@ class Digest:
     deltas: tuple[Delta, ...]
     complete_until: datetime | None
     demo: bool
+    compared: bool = True  # whether there is data of the whole period before
 
     @property
     def complete(self) -> bool:
@@ -53,6 +56,8 @@ class Digest:
         """Return the sentence, a line for each figure, and a warning where data is still missing."""
         lang = self.rule.lang
         lines = [self.sentence, *(line_of(delta, self.rule.lang) for delta in self.deltas)]
+        if not self.compared:
+            lines.append(word(lang, "digest.young"))
         if not self.complete:
             until = self.complete_until
             shown = said.UNKNOWN if until is None else until.astimezone(UTC).isoformat(timespec="minutes")
@@ -70,6 +75,7 @@ class Digest:
             "before_from": before.start.isoformat(),
             "before_to": before.end.isoformat(),
             "zone": period.zone,
+            "compared": self.compared,
             "demo": self.demo,
             "complete": self.complete,
             "complete_until": None if self.complete_until is None else self.complete_until.isoformat(),
@@ -80,11 +86,19 @@ class Digest:
 
 
 def digest(reader: Reader, rule: ReportRule, period: Period, *, demo: bool) -> Digest:
-    """Ask the metrics of the period and of the one before."""
+    """Ask the metrics of the period and of the one before; a half-empty one would make every change look enormous."""
     before = period.before()
     total = summary(reader, Scope(start=period.start, end=period.end))
     earlier = summary(reader, Scope(start=before.start, end=before.end))
-    return Digest(rule, period, total, tuple(deltas(total, earlier)), complete_until(reader), demo)
+    compared = _began_by(reader, before.start + (before.end - before.start) * _MAY_LACK)
+    told = deltas(total, earlier if compared else dict.fromkeys(earlier))
+    return Digest(rule, period, total, tuple(told), complete_until(reader), demo, compared)
+
+
+def _began_by(reader: Reader, moment: datetime) -> bool:
+    """Tell whether any call is older than that."""
+    rows = reader.table("calls")
+    return bool(reader.rows(rows.filter(rows.ts < moment.astimezone(UTC)).select("ts").limit(1)))
 
 
 def line_of(delta: Delta, lang: Language) -> str:

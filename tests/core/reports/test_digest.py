@@ -63,6 +63,19 @@ def test_nothing_to_compare_with_is_unknown(tmp_path: Path) -> None:
     assert "– against –" in line_of(by_name["cost_usd"], "en")
 
 
+@pytest.mark.parametrize(("hours", "compared"), [(16, True), (96, False)])
+def test_a_half_empty_week_is_not_compared(tmp_path: Path, hours: int, compared: bool) -> None:
+    """Where the first call came days after the period before began, every change would be of the beginning."""
+    calls = [make_call(ts=PERIOD.start), make_call(ts=PERIOD.before().start + timedelta(hours=hours))]
+    with Reader(fill(tmp_path, calls=calls, ingest_passes=[make_pass(ts=MONDAY, complete_until=MONDAY)])) as reader:
+        found = digest(reader, RULE, PERIOD, demo=False)
+    by_name = {delta.name: delta for delta in found.deltas}
+
+    assert (by_name["calls"].before, by_name["calls"].change) == ((1, 0) if compared else (None, None))
+    assert found.to_json()["compared"] is compared
+    assert ("There is no data of the whole period before" in " ".join(found.lines())) is not compared
+
+
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_lines_tell_change_and_parts(lang: str) -> None:
     """Percent of dollars, percentage points of ratios."""
