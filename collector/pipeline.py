@@ -242,7 +242,7 @@ class Collector:
     def _next_pass_no(self) -> int:
         """Return a number above every earlier one of this source, whatever the clock says; the lock is held."""
         stored = self._lake.last_pass_no("ingest_passes", self._source.name) or 0
-        lost = [name for name in sorted(self._written) if self._lake.version(name) is None]
+        lost = [name for name in sorted(self._written) if not self._lake.has(name)]
         if stored < self._written_no:
             lost.append("ingest_passes")
         if lost:

@@ -340,6 +340,8 @@ def _store(draft: StoreDraft, owner: Invocation, teller: Teller) -> tuple[Any, .
 
 def _priced(told: pa.Table, teller: Teller) -> pa.Table:
     """Add the price columns, and the check against the line's own figure."""
+    if not told.num_rows:
+        return CALLS.empty_table().drop_columns(["date"])
     priced = price_columns(teller.book, told)
     for name in PRICED:
         told = told.append_column(name, priced[name])
