@@ -7,6 +7,7 @@ saved beside the tables, so that the change can be undone long after Delta has f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 
 from core.care.assume import ASSUMED, NEEDED, assume
 from core.care.saved import Saved
+from core.errors import CachewiseError
 from core.fleet.audit import Action, new_action, record
 from core.pricing import PriceBook
 from core.pricing.ledger import PRICED, price_checks, price_columns
@@ -148,9 +150,16 @@ def apply(lake: Lake, book: PriceBook, planned: Plan, *, actor: str, now: dateti
     """Write what was planned, date by date. Calls that came since are priced by their own time and left alone."""
     action = new_action(ACTION, f"calls {_range(planned)}", actor=actor)
     record(lake, action, "started", now=now or datetime.now(UTC), before=planned.facts())
-    changed = 0
-    for day in planned.days:
-        changed += _reprice_day(lake, book, planned, day, action)
+    changed = days = 0
+    try:
+        for day in planned.days:
+            changed += _reprice_day(lake, book, planned, day, action)
+            days += 1
+    except CachewiseError:
+        with suppress(CachewiseError):  # on a full disk the audit log is full too; the error itself is what to tell
+            told = {"book": planned.book, "changed": changed, "days": days}
+            record(lake, action, "failed", now=now or datetime.now(UTC), after=told)
+        raise
     done = {"book": planned.book, "changed": changed, "days": len(planned.days)}
     record(lake, action, "done", now=now or datetime.now(UTC), after=done)
     return action

@@ -23,11 +23,15 @@ UNDO = "undo reprice"
 
 
 def undoable(lake: Lake) -> list[Recorded]:
-    """Return the repricings that changed anything and were not undone, the latest first."""
+    """Return the repricings that changed anything and were not undone, the latest first.
+
+    One that failed before its first date changed nothing, and stands in the way of no other.
+    """
     with Reader(lake) as reader:
         done = recorded_actions(reader, action=ACTION)
         undone = {item.target for item in recorded_actions(reader, action=UNDO) if item.result == "done"}
-    return [item for item in done if item.action_id not in undone and item.before.get("changed")]
+    told = [item for item in done if item.action_id not in undone and item.before.get("changed")]
+    return [item for item in told if item.result == "done" or saved.days_of(lake, item.action_id)]
 
 
 def undo(lake: Lake, action_id: str | None = None, *, actor: str, now: datetime | None = None) -> dict[str, Any]:

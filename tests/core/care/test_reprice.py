@@ -198,6 +198,25 @@ def test_an_interrupted_repricing_can_be_finished_or_undone(
     assert costs(lake)["new"] == Decimal("0.00075")
 
 
+def test_a_repricing_that_could_not_save_stands_in_no_one_s_way(lake: Lake, cheaper: PriceBook) -> None:
+    """Nothing was changed: the audit log says that it failed, and the one before it can still be taken back."""
+    care.apply(lake, cheaper, care.plan(lake, cheaper, NOON + DAY), actor="me")
+    planned, kept = care.plan(lake, cheaper), lake.path / ".repriced"
+    kept.rename(lake.path / "aside")
+    kept.write_text("no folder")
+    with pytest.raises(FixSettings, match="STO-004"):
+        care.apply(lake, cheaper, planned, actor="me")
+    kept.unlink()
+    (lake.path / "aside").rename(kept)
+
+    with Reader(lake) as reader:
+        results = {entry.result: entry.after for entry in recorded_actions(reader, action="reprice")}
+    assert (set(results), results["failed"]["changed"]) == ({"done", "failed"}, 0)
+    assert len(care.undoable(lake)) == 1
+    assert care.undo(lake, actor="me")["restored"] == 1
+    assert costs(lake)["odd"] is None
+
+
 def test_a_failed_write_leaves_the_table_as_it_was(
     lake: Lake, cheaper: PriceBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
