@@ -50,12 +50,12 @@ def undo(lake: Lake, action_id: str | None = None, *, actor: str, now: datetime 
         )
     action = new_action(UNDO, chosen.action_id, actor=actor)
     record(lake, action, "started", now=now or datetime.now(UTC), before={"days": len(days)})
-    restored = total = 0
+    restored = kept = 0
     for day in days:
         before = saved.read(lake, chosen.action_id, day)
-        total += before.num_rows
-        restored += _restore_day(lake, day, before, str(chosen.before["book"]))
-    told = {"undone": chosen.action_id, "restored": restored, "kept": total - restored, "days": len(days)}
+        back, anew = _restore_day(lake, day, before, str(chosen.before["book"]))
+        restored, kept = restored + back, kept + anew
+    told = {"undone": chosen.action_id, "restored": restored, "kept": kept, "days": len(days)}
     record(lake, action, "done", now=now or datetime.now(UTC), after=told)
     return told
 
@@ -87,17 +87,21 @@ def _overlap(one: Recorded, other: Recorded) -> bool:
     return end(one, "from", first) < end(other, "to", last) and end(other, "from", first) < end(one, "to", last)
 
 
-def _restore_day(lake: Lake, day: date, before: pa.Table, book: str) -> int:
-    """Put the saved values back where the row is still the one that was repriced."""
-    count = 0
+def _restore_day(lake: Lake, day: date, before: pa.Table, book: str) -> tuple[int, int]:
+    """Put the saved values back where the row is still the one that was repriced; return (restored, told anew).
+
+    A row that says neither the one nor the other was saved and then not written, on a disk that was full, say.
+    """
+    count = anew = 0
     restored = [name for name in SCHEMA.names if name in before.column_names and name not in ("call_id", "row_rank")]
 
     def change(piece: pa.Table) -> pa.Table:
-        nonlocal count
+        nonlocal count, anew
         place = pc.index_in(piece["call_id"], value_set=before["call_id"])
         rank = before["row_rank"].take(place)
-        ours = pc.and_(pc.equal(piece["row_rank"], rank), pc.equal(piece["price_book"], book))
-        ours = pc.fill_null(ours, False)
+        same_row = pc.equal(piece["row_rank"], rank)
+        anew += pc.sum(pc.invert(same_row)).as_py() or 0  # of a call that was not repriced it is neither
+        ours = pc.fill_null(pc.and_(same_row, pc.equal(piece["price_book"], book)), False)
         count += pc.sum(ours).as_py() or 0
         for name in restored:
             column = pc.if_else(ours, before[name].take(place), piece[name])
@@ -105,4 +109,4 @@ def _restore_day(lake: Lake, day: date, before: pa.Table, book: str) -> int:
         return piece
 
     rewrite_day(lake, "calls", day, change, note=UNDO)
-    return count
+    return count, anew

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -215,6 +216,27 @@ def test_a_repricing_that_could_not_save_stands_in_no_one_s_way(lake: Lake, chea
     assert len(care.undoable(lake)) == 1
     assert care.undo(lake, actor="me")["restored"] == 1
     assert costs(lake)["odd"] is None
+
+
+def test_what_was_saved_and_not_written_is_not_called_told_anew(
+    lake: Lake, cheaper: PriceBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk was full between the two: undoing finds the rows as they were, and claims nothing of the collector."""
+    real = reprice_module.rewrite_day
+
+    def fills(*args: object, before_commit: Callable[[], None], **more: object) -> int:
+        def full() -> None:
+            before_commit()
+            raise FixSettings("full", code="STO-003")
+
+        return real(*args, before_commit=full, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reprice_module, "rewrite_day", fills)
+    with pytest.raises(FixSettings):
+        care.apply(lake, cheaper, care.plan(lake, cheaper), actor="me")
+
+    told = care.undo(lake, actor="me")
+    assert (told["restored"], told["kept"], costs(lake)["odd"]) == (0, 0, None)
 
 
 def test_a_failed_write_leaves_the_table_as_it_was(
