@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 _RELATIVE = re.compile(r"^([0-9]{1,6})([mhdw])$")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_TIMES = "Accepted: 2026-11-20, 2026-11-20T09:00, 2026-11-20T09:00+09:00 (no zone means UTC), or 7d, 24h, 30m, now."
+_TIMES = (
+    "Accepted: 2026-11-20, 2026-11-20T09:00, 2026-11-20T09:00+09:00 (else of --zone, or UTC), or 7d, 24h, 30m, now."
+)
 
 
 class Misuse(click.ClickException):
@@ -23,8 +25,8 @@ class Misuse(click.ClickException):
     exit_code = 2
 
 
-def parse_time(text: str | None, option: str, *, now: datetime | None = None) -> datetime | None:
-    """Return a moment in UTC from an ISO date or time, or from an age such as 7d."""
+def parse_time(text: str | None, option: str, *, now: datetime | None = None, zone: tzinfo = UTC) -> datetime | None:
+    """Return a moment in UTC from an ISO date or time, on the clocks of `zone` unless it names one, or from an age."""
     if text is None:
         return None
     present = now or datetime.now(UTC)
@@ -35,7 +37,7 @@ def parse_time(text: str | None, option: str, *, now: datetime | None = None) ->
         if relative:
             return present - timedelta(**{_UNITS[relative[2]]: int(relative[1])})
         moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Misuse(f'MET-006: {option} "{text}" is not a time. {_TIMES}') from None
 
@@ -51,11 +53,12 @@ def parse_groups(text: str | None) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def make_scope(given: dict[str, Any]) -> Scope:
-    """Return the scope of the options that `scope_options` added."""
+def make_scope(given: dict[str, Any], zone: str = "UTC") -> Scope:
+    """Return the scope of the options that `scope_options` added; a date is a midnight of the zone."""
     from core.metrics.scope import Scope
 
-    start, end = parse_time(given["from_"], "--from"), parse_time(given["to"], "--to")
+    clock = UTC if zone == "UTC" else _clock(zone)
+    start, end = parse_time(given["from_"], "--from", zone=clock), parse_time(given["to"], "--to", zone=clock)
     if start and end and start > end:
         raise Misuse(f"MET-001: --from {start.isoformat()} is after --to {end.isoformat()}. Swap the two.")
     return Scope(
@@ -68,6 +71,12 @@ def make_scope(given: dict[str, Any]) -> Scope:
         sources=given["source"],
         tenants=given["tenant"],
     )
+
+
+def _clock(zone: str) -> tzinfo:
+    from core.metrics.buckets import zone_of
+
+    return zone_of(zone)
 
 
 def scope_options(command: Callable[..., Any]) -> Callable[..., Any]:

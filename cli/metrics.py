@@ -37,7 +37,12 @@ _GROUP_COLUMNS = (
 @click.option(
     "--by", metavar="NAMES", help="Group by engine, model, provider, function_version, day, …: comma between."
 )
-@click.option("--zone", default="UTC", show_default=True, help="Whose midnights bound the days of --by day.")
+@click.option(
+    "--zone",
+    default="UTC",
+    show_default=True,
+    help="Whose midnights bound the days of --by day, and whose dates --from and --to are.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(by: str | None, zone: str, as_json: bool, **given: Any) -> None:
     """Print what caching cost and saved, how often it hit, and how long requests took."""
@@ -48,7 +53,7 @@ def command(by: str | None, zone: str, as_json: bool, **given: Any) -> None:
     from core.store.lake import Lake
     from core.store.query import Reader
 
-    scope, groups = make_scope(given), parse_groups(by)
+    scope, groups = make_scope(given, zone), parse_groups(by)
     lake = Lake(settings.load().lake_path)
     with Reader(lake) as reader:
         total = summary(reader, scope)

@@ -36,7 +36,7 @@ def command(only_open: bool, zone: str, as_json: bool, **given: Any) -> None:
     from core.store.lake import Lake
     from core.store.query import Reader
 
-    scope, now, lake = make_scope(given), datetime.now(UTC), Lake(settings.load().lake_path)
+    scope, now, lake = make_scope(given, zone), datetime.now(UTC), Lake(settings.load().lake_path)
     with Reader(lake) as reader:
         found = regressions.ranked(regressions.find(reader, scope, now=now, zone=zone))
         nothing = not found and not as_json and not summary(reader, scope)["calls"]

@@ -35,7 +35,12 @@ _BESIDE = "--to, --format, --by, --zone, --lang, --billing-account, --again, --j
 @click.option(
     "--allocate", metavar="RULE", help=f"Charge groups for shared cache writes: {', '.join(ALLOCATION_RULES)}."
 )
-@click.option("--zone", default="UTC", show_default=True, help="Whose midnights bound the days.")
+@click.option(
+    "--zone",
+    default="UTC",
+    show_default=True,
+    help="Whose midnights bound the days, and whose dates --from and --to are.",
+)
 @click.option(
     "--lang", type=click.Choice(REPORT_LANGUAGES), default="en", show_default=True, help="Language of its words."
 )
@@ -103,7 +108,7 @@ def command(
         raise Misuse(str(error)) from None
     if as_json and out == "-":
         raise Misuse("REP-003: --json tells what was written, but --out is standard output. Add --out FILE.")
-    scope, groups = make_scope(given), parse_groups(("engine" if allocate else "day") if by is None else by)
+    scope, groups = make_scope(given, zone), parse_groups(("engine" if allocate else "day") if by is None else by)
     chosen = settings.load()
     request = Request(scope, tuple(groups), zone, lang, chosen.demo, allocate, billing_account)
     with Reader(Lake(chosen.lake_path)) as reader, progress_shown(lang) as progress:

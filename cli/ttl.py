@@ -30,7 +30,7 @@ def command(zone: str, every: bool, as_json: bool, **given: Any) -> None:
 
     from core import ttl
 
-    scope = make_scope(given)
+    scope = make_scope(given, zone)
     traffic, bounds = judged(scope, quiet=as_json, every=every)
     found = ttl.of_traffic(traffic)
     advice, bursts = ttl.advise(found), ttl.bursts(found, zone=zone)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -47,6 +48,34 @@ def test_the_report_totals_are_those_of_metrics(tmp_path: Path, capsys: pytest.C
     assert rows[-1]["day"] == "TOTAL"
     assert rows[-1]["cost_usd [USD]"] == metrics["cost_usd"]
     assert sum(Decimal(row["cost_usd [USD]"]) for row in rows[:-1]) == Decimal(metrics["cost_usd"])
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "calls"),
+    [
+        ("2026-11-01", "2026-12-01", {"2026-11-01": "2", "2026-11-30": "1", "TOTAL": "3"}),  # New York's November
+        ("2026-11-01T00:00+00:00", "2026-11-01T12:00Z", {"2026-10-31": "1", "2026-11-01": "1", "TOTAL": "2"}),
+    ],
+)
+def test_dates_are_those_of_the_zone(
+    begin: str, end: str, calls: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """A month in --zone is its own days, whole: from its first midnight to its last, an hour longer in a November."""
+    moments = ["2026-11-01T03:59:59", "2026-11-01T04:00:00", "2026-11-02T04:59:59", "2026-12-01T04:59:59",
+               "2026-12-01T05:00:00"]  # fmt: skip
+    fill(tmp_path / "zones" / "tables", calls=[make_call(ts=datetime.fromisoformat(f"{at}+00:00")) for at in moments])
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path / "zones"))
+    span = ["--from", begin, "--to", end, "--zone", "America/New_York"]
+
+    assert run("report", *span, "--out", "x.csv") == 0
+    assert run("metrics", "--json", "--by", "day", *span) == 0
+    told = json.loads(capsys.readouterr().out.split("\n", 1)[1])
+    rows = csv.DictReader(io.StringIO((tmp_path / "x.csv").read_text(encoding="utf-8-sig")))
+
+    assert {row["day"]: row["calls [count]"] for row in rows} == calls
+    assert told["calls"] == int(calls["TOTAL"])
+    assert {group["day"]: str(group["calls"]) for group in told["groups"]} | {"TOTAL": calls["TOTAL"]} == calls
 
 
 def test_standard_output_and_json(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
