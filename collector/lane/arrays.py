@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -31,12 +30,12 @@ def either(values: Bools, yes: str, no: str) -> pa.Array:
     return pc.if_else(pa.array(values), yes, no)
 
 
-def texts(values: Sequence[str | None]) -> pa.Array:
-    """Return strings, or nulls."""
-    return pa.array(values, pa.string())
+def filled(told: pa.Array, otherwise: Any) -> pa.Array:
+    """Return values with what the settings say where nothing was told."""
+    return told if otherwise is None or not told.null_count else pc.fill_null(told, otherwise)
 
 
-def known_by(told: Sequence[str | None], known: Sequence[str | None]) -> pa.Array:
+def known_by(told: pa.Array, known: pa.Array) -> pa.Array:
     """Return how a value is known: told by the record itself, or by the settings."""
-    pairs = zip(told, known, strict=True)
-    return texts(["record" if mine is not None else None if value is None else "defaults" for mine, value in pairs])
+    nobody = pa.scalar(None, pa.string())
+    return pc.if_else(pc.is_valid(told), "record", pc.if_else(pc.is_valid(known), "defaults", nobody))

@@ -104,9 +104,8 @@ class LaneRows:
 
     def records(self, minimum: Minimum) -> tuple[Columns, Ints]:
         """Return columns of the calls that records tell, each alone in its request, and the places of the rows."""
-        told, wanted = self._records.only(self._as_columns), self._as_columns.tolist()
-        rows = (row for block in self._found.blocks for row in block.rows)
-        kept = [row for row, is_kept in zip(rows, wanted, strict=True) if is_kept]
+        told = self._records.only(self._as_columns)
+        kept = pa.concat_tables([block.rows for block in self._found.blocks]).filter(pa.array(self._as_columns))
         twins, paired = self._twins.only(self._as_columns), self._as_columns & (self._twins.offset >= 0)
         known = record_columns(kept, self._teller.defaults, minimum)
         joined = pa.array(twins.offset >= 0)

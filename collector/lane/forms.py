@@ -69,6 +69,12 @@ class Frames:
     def __len__(self) -> int:
         return len(self.start)
 
+    def names(self) -> pa.Array:
+        """Return the ids of the requests as texts."""
+        letters = pa.py_buffer(np.ascontiguousarray(self.rid))
+        ends = pa.py_buffer(np.arange(0, RID * (len(self) + 1), RID, dtype=np.int32))
+        return pa.Array.from_buffers(pa.string(), len(self), [None, ends, letters])
+
 
 @dataclass(frozen=True, slots=True)
 class Own:

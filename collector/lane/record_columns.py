@@ -1,16 +1,16 @@
-"""Records read as plain values to the columns that they tell themselves."""
+"""What records tell to the columns of the calls table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.lane.arrays import known_by, moments, same, texts
-from collector.lane.records import FIELDS, RecordRow
+from collector.lane.arrays import filled, known_by, moments, same
+from collector.lane.lines import Ints
 from core.caching.cacheable import is_cacheable
 from core.settings import LineDefaults
 
@@ -18,67 +18,42 @@ Columns = dict[str, Any]
 Minimum = Callable[[str, str], int | None]
 
 
-def record_columns(rows: Sequence[RecordRow], defaults: LineDefaults, minimum: Minimum) -> Columns:
+def record_columns(rows: pa.Table, defaults: LineDefaults, minimum: Minimum) -> Columns:
     """Return the columns that records themselves tell: what `rows.py` makes of each, one by one."""
-    told = dict(zip(FIELDS, zip(*rows, strict=True) if rows else [()] * len(FIELDS), strict=True))
+    told = {name: rows[name].combine_chunks() for name in rows.column_names}
     given, read, output, write_5m, write_1h = (
-        np.array(told[name], dtype=np.int64) for name in ("input", "read", "output", "write_5m", "write_1h")
+        told[name].to_numpy().copy() for name in ("input", "read", "output", "write_5m", "write_1h")
     )
-    written, known = write_5m + write_1h, np.array(told["split_known"], dtype=np.bool_)
+    written, known = write_5m + write_1h, told["split_known"].to_numpy(zero_copy_only=False).copy()
     prompt = given + read + written
-    ttls = [ttl or defaults.cache_ttl for ttl in told["ttl"]]
+    ttls = filled(told["ttl"], defaults.cache_ttl)
     for ttl, place in (("5m", write_5m), ("1h", write_1h)):  # writes of unknown lifetime: as the policy says
-        asked = ~known & np.array([one == ttl for one in ttls], dtype=np.bool_)
+        asked = ~known & pc.fill_null(pc.equal(ttls, ttl), False).to_numpy(zero_copy_only=False)
         write_5m[asked] = write_1h[asked] = 0
         place[asked] = written[asked]
         known |= asked
     split = pa.array(known | (written == 0))
-    providers = [provider or defaults.provider for provider in told["provider"]]
-    models = [model or defaults.model for model in told["model"]]
-    enabled = [defaults.caching_enabled if one is None else one for one in told["enabled"]]
-    values = zip(enabled, (read + written).tolist(), prompt.tolist(), told["prefix_tokens"], models, providers,
-                 strict=True)  # fmt: skip
+    providers, models = filled(told["provider"], defaults.provider), filled(told["model"], defaults.model)
+    enabled = filled(told["enabled"], defaults.caching_enabled)
+    by_message = pc.or_(
+        pc.starts_with(told["call_id"], "msg_"), pc.fill_null(pc.not_equal(told["provider"], "bedrock"), True)
+    )
     return {
-        "call_id": texts(told["call_id"]),
-        "id_kind": [
-            "message" if call_id.startswith("msg_") or told_by != "bedrock" else "request"
-            for call_id, told_by in zip(told["call_id"], told["provider"], strict=True)
-        ],
-        "ts": moments(np.array(told["started_ms"], dtype=np.int64)),
+        **{name: told[name] for name in _AS_TOLD},
+        "id_kind": pc.if_else(by_message, "message", "request"),
+        "ts": moments(told["started_ms"].to_numpy()),
         "ts_kind": same("start", given),
-        "other_id": texts(told["other_id"]),
-        "tenant": texts(told["tenant"]),
-        "prompt_store_bytes": pa.array(told["prompt_store_bytes"], pa.int64()),
-        "workspace": texts(told["workspace"]),
-        "provider": texts(providers),
-        "model": texts(models),
+        "provider": providers,
+        "model": models,
         "model_known_by": known_by(told["model"], models),
         "status": same("ok", given),
         "complete": same(True, given),
-        "stop_reason": texts(told["stop_reason"]),
-        "stop_category": texts(told["stop_category"]),
-        "has_output": pa.array(told["has_output"], pa.bool_()),
-        "service_tier": texts(told["service_tier"]),
-        "speed": texts(told["speed"]),
-        "inference_geo": texts(told["inference_geo"]),
-        "caching_enabled": pa.array(enabled, pa.bool_()),
-        "cache_ttl": texts(ttls),
+        "caching_enabled": enabled,
+        "cache_ttl": ttls,
         "ttl_known_by": known_by(told["ttl"], ttls),
-        "cacheable": pa.array(
-            [
-                True
-                if cached
-                else is_cacheable(
-                    caching_enabled=on, cached_tokens=cached, prompt_tokens=all_of_it, prefix_tokens=prefix,
-                    minimum_tokens=minimum(model, provider) if model else None,
-                )
-                for on, cached, all_of_it, prefix, model, provider in values
-            ],
-            pa.bool_(),
-        ),
-        "prefix_tokens": pa.array(told["prefix_tokens"], pa.int64()),
-        "prefix_fingerprint": texts(told["fingerprint"]),
-        "prefix_blocks": texts(told["blocks"]),
+        "cacheable": _cacheable(enabled, read + written, prompt, told["prefix_tokens"], models, providers, minimum),
+        "prefix_fingerprint": told["fingerprint"],
+        "prefix_blocks": told["blocks"],
         "input_tokens": given,
         "cache_read_tokens": read,
         "cache_write_5m_tokens": pc.if_else(split, pa.array(write_5m), pa.scalar(None, pa.int64())),
@@ -86,7 +61,29 @@ def record_columns(rows: Sequence[RecordRow], defaults: LineDefaults, minimum: M
         "output_tokens": output,
         "prompt_tokens": prompt,
         "web_search_requests": same(0, given),
-        "latency_ms": pa.array(told["latency_ms"], pa.float64()),
-        "ttft_ms": pa.array(told["ttft_ms"], pa.float64()),
-        "reported_cost_usd": pa.array(told["reported"], pa.decimal128(18, 12)),
-    }  # fmt: skip
+        "reported_cost_usd": told["reported"],
+    }
+
+
+_AS_TOLD = (
+    "call_id", "other_id", "tenant", "prompt_store_bytes", "workspace", "stop_reason", "stop_category", "has_output",
+    "service_tier", "speed", "inference_geo", "prefix_tokens", "latency_ms", "ttft_ms",
+)  # fmt: skip
+
+
+def _cacheable(
+    enabled: pa.Array, cached: Ints, prompt: Ints, prefix: pa.Array, models: pa.Array, providers: pa.Array,
+    minimum: Minimum,
+) -> pa.Array:  # fmt: skip
+    """Ask `is_cacheable` of each call that proves nothing by what it read or wrote."""
+    answers = np.ones(len(cached), dtype=np.bool_)
+    unknown = np.zeros(len(cached), dtype=np.bool_)
+    asked = np.flatnonzero(cached == 0)
+    of_them = [column.take(pa.array(asked)).to_pylist() for column in (enabled, prefix, models, providers)]
+    for at, on, tokens, model, provider in zip(asked.tolist(), *of_them, strict=True):
+        answer = is_cacheable(
+            caching_enabled=on, cached_tokens=0, prompt_tokens=int(prompt[at]), prefix_tokens=tokens,
+            minimum_tokens=minimum(model, provider) if model else None,
+        )  # fmt: skip
+        answers[at], unknown[at] = bool(answer), answer is None
+    return pa.array(answers, mask=unknown)

@@ -1,27 +1,226 @@
-"""Call records of the quick lane: the values that plain_record.py reads, of one request."""
+"""Call records of the quick lane: what plain_record.py reads of each, read of many at once, a column for each value.
+
+A record that is not in that form is left to the parser; so is one that names another request than its own.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from collector.parsers.plain_record import FIELDS, RecordRow, plain_row
+from collector.lane.lines import Bools, Ints
+from collector.parsers.plain_record import NOTHING, SAID_ELSEWHERE, SPLIT_1H, SPLIT_5M, TENANTS, USAGE, prefix_blocks
+from collector.parsers.service_lines import MAX_TOKENS
+from collector.parsers.values import LATEST_MS, MAX_TEXT, dollars, tenant
+from core.settings import CACHE_TTLS
+from core.store.schema import USD
+from core.telemetry import RECORD_EVENT, RECORD_VERSION
 
-__all__ = ["FIELDS", "RecordRow", "read_record", "record_row"]
-_NAMED = FIELDS.index("request_id")
+_MONEY = r"\A\d{1,6}(?:\.\d{1,12})?\z"
+_LONGEST_MS = 10**10
+_MISSING = object()
+Fits = Callable[[Any], bool]
 
 
-def read_record(line: bytes, request_id: str) -> RecordRow | None:
-    """Return the values of a record of a call that went well, of the request with that id; None: not in that form."""
+def decoded(line: bytes) -> Any:
+    """Return what a line of JSON holds; None: it is no JSON."""
     try:
-        body = orjson.loads(line)
+        return orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    return record_row(body, request_id, None)
 
 
-def record_row(body: Any, request_id: str, around: str | None) -> RecordRow | None:
-    """Return the same of a record that is decoded already; `around` is the request that the line around it names."""
-    row = plain_row(body, around)
-    return row if row is not None and row[_NAMED] in (None, request_id) else None
+def read_records(bodies: Sequence[Any], around: Sequence[str | None]) -> tuple[pa.Table, Bools]:
+    """Return the values that records tell, and which of them are in the plain form; the rows of others say nothing.
+
+    `around` is the request that the line around each record names.
+    """
+    reader = _Reader(len(bodies))
+    told = reader.objects(bodies, SAID_ELSEWHERE.isdisjoint)
+    usage = reader.objects([body.get("usage") for body in told], USAGE.issuperset)
+    caching = reader.objects([body.get("caching", NOTHING) for body in told])
+    prefix = reader.objects([body.get("prefix", NOTHING) for body in told])
+    reader.said(told, "event", RECORD_EVENT)
+    reader.said(told, "v", RECORD_VERSION)
+    reader.said(told, "status", "ok")
+    reader.said(told, "complete", True, otherwise=True)
+    if any(body.get("server_tool_use") is not None for body in usage):
+        reader.bad |= np.array([body.get("server_tool_use") is not None for body in usage], dtype=np.bool_)
+    counts = _counts(reader, usage)
+    ttl = pa.array(reader.each([body.get("ttl") for body in caching], _is_ttl), pa.string())
+    proven = pc.if_else(
+        pa.array(counts["split_known"]),
+        pc.if_else(pa.array(counts["write_1h"] > 0), "1h", pc.if_else(pa.array(counts["write_5m"] > 0), "5m", None)),
+        None,
+    )
+    named = reader.texts([body.get("request_id") for body in told])
+    columns: dict[str, Any] = {
+        "call_id": reader.texts([body.get("id") for body in told], needed=True),
+        "started_ms": reader.whole([body.get("ts") for body in told], LATEST_MS - 1, needed=True),
+        **{name: reader.texts([body.get(name) for body in told]) for name in ("provider", "model", "engine")},
+        **counts,
+        **{name: reader.texts([body.get(name) for body in usage]) for name in _WORDS},
+        "enabled": reader.flags([body.get("enabled") for body in caching]),
+        "ttl": pc.coalesce(ttl, proven),
+        "prefix_tokens": reader.whole([body.get("tokens") for body in prefix], MAX_TOKENS),
+        "fingerprint": reader.texts([body.get("fingerprint") for body in prefix]),
+        "blocks": [prefix_blocks(body) if "blocks" in body else None for body in prefix],
+        **{name: reader.durations([body.get(name) for body in told]) for name in ("latency_ms", "ttft_ms")},
+        **{name: reader.texts([body.get(name) for body in told]) for name in ("stop_reason", "stop_category")},
+        "other_id": reader.texts([body.get("api_request_id") for body in told]),
+        "has_output": reader.flags([body.get("has_output") for body in told]),
+        "reported": _money(reader.each([body.get("cost_usd") for body in told], _is_text)),
+        "tenant": [None if TENANTS.isdisjoint(body) else tenant(body) for body in told],
+        "prompt_store_bytes": reader.whole([body.get("prompt_store_bytes") for body in told], MAX_TOKENS),
+        "workspace": reader.texts([body.get("workspace") for body in told]),
+        "request_id": pc.coalesce(named, pa.array(around, pa.string())),
+    }
+    arrays = [_array(columns[field.name], field.type) for field in RECORDS]
+    return pa.table(arrays, schema=RECORDS), ~reader.bad
+
+
+RECORDS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("call_id", "provider", "model", "engine")),
+        *((name, pa.int64()) for name in ("started_ms", "input", "read", "write_5m", "write_1h", "written", "output")),
+        ("split_known", pa.bool_()),
+        *((name, pa.string()) for name in ("service_tier", "speed", "inference_geo", "ttl", "fingerprint", "blocks")),
+        *((name, pa.string()) for name in ("stop_reason", "stop_category", "other_id", "tenant", "workspace")),
+        *((name, pa.bool_()) for name in ("enabled", "has_output")),
+        *((name, pa.int64()) for name in ("prefix_tokens", "prompt_store_bytes")),
+        *((name, pa.float64()) for name in ("latency_ms", "ttft_ms")),
+        ("reported", USD),
+        ("request_id", pa.string()),
+    ]
+)
+_WORDS = ("service_tier", "speed", "inference_geo")
+
+
+class _Reader:
+    """Reads one member of all records at a time; `bad` are the records of which one was not as it should be."""
+
+    def __init__(self, count: int) -> None:
+        self.bad: Bools = np.zeros(count, dtype=np.bool_)
+
+    def each(self, values: list[Any], fits: Fits, *, needed: bool = False) -> list[Any]:
+        """Look at values one by one; those that do not fit make their records bad, and are told no further."""
+        for at, value in enumerate(values):
+            if value is None:
+                if needed:
+                    self.bad[at] = True
+            elif not fits(value):
+                self.bad[at], values[at] = True, None
+        return values
+
+    def objects(self, values: Sequence[Any], fits: Fits = lambda body: True) -> list[dict[str, Any]]:
+        """Return objects; what is none is an empty one, of a bad record."""
+        wrong = [at for at, value in enumerate(values) if type(value) is not dict or not fits(value)]
+        if not wrong:
+            return list(values)
+        told = list(values)
+        for at in wrong:
+            self.bad[at], told[at] = True, {}
+        return told
+
+    def said(self, told: list[dict[str, Any]], name: str, wanted: Any, *, otherwise: Any = None) -> None:
+        """Demand one value of a member."""
+        values = [body.get(name, otherwise) for body in told]
+        if values.count(wanted) != len(values) or set(map(type, values)) != {type(wanted)}:
+            self.each(values, lambda value: type(value) is type(wanted) and value == wanted, needed=True)
+
+    def texts(self, values: list[Any], *, needed: bool = False) -> pa.Array:
+        """Return short strings, or nulls."""
+        kinds = set(map(type, values))
+        if kinds <= {type(None)} and not (needed and kinds):
+            return pa.nulls(len(values), pa.string())
+        if not kinds <= {str, type(None)} or (needed and type(None) in kinds):
+            self.each(values, _is_text, needed=needed)
+        told = pa.array(values, pa.string())
+        length = pc.min_max(pc.binary_length(told)).as_py()
+        if length["min"] == 0 or (length["max"] or 0) > MAX_TEXT:
+            told = pa.array(self.each(values, _is_short), pa.string())
+        return told
+
+    def whole(self, values: list[Any], most: int, *, needed: bool = False) -> pa.Array:
+        """Return whole numbers from zero to `most`, or nulls."""
+        kinds = set(map(type, values))
+        if kinds <= {type(None)} and not (needed and kinds):
+            return pa.nulls(len(values), pa.int64())
+        if kinds != {int} or min(values) < 0 or max(values) > most:
+            self.each(values, lambda value: type(value) is int and 0 <= value <= most, needed=needed)
+        return pa.array(values, pa.int64())
+
+    def counts(self, values: list[Any]) -> Ints:
+        """Return counts of tokens, which are needed: zeros where they are none."""
+        return np.asarray(pc.fill_null(self.whole(values, MAX_TOKENS, needed=True), 0), dtype=np.int64)
+
+    def flags(self, values: list[Any]) -> pa.Array:
+        """Return what is true or false, or nulls."""
+        if not set(map(type, values)) <= {bool, type(None)}:
+            self.each(values, lambda value: type(value) is bool)
+        return pa.array(values, pa.bool_())
+
+    def durations(self, values: list[Any]) -> pa.Array:
+        """Return milliseconds, or nulls."""
+        kinds = set(map(type, values))
+        if kinds <= {type(None)}:
+            return pa.nulls(len(values), pa.float64())
+        if not kinds <= {int, float} or min(values) < 0 or max(values) >= _LONGEST_MS:
+            self.each(values, lambda value: type(value) in (int, float) and 0 <= value < _LONGEST_MS)
+        return pa.array(values, pa.float64())
+
+
+def _counts(reader: _Reader, usage: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what was counted, as arrays; a split that does not add up makes its record bad."""
+    given, output = (reader.counts([body.get(name) for body in usage]) for name in ("input_tokens", "output_tokens"))
+    read, written = (
+        reader.counts([body.get(name, 0) for body in usage])
+        for name in ("cache_read_input_tokens", "cache_creation_input_tokens")
+    )
+    reader.bad |= given + read + written > MAX_TOKENS
+    splits = [body.get("cache_creation") for body in usage]
+    unsplit = np.array([split is None for split in splits], dtype=np.bool_)
+    if unsplit.any():
+        splits = [_NO_SPLIT if split is None else split for split in splits]
+    split = reader.objects(splits, lambda body: len(body) == 2)
+    short, long = (reader.counts([body.get(name) for body in split]) for name in (SPLIT_5M, SPLIT_1H))
+    reader.bad |= ~unsplit & (short + long != written)
+    short = np.where(unsplit, written, short)
+    return {
+        "input": given, "read": read, "write_5m": short, "write_1h": long, "written": written,
+        "split_known": ~unsplit | (written == 0), "output": output,
+    }  # fmt: skip
+
+
+_NO_SPLIT = {SPLIT_5M: 0, SPLIT_1H: 0}
+
+
+def _money(told: list[str | None]) -> pa.Array:
+    """Read dollars as values.dollars does."""
+    if told.count(None) == len(told):
+        return pa.nulls(len(told), USD)
+    texts = pa.array(told, pa.string())
+    if pc.all(pc.match_substring_regex(texts, _MONEY)).as_py():
+        return texts.cast(USD)
+    return pa.array([None if value is None else dollars(value) for value in told], USD)
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str
+
+
+def _is_short(value: Any) -> bool:
+    return 0 < len(value) <= MAX_TEXT
+
+
+def _is_ttl(value: Any) -> bool:
+    return type(value) is str and value in CACHE_TTLS
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    return values.cast(kind) if isinstance(values, pa.Array) else pa.array(values, kind)

@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from collector.event import LogEvent, Origin, TimeKind
-from collector.lane.records import RecordRow
 from collector.parsers.facts import CallRecord, CostLine
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ class Block:
     costs: Costs
     stores: Told
     records: Told
-    rows: list[RecordRow]  # one for each of `records`
+    rows: pa.Table  # what each of `records` tells: records.RECORDS
     twins: Twins
     told: dict[int, list[ToldCall]]  # by request: those that tell several calls, one of them a record
 

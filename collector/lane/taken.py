@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from collector.event import LogEvent, TimeKind
 from collector.lane.forms import Own, Read
-from collector.lane.lines import RID, Bools, Ints, Lines
-from collector.lane.records import FIELDS, RecordRow, read_record, record_row
+from collector.lane.lines import Bools, Ints, Lines
+from collector.lane.records import decoded, read_records
 from collector.lane.requests import UNNAMED, Block, Costs, Heads, Kept, Place, Requests, Run, Told, ToldCall, Twins
 from collector.parsers import parse_message
 from collector.parsers.clock import ISO_TIME
@@ -23,9 +23,8 @@ from collector.parsers.facts import CallRecord, CostLine
 NEVER = np.iinfo(np.int64).max
 REMEMBERED = 64
 """Records of a run that lines still to come are compared with, as many as the correlator keeps of a stream."""
-_ENGINE = FIELDS.index("engine")
-_COUNTED = tuple(FIELDS.index(name) for name in ("input", "output", "read", "written"))
-_NAMED = FIELDS.index("request_id")
+_COUNTED = ("input", "output", "read", "written")
+_UNTOLD: tuple[Any, str | None] = (None, None)
 _LONGEST_NAME = 80  # bytes of an engine; a longer one is for the parser to judge
 
 
@@ -55,7 +54,6 @@ class Taken:
         self._events, self._where = events, where
         self._lines, self._read, self._found = lines, read, found
         self._hit_engines = self._coded(read)
-        self._rows: list[RecordRow | None] = []
         self._facts: dict[int, list[tuple[int, CallRecord | CostLine]]] = {}  # by frame, each with its line
         self._twin = np.full(len(read.frames), -1, dtype=np.int64)  # by frame: the cost line that its record stands for
         self._records = self._read_records(read.records.only(read.good[read.records.frame]))
@@ -86,11 +84,8 @@ class Taken:
         ended, _ = self._moments(report, taken, base)
         kept = pa.array(base.taken)
         starts, ends = (lines.starts + offset, lines.ends + offset) if self._where is None else (self._where,) * 2
-        rid = pa.Array.from_buffers(
-            pa.binary(RID), len(taken), [None, pa.py_buffer(np.ascontiguousarray(frames.rid[taken]))]
-        )
         heads = Heads(
-            rid.cast(pa.binary()).cast(pa.string()), started, stamped, starts[start],
+            frames.names().filter(kept), started, stamped, starts[start],
             ends[report], frames.version.filter(kept), ended, frames.ended[taken], 2 + self._own[taken],
             frames.duration.filter(kept).cast(pa.float64()), frames.billed.filter(kept).cast(pa.float64()),
             frames.memory.filter(kept).cast(pa.int64()), frames.most.filter(kept).cast(pa.int64()),
@@ -118,10 +113,8 @@ class Taken:
         figures = read.figures.filter(pa.array(alone))
         plain = base.taken[self._records.frame] & ~np.isin(self._records.frame, list(self._facts))
         records = self._records.only(plain)
-        rows = [row for row, wanted in zip(self._rows, plain.tolist(), strict=True) if wanted and row is not None]
-        named = np.array(
-            [UNNAMED if row[_ENGINE] is None else self._found.code_of(row[_ENGINE]) for row in rows], dtype=np.int64
-        )
+        rows = self._rows.filter(pa.array(plain))
+        named = self._codes_of(rows["engine"].combine_chunks())
         self._record_lines = records.line
         twin = self._twin[records.frame]
         return Block(
@@ -197,6 +190,15 @@ class Taken:
         read.good[read.hits.frame[found == UNNAMED]] = False
         return found
 
+    def _codes_of(self, engines: pa.Array) -> Ints:
+        """Return the code of the engine that each record names."""
+        names = engines.dictionary_encode()
+        codes = np.array([self._found.code_of(name) for name in names.dictionary.to_pylist()], dtype=np.int64)
+        told = np.full(len(engines), UNNAMED, dtype=np.int64)
+        named = _flags(pc.is_valid(engines))
+        told[named] = codes[names.indices.drop_null().to_numpy()]
+        return told
+
     def _code(self, name: bytes) -> int:
         try:
             engine = name.decode().strip()
@@ -209,52 +211,48 @@ class Taken:
 
     def _read_records(self, records: Own) -> Own:
         """Read the records of good frames; those of frames that tell several calls by the parser itself."""
-        read, explicit = self._read, []
+        read, lines = self._read, self._lines
         counts = np.bincount(records.frame, minlength=len(read.frames))
         costs = np.bincount(read.costs.frame, minlength=len(read.frames))
-        alone = ((counts == 1) & (costs <= 1))[records.frame].tolist()
-        beside = self._costs_of(records, (counts == 1) & (costs == 1))
-        for line, frame, only in zip(records.line.tolist(), records.frame.tolist(), alone, strict=True):
-            rid, told = read.frames.rid[frame].tobytes().decode(), self._lines.line(line)
-            row, said = None, read.bodies.get(line)
-            if only:
-                row = read_record(told, rid) if said is None else record_row(said[0], rid, said[1])
-            if row is not None and frame in beside:
-                row = self._joined(row, frame, *beside[frame])
-            if row is None:
-                fact = _fact(told, rid)
-                if fact is None:
-                    read.good[frame] = False
-                else:
-                    self._facts.setdefault(frame, []).append((line, fact))
-                explicit.append(fact is not None and fact.request_id is not None)
+        alone = ((counts == 1) & (costs <= 1))[records.frame]
+        numbers = zip(records.line.tolist(), alone.tolist(), strict=True)
+        said = [_UNTOLD if not only else read.bodies.get(line) or (decoded(lines.line(line)), None)
+                for line, only in numbers]  # fmt: skip
+        told, plain = read_records([body for body, _ in said], [around for _, around in said])
+        named = told["request_id"]
+        own = pc.fill_null(pc.equal(named, read.frames.names().take(pa.array(records.frame))), True)
+        plain &= alone & _flags(own)
+        self._join(told, records, plain, (counts == 1) & (costs == 1))
+        explicit = plain & _flags(pc.is_valid(named))
+        for at in np.flatnonzero(~plain).tolist():
+            line, frame = int(records.line[at]), int(records.frame[at])
+            fact = _fact(lines.line(line), read.frames.rid[frame].tobytes().decode())
+            if fact is None:
+                read.good[frame] = False
             else:
-                explicit.append(row[_NAMED] is not None)
-            self._rows.append(row)
+                self._facts.setdefault(frame, []).append((line, fact))
+                explicit[at] = fact.request_id is not None
+        self._rows = told
         self._add_costs()
-        return Own(records.line, records.frame, np.array(explicit, dtype=np.bool_))
+        return Own(records.line, records.frame, explicit)
 
-    def _costs_of(self, records: Own, wanted: Bools) -> dict[int, tuple[int, tuple[int, ...], bool]]:
-        """Return the cost line of each frame that has one beside its record.
-
-        That is its place among all, what it counts, and whether both lines speak of one engine unless told otherwise.
-        """
+    def _join(self, told: pa.Table, records: Own, plain: Bools, wanted: Bools) -> None:
+        """Let records stand for the cost line beside them; one that is not of the same call is plain no longer."""
         costs, hits = self._read.costs, self._read.hits.line
         places = np.flatnonzero(wanted[costs.frame])
-        counted = [told.take(pa.array(places)).to_pylist() for told in _counts(self._read.figures)]
-        record_line = np.zeros(len(wanted), dtype=np.int64)
-        record_line[records.frame] = records.line
-        frames, lines = costs.frame[places], costs.line[places]
-        same = np.searchsorted(hits, record_line[frames]) == np.searchsorted(hits, lines)
-        told = zip(places.tolist(), zip(*counted, strict=True), same.tolist(), strict=True)
-        return dict(zip(frames.tolist(), told, strict=True))
-
-    def _joined(self, row: RecordRow, frame: int, place: int, counts: tuple[int, ...], same: bool) -> RecordRow | None:
-        """Return a record that stands for its cost line too; None: they are not of one call, or not simply."""
-        if tuple(row[at] for at in _COUNTED) != counts or not (same or row[_ENGINE] is not None):
-            return None
-        self._twin[frame] = place
-        return row
+        beside = np.full(len(wanted), -1, dtype=np.int64)  # by frame: its cost line
+        beside[costs.frame[places]] = places
+        paired = np.flatnonzero(plain & (beside[records.frame] >= 0))
+        if not len(paired):
+            return
+        place = beside[records.frame[paired]]
+        # both lines speak of one engine unless told otherwise: no hit stands between them
+        same = np.searchsorted(hits, records.line[paired]) == np.searchsorted(hits, costs.line[place])
+        same |= _flags(pc.is_valid(told["engine"]))[paired]
+        for name, counted in zip(_COUNTED, _counts(self._read.figures), strict=True):
+            same &= told[name].to_numpy()[paired] == counted.to_numpy()[place]
+        plain[paired[~same]] = False
+        self._twin[records.frame[paired[same]]] = place[same]
 
     def _add_costs(self) -> None:
         """Put the cost lines of frames whose calls are told as facts among them."""
@@ -310,6 +308,11 @@ def _fact(line: bytes, request_id: str) -> CallRecord | None:
 def _cost(values: dict[str, Any], request_id: str | None) -> CostLine:
     given, output, read, write = (int(values[name]) for name in ("given", "output", "read", "write"))
     return CostLine(Decimal(values["usd"].decode()), given, output, read, write, request_id)
+
+
+def _flags(told: pa.Array | pa.ChunkedArray) -> Bools:
+    flags: Bools = np.array(told, dtype=np.bool_)
+    return flags
 
 
 def _kind(stamped: bool) -> TimeKind:

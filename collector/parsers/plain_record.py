@@ -30,12 +30,12 @@ FIELDS = (
 )  # fmt: skip
 _COUNTS = frozenset({"input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"})
 _WORDS = ("service_tier", "speed", "inference_geo")
-_USAGE = _COUNTS | {"cache_creation", "server_tool_use", *_WORDS}
-_SPLIT_5M, _SPLIT_1H = "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"
-_SPLIT = frozenset({_SPLIT_5M, _SPLIT_1H})
-_SAID_ELSEWHERE = frozenset({"type", "requestId", "function_request_id", "aws_request_id", "error_type", "diagnosis"})
-_TENANTS = frozenset(TENANT)
-_NOTHING: dict[str, Any] = {}
+USAGE = _COUNTS | {"cache_creation", "server_tool_use", *_WORDS}
+SPLIT_5M, SPLIT_1H = "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"
+_SPLIT = frozenset({SPLIT_5M, SPLIT_1H})
+SAID_ELSEWHERE = frozenset({"type", "requestId", "function_request_id", "aws_request_id", "error_type", "diagnosis"})
+TENANTS = frozenset(TENANT)
+NOTHING: dict[str, Any] = {}
 
 
 def plain_row(body: Mapping[str, Any], around: str | None) -> RecordRow | None:
@@ -43,7 +43,7 @@ def plain_row(body: Mapping[str, Any], around: str | None) -> RecordRow | None:
 
     `around` is the request that what the record stands in names; the record's own wins.
     """
-    if type(body) is not dict or not _SAID_ELSEWHERE.isdisjoint(body):
+    if type(body) is not dict or not SAID_ELSEWHERE.isdisjoint(body):
         return None
     get = body.get
     started, usage, named = get("ts"), get("usage"), get("request_id")
@@ -63,7 +63,7 @@ def plain_row(body: Mapping[str, Any], around: str | None) -> RecordRow | None:
     named = around if named is None else named
     call_id, provider, model, engine = get("id"), get("provider"), get("model"), get("engine")
     reason, category, other_id = get("stop_reason"), get("stop_category"), get("api_request_id")
-    caching, prefix, has_output = get("caching", _NOTHING), get("prefix", _NOTHING), get("has_output")
+    caching, prefix, has_output = get("caching", NOTHING), get("prefix", NOTHING), get("has_output")
     if (
         counts is None
         or call_id is None
@@ -90,7 +90,7 @@ def plain_row(body: Mapping[str, Any], around: str | None) -> RecordRow | None:
     return (
         call_id, started, provider, model, engine, *counts, enabled, ttl or _written_ttl(counts), tokens, fingerprint,
         prefix_blocks(prefix) if "blocks" in prefix else None, latency, first, reason, category, other_id, has_output,
-        None if cost is None else dollars(cost), None if _TENANTS.isdisjoint(body) else tenant(body), stored,
+        None if cost is None else dollars(cost), None if TENANTS.isdisjoint(body) else tenant(body), stored,
         workspace, named,
     )  # fmt: skip
 
@@ -140,7 +140,7 @@ def _written_ttl(counts: tuple[Any, ...]) -> str | None:
 
 def _counts(usage: dict[str, Any]) -> tuple[Any, ...] | None:
     """Return input, read, writes of 5m and 1h, writes, whether the split is known, output, and the three words."""
-    if not usage.keys() <= _USAGE or usage.get("server_tool_use") is not None:
+    if not usage.keys() <= USAGE or usage.get("server_tool_use") is not None:
         return None
     get = usage.get
     given, output = get("input_tokens"), get("output_tokens")
@@ -158,7 +158,7 @@ def _counts(usage: dict[str, Any]) -> tuple[Any, ...] | None:
         return given, read, written, 0, written, not written, output, tier, speed, geo
     if type(split) is not dict or split.keys() != _SPLIT:
         return None
-    short, long = split[_SPLIT_5M], split[_SPLIT_1H]
+    short, long = split[SPLIT_5M], split[SPLIT_1H]
     if not (type(short) is type(long) is int) or short < 0 or long < 0 or short + long != written:
         return None
     return given, read, short, long, written, True, output, tier, speed, geo
