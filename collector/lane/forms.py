@@ -6,6 +6,7 @@ a line of another request, another spelling, a time that is none.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,25 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collector.lane.figures import Reading, stripped
 from collector.lane.lines import RID, STAMP, Bools, Bytes, Ints, Lines, head_of
 from collector.parsers.clock import STAMP_SPAN
 
-_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_END = r"[ \t\r]*\n\z"
-_NUMBER = r"\d{1,9}(?:\.\d{1,6})?"
-_START = rf"\ASTART RequestId: {_UUID} Version: (?P<version>[!-~]{{1,80}}){_END}"
-_REPORT = (
-    rf"\AREPORT RequestId: {_UUID}\tDuration: (?P<duration>{_NUMBER}) ms\tBilled Duration: (?P<billed>{_NUMBER}) ms\t"
-    rf"Memory Size: (?P<memory>\d{{1,9}}) MB\tMax Memory Used: (?P<most>\d{{1,9}}) MB{_END}"
-)
-HIT = (
-    r"\A(?:\xe2\x9c\x85 )?Cache HIT for (?:\[(?P<bracketed>[^\[\]{}:\x00-\x20][^\[\]{}:\x00-\x1f]*)\]|"
-    rf"(?P<bare>[A-Za-z0-9_][A-Za-z0-9_.-]*)) - DB query skipped(?: \(permanent cache\))?{_END}"
-)
-COST = (
-    r"\A(?:\xf0\x9f\x92\xb0 )?API Cost: \$(?P<usd>\d{1,6}\.\d{1,12}) \| input: (?P<given>\d{1,10}), "
-    rf"output: (?P<output>\d{{1,10}}), cache_read: (?P<read>\d{{1,10}}), cache_write: (?P<write>\d{{1,10}}){_END}"
-)
+_BRACKETED = re.compile(rb"\[[^\[\]{}:\x00-\x20][^\[\]{}:\x00-\x1f]*\]")
+_BARE = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_VERSION = re.compile(rb"[!-~]{1,80}")
 OURS = (
     r"RequestId|Cache |Cost|llm_usage|Permanently|platform\.|timed out|INIT_REPORT|_tokens|ModelInvocationLog|"
     r'CloudWatchMetrics|gen_ai\.|custom_id|"logEvents"|"awslogs"|"eventId"|"messageType"|"resourceSpans"'
@@ -43,7 +32,14 @@ _START_WORD, _END_WORD, _REPORT_WORD = b"START RequestId: ", b"END RequestId: ",
 _START_HEAD, _END_HEAD, _REPORT_HEAD = head_of(_START_WORD), head_of(_END_WORD), head_of(_REPORT_WORD)
 _HITS = (head_of("✅ Cache".encode()), head_of(b"Cache HIT"))
 _COSTS = (head_of("💰 API".encode()), head_of(b"API Cost"))
+_CHECK, _MONEYBAG = len("✅ ".encode()), len("💰 ".encode())
+_SKIPPED, _PERMANENT = b" - DB query skipped", b" (permanent cache)"
+FIGURES = ("usd", "given", "output", "read", "write")
+"""What a cost line says: dollars and counts of tokens."""
+_DASHES = [8, 13, 18, 23]
+_HEX = [place for place in range(RID) if place not in _DASHES]
 _BRACE, _BRACKET, _TWO, _TAB = ord("{"), ord("["), ord("2"), 9
+_TOGETHER = 32  # lines
 _LONGEST = 256 * 1024  # from START to REPORT
 _FRONT = STAMP + 1 + RID + 1  # a time, a tab, a request id, a tab
 
@@ -96,9 +92,9 @@ class Read:
     frames: Frames
     good: Bools
     hits: Own
-    engines: pa.Array
+    engines: pa.DictionaryArray  # of bytes
     costs: Own
-    figures: pa.StructArray
+    figures: pa.StructArray  # FIGURES
     records: Own
     times: Ints  # per line: the time it tells; -1: none
     last: Ints  # per line: the line whose time holds there; -1: one before the piece
@@ -125,17 +121,31 @@ def frames_of(lines: Lines) -> Frames | None:
     start, end, rid = start[same], end[same], rid[same]
     if not len(start):
         return None
-    head, foot = pc.extract_regex(lines.whole(start), _START), pc.extract_regex(lines.whole(end + 1), _REPORT)
-    exact = pc.and_(pc.is_valid(head), pc.is_valid(foot))
-    kept = exact.to_numpy(zero_copy_only=False)
-    foot = foot.filter(exact)
+    begin, close = Reading(lines, lines.starts[start] + len(_START_WORD) + RID), stripped(lines, start)
+    begin.word(b" Version: ")
+    begin.fits &= _is_name(rid)
+    version = _known(lines, begin, close, _VERSION)
+    foot = Reading(lines, lines.starts[end + 1])
+    foot.word(_REPORT_WORD)
+    foot.at += RID
+    foot.word(b"\tDuration: ")
+    duration = foot.number()
+    foot.word(b" ms\tBilled Duration: ")
+    billed = foot.number()
+    foot.word(b" ms\tMemory Size: ")
+    memory = foot.whole()
+    foot.word(b" MB\tMax Memory Used: ")
+    most = foot.whole()
+    foot.few(b" MB")
+    foot.end(stripped(lines, end + 1))
+    kept = begin.fits & foot.fits
     return Frames(
         start[kept],
         end[kept] + 1,
         np.ones(int(kept.sum()), dtype=np.int64),
         rid[kept],
-        _texts(pc.struct_field(head.filter(exact), "version")),
-        *(_texts(pc.struct_field(foot, name)) for name in ("duration", "billed", "memory", "most")),
+        version.filter(pa.array(kept)).cast(pa.string()),
+        *(pa.array(told[kept]) for told in (duration, billed, memory, most)),
     )
 
 
@@ -150,8 +160,8 @@ def read_lines(lines: Lines, frames: Frames, now_ms: int) -> Read:
 
     hits = _own(lines, frames, inside[is_hit], owner, places, named)
     costs = _own(lines, frames, inside[is_cost], owner, places, named)
-    hits, told = _exact(lines, hits, message, HIT, good)
-    costs, figures = _exact(lines, costs, message, COST, good)
+    hits, engines = _exact(hits, hits_of(lines, hits.line, message[hits.line]), lines, message, good)
+    costs, figures = _exact(costs, costs_of(lines, costs.line, message[costs.line]), lines, message, good)
 
     marked = np.zeros(len(lines), dtype=np.bool_)
     for line in (frames.start, frames.report - 1, frames.report):
@@ -160,7 +170,7 @@ def read_lines(lines: Lines, frames: Frames, now_ms: int) -> Read:
     looked_at[inside[is_hit | is_cost]] = True
     others = np.flatnonzero(~looked_at)
     ours = np.zeros(len(lines), dtype=np.bool_)
-    ours[others] = _matches(lines.whole(others), OURS)
+    ours[others] = is_ours(lines, others)
     brace = lines.firsts == _BRACE
     telling = ~looked_at & ((lines.firsts == _BRACKET) | (lines.firsts == _TWO))
     untimed = np.flatnonzero(telling & (times < 0) & ~ours)  # a time in any other form is looked for line by line
@@ -178,7 +188,7 @@ def read_lines(lines: Lines, frames: Frames, now_ms: int) -> Read:
     for found in (hits, costs, records):
         own[found.line] = True
     return Read(
-        frames, good, hits, engines_in(told), costs, figures, records, times,
+        frames, good, hits, engines, costs, figures, records, times,
         last_told(own, telling, times), ours | brace | marked, telling,
     )  # fmt: skip
 
@@ -221,18 +231,63 @@ def _of_its_request(
     return same
 
 
-def _exact(lines: Lines, own: Own, message: Ints, form: str, good: Bools) -> tuple[Own, pa.StructArray]:
-    """Return the lines in that form with what they say; the frames of the others are not good."""
-    told = pc.extract_regex(lines.cut(message[own.line], lines.ends[own.line]), form)
-    exact = pc.is_valid(told).to_numpy(zero_copy_only=False)
+def _exact(own: Own, told: tuple[pa.Array, Bools], lines: Lines, message: Ints, good: Bools) -> tuple[Own, pa.Array]:
+    """Return the lines in the exact form with what they say; the frames of the others are not good."""
+    said, exact = told
     exact &= own.explicit | (message[own.line] == lines.starts[own.line])  # dressed, it names its own request
     good[own.frame[~exact]] = False
-    return own.only(exact), told.filter(pa.array(exact))
+    return own.only(exact), said.filter(pa.array(exact))
 
 
-def engines_in(told: pa.StructArray) -> pa.Array:
-    """Return the engines that hits name, in brackets or bare."""
-    return pc.coalesce(*(_named(told, name) for name in ("bracketed", "bare")))
+def hits_of(lines: Lines, which: Ints, at: Ints) -> tuple[pa.Array, Bools]:
+    """Return the engines that hits name in lines whose messages begin there, and which of them are in the form."""
+    told, ends = Reading(lines, _undressed(lines, at, _HITS[0], _CHECK)), stripped(lines, which)
+    told.word(b"Cache HIT for ")
+    close = Reading(lines, np.maximum(ends - len(_PERMANENT), 0))
+    close.word(_PERMANENT)
+    ends = np.where(close.fits, ends - len(_PERMANENT), ends)
+    close = Reading(lines, np.maximum(ends - len(_SKIPPED), 0))
+    close.word(_SKIPPED)
+    told.fits &= close.fits
+    ends = np.maximum(ends - len(_SKIPPED), 0)
+    names = _known(lines, told, ends, _BRACKETED, _BARE)
+    inside = [name[1:-1] if name[:1] == b"[" else name for name in names.dictionary.to_pylist()]
+    return pa.DictionaryArray.from_arrays(names.indices, pa.array(inside, pa.binary())), told.fits
+
+
+def costs_of(lines: Lines, which: Ints, at: Ints) -> tuple[pa.StructArray, Bools]:
+    """Return what cost lines say whose messages begin there (FIGURES), and which of them are in the form."""
+    told = Reading(lines, _undressed(lines, at, _COSTS[0], _MONEYBAG))
+    told.word(b"API Cost: $")
+    usd, counts = told.dollars(), []
+    for name in (b" | input: ", b", output: ", b", cache_read: ", b", cache_write: "):
+        told.word(name)
+        counts.append(pa.array(told.whole()))
+    told.end(stripped(lines, which))
+    return pa.StructArray.from_arrays([usd, *counts], names=FIGURES), told.fits
+
+
+def _undressed(lines: Lines, at: Ints, head: np.uint64, length: int) -> Ints:
+    """Pass the sign that messages may begin with."""
+    return np.where(lines.words(at) == head, at + length, at)
+
+
+def _known(lines: Lines, told: Reading, ends: Ints, *forms: re.Pattern[bytes]) -> pa.DictionaryArray:
+    """Return what stands from where the reading is to the ends, in one of the forms: few different words in all."""
+    told.fits &= told.at < ends
+    begin = np.where(told.fits, told.at, ends)
+    names = lines.cut(begin, ends).dictionary_encode()
+    exact = [any(form.fullmatch(name) for form in forms) for name in names.dictionary.to_pylist()]
+    told.fits &= np.array(exact, dtype=np.bool_)[names.indices.to_numpy()] if len(begin) else told.fits
+    return names
+
+
+def _is_name(rid: Bytes) -> Bools:
+    """Say which are request ids as Lambda writes them: figures and small letters, and dashes."""
+    figures = rid[:, _HEX]
+    plain = ((figures - np.uint8(ord("0"))) <= 9) | ((figures - np.uint8(ord("a"))) <= 5)
+    named: Bools = plain.all(axis=1) & (rid[:, _DASHES] == ord("-")).all(axis=1)
+    return named
 
 
 def last_told(own: Bools, telling: Bools, times: Ints) -> Ints:
@@ -250,6 +305,25 @@ def _said(lines: Lines, which: Ints, word: bytes) -> Bools:
     return same
 
 
+def is_ours(lines: Lines, which: Ints) -> Bools:
+    """Say in which lines a word of ours is. Where many lines have none, they are looked at together."""
+    found = np.zeros(len(which), dtype=np.bool_)
+    likely = lines.firsts[which] == _BRACE
+    found[likely] = _matches(lines.whole(which[likely]), OURS)
+    others = np.flatnonzero(~likely)
+    told = lines.whole(which[others])
+    if not len(told):
+        return found
+    _, ends, letters = told.buffers()
+    ends = np.frombuffer(ends, dtype=np.int32)[: len(told) + 1]
+    bounds = np.append(ends[:-1:_TOGETHER], ends[-1])
+    groups = pa.Array.from_buffers(pa.binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), letters])
+    near = np.repeat(_matches(groups, OURS), _TOGETHER)[: len(told)]
+    if near.any():
+        found[others[near]] = _matches(told.filter(pa.array(near)), OURS)
+    return found
+
+
 def _beginnings(lines: Lines, which: Ints) -> pa.Array:
     return lines.cut(lines.starts[which], np.minimum(lines.ends[which], lines.starts[which] + STAMP_SPAN))
 
@@ -257,13 +331,3 @@ def _beginnings(lines: Lines, which: Ints) -> pa.Array:
 def _matches(told: pa.Array, form: str) -> Bools:
     found: Bools = pc.match_substring_regex(told, form).to_numpy(zero_copy_only=False)
     return found
-
-
-def _named(told: pa.StructArray, name: str) -> pa.Array:
-    """Return a part of a form that may be missing: then it is empty."""
-    part = pc.struct_field(told, name)
-    return pc.if_else(pc.equal(pc.binary_length(part), 0), pa.scalar(None, pa.binary()), part)
-
-
-def _texts(told: pa.Array) -> pa.Array:
-    return told.cast(pa.string())

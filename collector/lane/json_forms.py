@@ -6,6 +6,7 @@ else of ours in it is left to the ordinary way: platform records of other kinds,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,15 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.lane.forms import (
-    COST,
-    HIT,
     OURS,
     Frames,
     Own,
     Read,
     Said,
-    engines_in,
+    costs_of,
     frames_of,
+    hits_of,
     last_told,
     read_lines,
     within,
@@ -84,8 +84,8 @@ def read_json(lines: Lines, now_ms: int) -> Read | None:
     good = np.ones(len(frames), dtype=np.bool_)
     odd = owner[np.array(found.odd, dtype=np.int64)]
     good[odd[odd >= 0]] = False
-    hits, told = _exact(found.hits, HIT, frames, owner, good)
-    costs, figures = _exact(found.costs, COST, frames, owner, good)
+    hits, engines = _exact(found.hits, hits_of, frames, owner, good)
+    costs, figures = _exact(found.costs, costs_of, frames, owner, good)
     records = _records(found.records, owner)
     own = np.zeros(len(lines), dtype=np.bool_)
     own[np.array([mark[0] for mark in found.marks], dtype=np.int64)] = True
@@ -94,7 +94,7 @@ def read_json(lines: Lines, now_ms: int) -> Read | None:
     times = _times(lines, np.flatnonzero(own), now_ms)
     quiet = np.zeros(len(lines), dtype=np.bool_)
     return Read(
-        frames, good, hits, engines_in(told), costs, figures, records, times, last_told(own, quiet, times), ours,
+        frames, good, hits, engines, costs, figures, records, times, last_told(own, quiet, times), ours,
         quiet, dict(found.records), json=True,
     )  # fmt: skip
 
@@ -221,18 +221,22 @@ def _frames(lines: Lines, found: _Found) -> Frames | None:
 
 
 def _exact(
-    said: list[tuple[int, str, str | None]], form: str, frames: Frames, owner: Ints, good: Bools
-) -> tuple[Own, pa.StructArray]:
+    said: list[tuple[int, str, str | None]],
+    form: Callable[[Lines, Ints, Ints], tuple[pa.Array, Bools]],
+    frames: Frames,
+    owner: Ints,
+    good: Bools,
+) -> tuple[Own, pa.Array]:
     """Return the lines within frames that are in that form, with what they say; the frames of others are not good."""
     line = np.array([number for number, _, _ in said], dtype=np.int64)
     frame = owner[line]
     inside = np.flatnonzero(frame >= 0)
     line, frame = line[inside], frame[inside]
     kept = [said[place] for place in inside.tolist()]
-    told = pc.extract_regex(pa.array([f"{message}\n" for _, message, _ in kept], pa.string()).view(pa.binary()), form)
+    messages = Lines("".join([f"{message}\n" if "\n" not in message else "\n" for _, message, _ in kept]).encode())
+    told, exact = form(messages, np.arange(len(kept)), messages.starts)
     names = _names(frames, frame)
     explicit = np.array([named is not None for _, _, named in kept], dtype=np.bool_)
-    exact = pc.is_valid(told).to_numpy(zero_copy_only=False)
     exact &= np.array(
         [named is None or named == name for (_, _, named), name in zip(kept, names, strict=True)], dtype=np.bool_
     )

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from collector.parsers.clock import AHEAD_MS, EARLIEST_MS
@@ -17,16 +16,25 @@ Bytes = NDArray[np.uint8]
 
 STAMP = 24  # letters of 2026-11-20T15:30:00.123Z
 RID = 36
-_PAD = 128  # behind the last line, so that looking ahead needs no care
+_PAD = 256  # behind the last line, so that looking ahead needs no care
 _NEWLINE, _BRACKET, _TAB, _CLOSING = 10, ord("["), 9, ord("]")
 _LEVELS = range(4, 10)  # where the bracket behind a level of three to eight letters closes
-_DIGITS = np.array([0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18, 20, 21, 22])
-_MARKS = np.array([4, 7, 10, 13, 16, 19, 23])
-_MARKED = np.frombuffer(b"--T::.Z", dtype=np.uint8)
+ZEROS, ABOVE_NINE, HIGH = (np.uint64(0x0101010101010101 * letter) for letter in (0x30, 0x76, 0x80))
+"""Of eight letters at once: xor with the first, a figure is below ten; with the second added, another is above 127."""
+
+
+def _marks(letters: bytes) -> tuple[np.uint64, np.uint64]:
+    """Return where eight letters are no figures, as a mask, and what stands there."""
+    mask = bytes(0 if letter == ord("0") else 0xFF for letter in letters)
+    marked = bytes(0 if letter == ord("0") else letter for letter in letters)
+    return np.uint64(int.from_bytes(mask, "little")), np.uint64(int.from_bytes(marked, "little"))
+
+
+_MARKS = tuple(_marks(part) for part in (b"0000-00-", b"00T00:00", b":00.000Z"))
 _MONTHS: Ints = np.arange("1970-01", "2101-01", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int64)
 _INFO = np.frombuffer(b"[INFO]\t\0", dtype="<u8")[0]
 _SEVEN = np.uint64((1 << 56) - 1)
-_FIRST = np.uint64(0xFF)
+_FIRST, _TEN, _EIGHT, _SIXTH = np.uint64(0xFF), np.uint64(10), np.uint64(8), np.uint64(48)
 
 
 def head_of(letters: bytes) -> np.uint64:
@@ -40,8 +48,9 @@ class Lines:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.letters: Bytes = np.frombuffer(data + bytes(_PAD), dtype=np.uint8)
+        self._words = np.ndarray((len(data) + _PAD - 7,), dtype="<u8", buffer=self.letters, strides=(1,))
         self.ends: Ints = np.flatnonzero(self.letters[: len(data)] == _NEWLINE) + 1
-        self.starts: Ints = np.concatenate([np.zeros(1, dtype=np.int64), self.ends[:-1]])
+        self.starts: Ints = np.concatenate([np.zeros(1, dtype=np.int64), self.ends])[:-1]
         self.heads = self.words(self.starts)
         self.firsts: Bytes = (self.heads & _FIRST).astype(np.uint8)
 
@@ -50,11 +59,15 @@ class Lines:
 
     def words(self, at: Ints) -> NDArray[np.uint64]:
         """Return the eight letters at each place as one number."""
-        return self.at(at, 8).view("<u8")[:, 0]
+        return self._words[at]
 
     def at(self, at: Ints, width: int) -> Bytes:
         """Return the letters at each place, a row for each."""
-        return sliding_window_view(self.letters, width)[at]
+        count = len(self.letters) - width + 1
+        rows = np.ndarray(
+            (count,), dtype=f"V{width}", buffer=self.letters, strides=(1,)
+        )  # overlapping, none is written
+        return rows[at].view(np.uint8).reshape(-1, width)
 
     def cut(self, starts: Ints, ends: Ints) -> pa.Array:
         """Return pieces that follow each other and do not overlap, as an Arrow array of bytes."""
@@ -97,15 +110,28 @@ class Lines:
 
 def moments(told: Bytes, now_ms: int) -> Ints:
     """Read times like 2026-11-20T15:30:00.123Z, a row of letters for each; -1 where it is none, or implausible."""
-    figures = told[:, _DIGITS] - np.uint8(ord("0"))
-    valid = (figures <= 9).all(axis=1) & (told[:, _MARKS] == _MARKED).all(axis=1)
-    d = figures.astype(np.int64).T
-    months = (d[0] * 1000 + d[1] * 100 + d[2] * 10 + d[3] - 1970) * 12 + d[4] * 10 + d[5] - 1
-    month, day = d[4] * 10 + d[5], d[6] * 10 + d[7]
-    hour, minute, second = d[8] * 10 + d[9], d[10] * 10 + d[11], d[12] * 10 + d[13]
+    words = np.ascontiguousarray(told).view("<u8")  # three of eight letters each
+    valid = np.ones(len(words), dtype=np.bool_)
+    figures = []
+    for place, (marks, marked) in enumerate(_MARKS):
+        word = words[:, place]
+        rest = (word ^ ZEROS) & ~marks
+        valid &= ((word & marks) == marked) & ((((rest + ABOVE_NINE) | rest) & HIGH) == 0)
+        figures.append(rest)
+    date, clock, end = figures
+
+    def two(word: NDArray[np.uint64], place: int) -> Ints:
+        """Return the number that two letters are."""
+        pair = word >> np.uint64(8 * place)
+        number: Ints = ((pair & _FIRST) * _TEN + ((pair >> _EIGHT) & _FIRST)).astype(np.int64)
+        return number
+
+    month, day, hour, minute, second = two(date, 5), two(clock, 0), two(clock, 3), two(clock, 6), two(end, 1)
+    months = (two(date, 0) * 100 + two(date, 2) - 1970) * 12 + month - 1
     valid &= (months >= 0) & (months < len(_MONTHS) - 1) & (month >= 1) & (month <= 12)
     known = np.clip(months, 0, len(_MONTHS) - 2)
     valid &= (day >= 1) & (day <= _MONTHS[known + 1] - _MONTHS[known]) & (hour < 24) & (minute < 60) & (second < 60)
     seconds = ((_MONTHS[known] + day - 1) * 24 + hour) * 3600 + minute * 60 + second
     valid &= (seconds * 1000 >= EARLIEST_MS) & (seconds * 1000 + 999 <= now_ms + AHEAD_MS)
-    return np.where(valid, seconds * 1000 + d[14] * 100 + d[15] * 10 + d[16], -1)
+    thousandths = two(end, 4) * 10 + ((end >> _SIXTH) & _FIRST).astype(np.int64)
+    return np.where(valid, seconds * 1000 + thousandths, -1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -87,8 +86,8 @@ class Taken:
         heads = Heads(
             frames.names().filter(kept), started, stamped, starts[start],
             ends[report], frames.version.filter(kept), ended, frames.ended[taken], 2 + self._own[taken],
-            frames.duration.filter(kept).cast(pa.float64()), frames.billed.filter(kept).cast(pa.float64()),
-            frames.memory.filter(kept).cast(pa.int64()), frames.most.filter(kept).cast(pa.int64()),
+            frames.duration.filter(kept), frames.billed.filter(kept), frames.memory.filter(kept),
+            frames.most.filter(kept),
         )  # fmt: skip
 
         def told(own: Own, engine: Ints) -> Told:
@@ -184,7 +183,7 @@ class Taken:
 
     def _coded(self, read: Read) -> Ints:
         """Return the code of the engine of each hit; a name that is none makes its frame one to be left."""
-        names = read.engines.dictionary_encode()
+        names = read.engines
         codes = np.array([self._code(name) for name in names.dictionary.to_pylist()], dtype=np.int64)
         found = codes[names.indices.to_numpy()] if len(codes) else np.zeros(0, dtype=np.int64)
         read.good[read.hits.frame[found == UNNAMED]] = False
@@ -306,8 +305,8 @@ def _fact(line: bytes, request_id: str) -> CallRecord | None:
 
 
 def _cost(values: dict[str, Any], request_id: str | None) -> CostLine:
-    given, output, read, write = (int(values[name]) for name in ("given", "output", "read", "write"))
-    return CostLine(Decimal(values["usd"].decode()), given, output, read, write, request_id)
+    given, output, read, write = (values[name] for name in ("given", "output", "read", "write"))
+    return CostLine(values["usd"], given, output, read, write, request_id)
 
 
 def _flags(told: pa.Array | pa.ChunkedArray) -> Bools:
@@ -319,13 +318,9 @@ def _kind(stamped: bool) -> TimeKind:
     return "logged" if stamped else "file"
 
 
-def _texts(told: pa.StructArray, name: str) -> pa.Array:
-    return pc.struct_field(told, name).cast(pa.string())
-
-
 def _usd(told: pa.StructArray) -> pa.Array:
-    return _texts(told, "usd").cast(pa.decimal128(18, 12))
+    return pc.struct_field(told, "usd")
 
 
 def _counts(told: pa.StructArray) -> list[pa.Array]:
-    return [_texts(told, name).cast(pa.int64()) for name in ("given", "output", "read", "write")]
+    return [pc.struct_field(told, name) for name in ("given", "output", "read", "write")]
