@@ -181,7 +181,7 @@ class Collector:
                         pass_no=pass_no,
                         gone=joined.gone if name == "calls" else (),
                     )
-                    self._told.committed(name, told[name])
+                    self._told.committed(name, told[name], done.hashes if rows is told[name] else None)
                     self._written |= {name} if done.added else set()
                     field = f"new_{name}"
                     setattr(step, field, getattr(step, field) + done.added)

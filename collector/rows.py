@@ -28,6 +28,7 @@ from core.caching.cacheable import is_cacheable
 from core.pricing import PriceBook
 from core.pricing.ledger import PRICED, price_checks, price_columns
 from core.settings import LineDefaults
+from core.store.hashes import sorted_hashes
 from core.store.schema import CALLS, INVOCATIONS, PROMPT_STORE_EVENTS
 from core.usage import Usage
 from core.usage.iterations import steps_text
@@ -176,9 +177,11 @@ def _among(
     names: Sequence[str],
     schema: pa.Schema,
 ) -> pa.Table:
-    """Put the rows of the lane among the others, in the order in which the log tells them."""
+    """Put the rows of the lane among the others, in the order in which the log tells them where one is told twice."""
     tables = [*(as_table(columns, names, schema) for columns, _ in lane), told]
     rows = pa.concat_tables([table for table in tables if table.num_rows] or [told])
+    if len(sorted_hashes(rows[names[0]])) == rows.num_rows:
+        return rows
     order = np.argsort(np.concatenate([*(place for _, place in lane), np.array(places, dtype=np.int64)]), kind="stable")
     return rows.take(pa.array(order))
 

@@ -53,14 +53,18 @@ class Told:
         self._duplicates += rows.num_rows - kept
         return rows.filter(pa.array(wanted))
 
-    def committed(self, table: str, rows: pa.Table) -> None:
-        """Remember rows that are stored now, as they were told: joined with others they may stand under another key."""
+    def committed(self, table: str, rows: pa.Table, hashes: Hashes | None = None) -> None:
+        """Remember rows that are stored now, as they were told: joined with others they may stand under another key.
+
+        `hashes` are those of the keys they are stored under, if they are known.
+        """
         if not rows.num_rows:
             return
         keys = _whole(_keys(table, rows))
         ranks = rows["row_rank"].to_numpy().astype(np.int64) % JOINED
         pieces = self._pieces[table]
-        pieces.append(_Piece(sorted_hashes(keys), keys, ranks))
+        same = hashes if table != "calls" else None  # calls are told apart by more than that
+        pieces.append(_Piece(sorted_hashes(keys) if same is None else same, keys, ranks))
         if len(pieces) > _PIECES:
             self._pieces[table] = pieces = [_joined(pieces)]
         while len(pieces) > 1 and sum(len(piece.keys) for piece in pieces) > _LIMIT:

@@ -5,7 +5,8 @@ A record that is not in that form is left to the parser; so is one that names an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from collections.abc import Set as Names
 from typing import Any
 
 import numpy as np
@@ -42,42 +43,40 @@ def read_records(bodies: Sequence[Any], around: Sequence[str | None]) -> tuple[p
     """
     reader = _Reader(len(bodies))
     told = reader.objects(bodies, SAID_ELSEWHERE.isdisjoint)
-    usage = reader.objects([body.get("usage") for body in told], USAGE.issuperset)
-    caching = reader.objects([body.get("caching", NOTHING) for body in told])
-    prefix = reader.objects([body.get("prefix", NOTHING) for body in told])
-    reader.said(told, "event", RECORD_EVENT)
-    reader.said(told, "v", RECORD_VERSION)
-    reader.said(told, "status", "ok")
-    reader.said(told, "complete", True, otherwise=True)
-    if any(body.get("server_tool_use") is not None for body in usage):
-        reader.bad |= np.array([body.get("server_tool_use") is not None for body in usage], dtype=np.bool_)
+    usage = reader.objects(told.of("usage"), USAGE.issuperset)
+    caching, prefix = (reader.objects(told.of(name, NOTHING)) for name in ("caching", "prefix"))
+    for name, value in (("event", RECORD_EVENT), ("v", RECORD_VERSION), ("status", "ok")):
+        reader.said(told.of(name), value)
+    reader.said(told.of("complete", True), True)
+    if not usage.lack({"server_tool_use"}):
+        reader.each(usage.of("server_tool_use"), lambda value: False)
     counts = _counts(reader, usage)
-    ttl = pa.array(reader.each([body.get("ttl") for body in caching], _is_ttl), pa.string())
+    ttl = pa.array(reader.each(caching.of("ttl"), _is_ttl), pa.string())
     proven = pc.if_else(
         pa.array(counts["split_known"]),
         pc.if_else(pa.array(counts["write_1h"] > 0), "1h", pc.if_else(pa.array(counts["write_5m"] > 0), "5m", None)),
         None,
     )
-    named = reader.texts([body.get("request_id") for body in told])
+    named = reader.texts(told.of("request_id"))
     columns: dict[str, Any] = {
-        "call_id": reader.texts([body.get("id") for body in told], needed=True),
-        "started_ms": reader.whole([body.get("ts") for body in told], LATEST_MS - 1, needed=True),
-        **{name: reader.texts([body.get(name) for body in told]) for name in ("provider", "model", "engine")},
+        "call_id": reader.texts(told.of("id"), needed=True),
+        "started_ms": reader.whole(told.of("ts"), LATEST_MS - 1, needed=True),
+        **{name: reader.texts(told.of(name)) for name in ("provider", "model", "engine")},
         **counts,
-        **{name: reader.texts([body.get(name) for body in usage]) for name in _WORDS},
-        "enabled": reader.flags([body.get("enabled") for body in caching]),
+        **{name: reader.texts(usage.of(name)) for name in _WORDS},
+        "enabled": reader.flags(caching.of("enabled")),
         "ttl": pc.coalesce(ttl, proven),
-        "prefix_tokens": reader.whole([body.get("tokens") for body in prefix], MAX_TOKENS),
-        "fingerprint": reader.texts([body.get("fingerprint") for body in prefix]),
-        "blocks": [prefix_blocks(body) if "blocks" in body else None for body in prefix],
-        **{name: reader.durations([body.get(name) for body in told]) for name in ("latency_ms", "ttft_ms")},
-        **{name: reader.texts([body.get(name) for body in told]) for name in ("stop_reason", "stop_category")},
-        "other_id": reader.texts([body.get("api_request_id") for body in told]),
-        "has_output": reader.flags([body.get("has_output") for body in told]),
-        "reported": _money(reader.each([body.get("cost_usd") for body in told], _is_text)),
-        "tenant": [None if TENANTS.isdisjoint(body) else tenant(body) for body in told],
-        "prompt_store_bytes": reader.whole([body.get("prompt_store_bytes") for body in told], MAX_TOKENS),
-        "workspace": reader.texts([body.get("workspace") for body in told]),
+        "prefix_tokens": reader.whole(prefix.of("tokens"), MAX_TOKENS),
+        "fingerprint": reader.texts(prefix.of("fingerprint")),
+        "blocks": prefix.each(prefix_blocks, {"blocks"}),
+        **{name: reader.durations(told.of(name)) for name in ("latency_ms", "ttft_ms")},
+        **{name: reader.texts(told.of(name)) for name in ("stop_reason", "stop_category")},
+        "other_id": reader.texts(told.of("api_request_id")),
+        "has_output": reader.flags(told.of("has_output")),
+        "reported": _money(reader.each(told.of("cost_usd"), _is_text)),
+        "tenant": told.each(tenant, TENANTS),
+        "prompt_store_bytes": reader.whole(told.of("prompt_store_bytes"), MAX_TOKENS),
+        "workspace": reader.texts(told.of("workspace")),
         "request_id": pc.coalesce(named, pa.array(around, pa.string())),
     }
     arrays = [_array(columns[field.name], field.type) for field in RECORDS]
@@ -101,6 +100,34 @@ RECORDS = pa.schema(
 _WORDS = ("service_tier", "speed", "inference_geo")
 
 
+class _Objects:
+    """Objects of JSON, a column for each member. Nearly all have the same members in the same order."""
+
+    def __init__(self, bodies: Sequence[dict[str, Any]]) -> None:
+        self._bodies = bodies
+        self.shapes = set(map(tuple, bodies))
+        self._columns: dict[str, tuple[Any, ...]] | None = None
+        if len(self.shapes) == 1:
+            names = next(iter(self.shapes))
+            self._columns = dict(zip(names, zip(*[body.values() for body in bodies], strict=True), strict=True))
+
+    def of(self, name: str, otherwise: Any = None) -> list[Any]:
+        """Return a member of each."""
+        if self._columns is None:
+            return [body.get(name, otherwise) for body in self._bodies]
+        return list(self._columns[name]) if name in self._columns else [otherwise] * len(self._bodies)
+
+    def lack(self, names: Names[str]) -> bool:
+        """Say that none has a member of one of these names."""
+        return all(names.isdisjoint(shape) for shape in self.shapes)
+
+    def each(self, read: Callable[[dict[str, Any]], str | None], names: Names[str]) -> list[str | None]:
+        """Return what is read of those that have a member of one of these names."""
+        if self.lack(names):
+            return [None] * len(self._bodies)
+        return [None if names.isdisjoint(body) else read(body) for body in self._bodies]
+
+
 class _Reader:
     """Reads one member of all records at a time; `bad` are the records of which one was not as it should be."""
 
@@ -117,20 +144,19 @@ class _Reader:
                 self.bad[at], values[at] = True, None
         return values
 
-    def objects(self, values: Sequence[Any], fits: Fits = lambda body: True) -> list[dict[str, Any]]:
-        """Return objects; what is none is an empty one, of a bad record."""
-        wrong = [at for at, value in enumerate(values) if type(value) is not dict or not fits(value)]
-        if not wrong:
-            return list(values)
-        told = list(values)
-        for at in wrong:
-            self.bad[at], told[at] = True, {}
-        return told
+    def objects(self, values: Sequence[Any], fits: Callable[[Collection[str]], bool] = lambda names: True) -> _Objects:
+        """Return objects whose names fit; what is none is an empty one, of a bad record."""
+        if set(map(type, values)) <= {dict}:
+            told = _Objects(values)
+            if all(fits(names) for names in told.shapes):
+                return told
+        wrong = [type(value) is not dict or not fits(value) for value in values]
+        self.bad |= np.array(wrong, dtype=np.bool_)
+        return _Objects([NOTHING if bad else value for value, bad in zip(values, wrong, strict=True)])
 
-    def said(self, told: list[dict[str, Any]], name: str, wanted: Any, *, otherwise: Any = None) -> None:
-        """Demand one value of a member."""
-        values = [body.get(name, otherwise) for body in told]
-        if values.count(wanted) != len(values) or set(map(type, values)) != {type(wanted)}:
+    def said(self, values: list[Any], wanted: Any) -> None:
+        """Demand one value."""
+        if values.count(wanted) != len(values) or not set(map(type, values)) <= {type(wanted)}:
             self.each(values, lambda value: type(value) is type(wanted) and value == wanted, needed=True)
 
     def texts(self, values: list[Any], *, needed: bool = False) -> pa.Array:
@@ -175,20 +201,19 @@ class _Reader:
         return pa.array(values, pa.float64())
 
 
-def _counts(reader: _Reader, usage: list[dict[str, Any]]) -> dict[str, Any]:
+def _counts(reader: _Reader, usage: _Objects) -> dict[str, Any]:
     """Return what was counted, as arrays; a split that does not add up makes its record bad."""
-    given, output = (reader.counts([body.get(name) for body in usage]) for name in ("input_tokens", "output_tokens"))
+    given, output = (reader.counts(usage.of(name)) for name in ("input_tokens", "output_tokens"))
     read, written = (
-        reader.counts([body.get(name, 0) for body in usage])
-        for name in ("cache_read_input_tokens", "cache_creation_input_tokens")
+        reader.counts(usage.of(name, 0)) for name in ("cache_read_input_tokens", "cache_creation_input_tokens")
     )
     reader.bad |= given + read + written > MAX_TOKENS
-    splits = [body.get("cache_creation") for body in usage]
+    splits = usage.of("cache_creation")
     unsplit = np.array([split is None for split in splits], dtype=np.bool_)
     if unsplit.any():
         splits = [_NO_SPLIT if split is None else split for split in splits]
-    split = reader.objects(splits, lambda body: len(body) == 2)
-    short, long = (reader.counts([body.get(name) for body in split]) for name in (SPLIT_5M, SPLIT_1H))
+    split = reader.objects(splits, lambda names: len(names) == 2)
+    short, long = (reader.counts(split.of(name)) for name in (SPLIT_5M, SPLIT_1H))
     reader.bad |= ~unsplit & (short + long != written)
     short = np.where(unsplit, written, short)
     return {

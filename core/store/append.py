@@ -30,6 +30,10 @@ FEW = 20
 """So few rows are not compressed: as little as following writes every few seconds, and compacts soon."""
 _DISTINCT = frozenset({"call_id", "event_key", "event_id", "invocation_id", "other_id", "pass_id", "cursor_json"})
 """Columns whose values hardly repeat: looking for repetitions in them takes time and finds none."""
+_MEASURED = frozenset({"ts", "finished_at", "duration_ms", "response_time_ms", "latency_ms", "ttft_ms"})
+"""Times and durations: they repeat as little, and are smaller without a list of them."""
+_LOOKED_FOR = ("ts", "engine", "model")
+"""Columns by whose bounds readers leave parts of a file out; those of other columns are never asked for."""
 
 
 def append(
@@ -39,14 +43,16 @@ def append(
     rows: pa.Table,
     properties: CommitProperties,
     guard: AbstractContextManager[object],
-) -> None:
+) -> list[tuple[date, str]]:
     """Append rows, sorted by date, in one transaction. What fails on the way leaves no file behind.
 
-    The handle may be one that others read with: `guard` is held while the transaction moves it on.
+    Returns the files, each with its day. The handle may be one that others read with: `guard` is held while the
+    transaction moves it on.
     """
     written: list[Path] = []
     try:
-        actions = [_write(folder, day, part, table, written) for day, part in _days(rows)]
+        days = list(_days(rows))
+        actions = [_write(folder, day, part, table, written) for day, part in days]
     except BaseException:
         _take_back(written)
         raise
@@ -60,6 +66,7 @@ def append(
         if not _is_named(folder, actions):
             _take_back(written)
         raise
+    return [(day, str(path)) for (day, _), path in zip(days, written, strict=True)]
 
 
 def _is_named(folder: Path, actions: list[AddAction]) -> bool:
@@ -96,7 +103,9 @@ def _write(folder: Path, day: date, rows: pa.Table, table: str, written: list[Pa
             told,
             file,
             **_compression(told),
-            use_dictionary=[name for name in told.column_names if name not in _DISTINCT],
+            use_dictionary=[name for name in told.column_names if name not in _DISTINCT | _MEASURED],
+            column_encoding={"ts": "DELTA_BINARY_PACKED"},  # sorted by time, each is a small step from the one before
+            write_statistics=[name for name in _LOOKED_FOR if name in told.column_names],
             store_decimal_as_integer=True,
         )
     return AddAction(

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.errors import OurBug
+from core.store.hashes import Hashes
 from core.store.schema import KEYS, TABLES
 
 _SORT = ("date", "engine", "model", "ts")
@@ -24,6 +25,7 @@ class CommitResult:
     replaced: int = 0
     removed: int = 0  # rows that another one stands for now; not among the rows handed in
     new_keys: pa.ChunkedArray | None = field(default=None, compare=False)  # of the rows added
+    hashes: Hashes | None = field(default=None, compare=False)  # of the keys handed in: core.store.hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,15 @@ def keys_of(table: str, rows: pa.Table) -> pa.Table:
     return pa.table({KEY: rows[KEYS[table]].cast(pa.string()), RANK: filled})
 
 
-def sort_out(table: str, rows: pa.Table, stored: pa.Table, gone: Collection[str] = ()) -> Sorted:
+def sort_out(
+    table: str, rows: pa.Table, stored: pa.Table, gone: Collection[str] = (), *, distinct: bool = False
+) -> Sorted:
     """Sort a conforming batch against the stored keys (columns key, rank, date); stored rows under `gone` are to go.
 
-    Of rows with one key the highest rank wins, then the first told; a stored row yields only to a higher rank.
+    `distinct`: the batch is known to have no key twice. Of rows with one key the highest rank wins, then the first
+    told; a stored row yields only to a higher rank.
     """
-    best = _best_of_each(rows, keys_of(table, rows))
+    best = rows if distinct else _best_of_each(rows, keys_of(table, rows))
     if not stored.num_rows:
         return Sorted(best, best.slice(0, 0), (), rows.num_rows - best.num_rows, stored)
     keys = keys_of(table, best)

@@ -16,12 +16,21 @@ _SHIFT = np.uint64(29)
 
 def sorted_hashes(keys: pa.Array | pa.ChunkedArray) -> Hashes:
     """Return the hashes of all keys that are not null, in order, each once."""
+    return sorted_once(hashes_of(keys))
+
+
+def hashes_of(keys: pa.Array | pa.ChunkedArray) -> Hashes:
+    """Return the hash of each key that is not null."""
     whole = keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
     if isinstance(whole, pa.ChunkedArray):  # without any chunk there is nothing to combine
         whole = pa.array([], pa.string())
-    hashes = _hashed(whole.drop_null().cast(pa.large_string()))
-    hashes.sort()
-    return hashes[np.append(True, hashes[1:] != hashes[:-1])] if len(hashes) else hashes
+    return _hashed(whole.drop_null().cast(pa.large_string()))
+
+
+def sorted_once(hashes: Hashes) -> Hashes:
+    """Return hashes in order, each once."""
+    ordered = np.sort(hashes)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
 
 
 def any_within(wanted: Hashes, stored: Hashes) -> bool:

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -29,7 +30,7 @@ from core.store import care, growth, locks
 from core.store.append import append
 from core.store.commit import DATE, KEY, RANK, CommitResult, Sorted, conform, in_order, keys_of, sort_out
 from core.store.faults import explained, make_folder, not_ours
-from core.store.hashes import Hashes, any_within, sorted_hashes
+from core.store.hashes import Hashes, any_within, hashes_of, sorted_hashes, sorted_once
 from core.store.schema import KEYS, TABLES
 
 WRITER = WriterProperties(compression="ZSTD", compression_level=3)
@@ -171,17 +172,21 @@ class Lake:
         batch = conform(table, rows)
         properties = _properties(source, pass_no, metadata)
         with self._writing(table):
-            parts = sort_out(table, batch, self._stored_keys(table, batch, gone), gone)
+            hashes = hashes_of(batch[KEYS[table]])
+            own = sorted_once(hashes)
+            stored = self._stored_keys(table, batch, own, gone)
+            parts = sort_out(table, batch, stored, gone, distinct=len(own) == batch.num_rows)
             if parts.replacing.num_rows or parts.removed.num_rows:
                 self._merge(table, parts, properties)
             elif parts.added.num_rows:
-                self._append(table, parts.added, properties)
+                self._append(table, parts.added, properties, hashes if parts.added.num_rows == batch.num_rows else None)
         return CommitResult(
             parts.added.num_rows,
             parts.duplicates,
             parts.replacing.num_rows,
             parts.removed.num_rows,
             parts.added[KEYS[table]],
+            own,
         )
 
     @contextmanager
@@ -274,11 +279,14 @@ class Lake:
         """Return a file's date and plain path: Delta escapes blanks in the folder's name, readers do not expect it."""
         return _date_of(uri), str(self.path / table / f"date={uri.rsplit('/date=', 1)[1]}")
 
-    def _append(self, table: str, rows: pa.Table, properties: CommitProperties) -> None:
+    def _append(self, table: str, rows: pa.Table, properties: CommitProperties, hashes: Hashes | None) -> None:
         with self._guard:
             known = self._delta(table)
         delta = known if known is not None and not growth.lacks(table, known) else self._existing(table)
-        append(delta, table, self.path / table, in_order(rows), properties, self._guard)
+        files = append(delta, table, self.path / table, in_order(rows), properties, self._guard)
+        if hashes is not None:  # of all rows: the new files need not be read for theirs
+            days, held = rows[DATE].to_numpy(), self._keys.setdefault(table, {})
+            held.update({uri: sorted_once(hashes[days == np.datetime64(day)]) for day, uri in files})
 
     def _merge(self, table: str, parts: Sorted, properties: CommitProperties) -> None:
         """Replace, append and remove in one transaction; a replaced row may move to another date."""
@@ -301,14 +309,14 @@ class Lake:
             .execute()
         )
 
-    def _stored_keys(self, table: str, batch: pa.Table, gone: Collection[str]) -> pa.Table:
-        """Return what is stored under the batch's keys on its dates and the days beside them.
+    def _stored_keys(self, table: str, batch: pa.Table, own: Hashes, gone: Collection[str]) -> pa.Table:
+        """Return what is stored under the batch's keys on its dates and the days beside them; `own` are their hashes.
 
         Of every file only hashes are held in memory: files never change. Those that may hold one of the keys are read.
         """
         days = {day + step for day in pc.unique(batch[DATE]).to_pylist() for step in (-_DAY, 0 * _DAY, _DAY)}
         keys = pa.concat_arrays([batch[KEYS[table]].combine_chunks().cast(pa.string()), pa.array(gone, pa.string())])
-        wanted = sorted_hashes(keys)
+        wanted = sorted_hashes(keys) if gone else own
         snapshot = self.pinned(table)
         cached, held, found = self._keys.get(table, {}), {}, [_no_keys()]
         for day, uri in snapshot.files if snapshot else ():

@@ -92,5 +92,19 @@ def test_only_what_gets_smaller_is_compressed(count: int, told: set[str], tmp_pa
     columns = [group.column(place) for place in range(group.num_columns)]
 
     assert {column.compression for column in columns} == told
-    assert all(column.compression == "UNCOMPRESSED" for column in columns if column.statistics.null_count == count)
-    assert lake.read("calls").num_rows == count
+    rows = lake.read("calls")
+    empty = {name for name in rows.column_names if rows[name].null_count == count}
+    assert all(column.compression == "UNCOMPRESSED" for column in columns if column.path_in_schema in empty)
+    assert rows.num_rows == count
+
+
+def test_bounds_are_told_of_what_readers_ask_for(tmp_path: Path) -> None:
+    """Time, engine and model have their bounds in the file, so that parts of it are left out; ids have none."""
+    lake = Lake(tmp_path)
+    lake.commit("calls", table_of("calls", [make_call(call_id=f"msg_{n}") for n in range(3)]))
+
+    (file,) = lake.snapshot("calls")
+    group = pq.ParquetFile(file).metadata.row_group(0)
+
+    told = {group.column(at).path_in_schema for at in range(group.num_columns) if group.column(at).is_stats_set}
+    assert told == {"ts", "engine", "model"}
