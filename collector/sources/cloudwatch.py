@@ -36,6 +36,7 @@ COMMIT_PAGES = 50  # what was read is committed so often at least: half a minute
 _KEPT_IDS = 50_000
 MARGIN_MS = 2_000  # a call's record and text line are told together: never see one without the other
 _SECOND_MS = 1_000
+_LONGEST_NUMBER = 100  # figures of an event's id
 
 
 @dataclass(slots=True)
@@ -219,6 +220,8 @@ class CloudWatchSource:
 
     def _events(self, items: list[Any], read: dict[str | None, int], scan: _Scan, hw: int | None, now_ms: int) -> int:
         """Count or keep the events of a page that are not `read`; return how many."""
+        if not scan.number and self._fresh(items, read, max(hw or 0, scan.context_ms or 0), now_ms):
+            return len(items)
         batch, seen, events, origins = self._batch, self._seen, self._batch.events, self._origins
         latest_ms, context_ms, number = now_ms + AHEAD_MS, scan.context_ms, bool(scan.number)
         count = ignored = size = kept = 0
@@ -248,8 +251,7 @@ class CloudWatchSource:
                     batch.skip("too_long", length=len(message), at=_stands(item))
             else:
                 name = get("logStreamName", "")
-                order = int(event_id) if event_id.isdecimal() and len(event_id) < 100 else 0
-                origin = origins.get(name) or self._origin(name)
+                origin, order = origins.get(name) or self._origin(name), _order(event_id)
                 events.append(
                     LogEvent(origin, event_id, ts_ms, "logged", message, order, None, get("ingestionTime"), again)
                 )
@@ -259,6 +261,48 @@ class CloudWatchSource:
         batch.bytes_read += size
         self._text_bytes += kept
         return count
+
+    def _fresh(self, items: list[Any], read: dict[str | None, int], from_ms: int, now_ms: int) -> bool:
+        """Take a page of which all is new, and as AWS writes it, at once; say whether it was one."""
+        try:
+            ids, times, messages = ([item[name] for item in items] for name in ("eventId", "timestamp", "message"))
+        except KeyError:
+            return False
+        for values, kind in ((ids, str), (times, int), (messages, str)):
+            if set(map(type, values)) != {kind}:
+                return False
+        if min(times) < max(from_ms, EARLIEST_MS) or max(times) > now_ms + AHEAD_MS:
+            return False
+        told = dict(zip(ids, times, strict=True))
+        if len(told) < len(ids) or not (told.keys().isdisjoint(read) and told.keys().isdisjoint(self._seen)):
+            return False
+        read.update(told)
+        self._seen.update(told)
+        self._newest_ms = times[-1]
+        batch, events, origins, kept = self._batch, self._batch.events, self._origins, 0
+        before = len(events) + batch.skipped["too_long"]
+        numbered = "".join(ids).isdecimal() and max(map(len, ids)) < _LONGEST_NUMBER
+        for item, event_id, ts_ms, message in zip(items, ids, times, messages, strict=True):
+            if not may_be_ours(message):
+                continue
+            if len(message) > MAX_LINE:
+                batch.skip("too_long", length=len(message), at=_stands(item))
+                continue
+            get = item.get
+            name = get("logStreamName", "")
+            events.append(
+                LogEvent(
+                    origins.get(name) or self._origin(name), event_id, ts_ms, "logged", message,
+                    int(event_id) if numbered else _order(event_id), None, get("ingestionTime"),
+                )
+            )  # fmt: skip
+            kept += len(message)
+        ignored = len(items) + before - len(events) - batch.skipped["too_long"]
+        if ignored:
+            batch.ignored["other"] += ignored
+        batch.bytes_read += sum(map(len, messages))
+        self._text_bytes += kept
+        return True
 
     def _unusual(self, item: Any, scan: _Scan, now_ms: int) -> None:
         """Skip an event without an id, or of a time that is none: counted once."""
@@ -313,6 +357,11 @@ def _identity(settings: SourceSettings) -> tuple[str | None, str | None, str | N
         return settings.account or account, region_of(settings), name
     account_of_role = settings.role_arn.split(":")[4] if settings.role_arn else None
     return settings.account or account_of_role, settings.region, settings.log_group
+
+
+def _order(event_id: str) -> int:
+    """Return what orders events of one millisecond: real ids are numbers that grow."""
+    return int(event_id) if event_id.isdecimal() and len(event_id) < _LONGEST_NUMBER else 0
 
 
 def _stands(item: Any) -> str:

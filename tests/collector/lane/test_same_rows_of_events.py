@@ -77,6 +77,7 @@ def both_ways(
     monkeypatch.setattr(keyed, "LEAST", 1)
     quick, quick_rows, taken = collect(make(), tmp_path / "quick", moments)
     monkeypatch.setattr(cloudwatch, "take_requests", lambda events, found, **more: events)
+    monkeypatch.setattr(CloudWatchSource, "_fresh", lambda *page: False)  # nor are pages taken at once
     slow, slow_rows, none = collect(make(), tmp_path / "slow", moments)
     assert none == 0
     assert {one.status for one in quick} == {"done"}
