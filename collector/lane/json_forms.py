@@ -29,6 +29,7 @@ from collector.lane.forms import (
     within,
 )
 from collector.lane.lines import RID, STAMP, Bools, Ints, Lines, head_of, moments
+from collector.lane.records import METRICS
 from collector.parsers.clock import STAMP_SPAN, find_iso_ms, plausible
 from collector.parsers.message import request_id_in
 from core.telemetry import RECORD_EVENT
@@ -122,6 +123,7 @@ def _look_at(lines: Lines, which: Ints) -> _Found:
                 continue
             if not _OTHERS.isdisjoint(body):
                 if body.get("event") == RECORD_EVENT and _ENVELOPES.isdisjoint(body):
+                    body.pop(METRICS, None)
                     records.append((number, (body, request_id_in(body))))
                 else:
                     odd.append(number)
@@ -153,7 +155,10 @@ def _record_in(message: str) -> dict[str, Any] | None:
         body = orjson.loads(message)
     except ValueError:
         return None
-    return body if type(body) is dict and body.get("event") == RECORD_EVENT else None
+    if type(body) is not dict or body.get("event") != RECORD_EVENT:
+        return None
+    body.pop(METRICS, None)
+    return body
 
 
 def _mark(number: int, kind: object, body: dict[str, Any]) -> tuple[int, str, str, Any] | None:
