@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.lane.lines import Bools, Ints
+from collector.parsers.clock import EARLIEST_MS
 from collector.parsers.plain_record import NOTHING, SAID_ELSEWHERE, SPLIT_1H, SPLIT_5M, TENANTS, USAGE, prefix_blocks
 from collector.parsers.service_lines import MAX_TOKENS
 from collector.parsers.values import LATEST_MS, MAX_TEXT, dollars, tenant
@@ -64,7 +65,7 @@ def read_records(bodies: Sequence[Any], around: Sequence[str | None]) -> tuple[p
     named = reader.texts(told.of("request_id"))
     columns: dict[str, Any] = {
         "call_id": reader.texts(told.of("id"), needed=True),
-        "started_ms": reader.whole(told.of("ts"), LATEST_MS - 1, needed=True),
+        "started_ms": reader.whole(told.of("ts"), LATEST_MS - 1, EARLIEST_MS, needed=True),
         **{name: reader.texts(told.of(name)) for name in ("provider", "model", "engine")},
         **counts,
         **{name: reader.texts(usage.of(name)) for name in _WORDS},
@@ -176,13 +177,13 @@ class _Reader:
             told = pa.array(self.each(values, _is_short), pa.string())
         return told
 
-    def whole(self, values: list[Any], most: int, *, needed: bool = False) -> pa.Array:
-        """Return whole numbers from zero to `most`, or nulls."""
+    def whole(self, values: list[Any], most: int, least: int = 0, *, needed: bool = False) -> pa.Array:
+        """Return whole numbers from `least` to `most`, or nulls."""
         kinds = set(map(type, values))
         if kinds <= {type(None)} and not (needed and kinds):
             return pa.nulls(len(values), pa.int64())
-        if kinds != {int} or min(values) < 0 or max(values) > most:
-            self.each(values, lambda value: type(value) is int and 0 <= value <= most, needed=needed)
+        if kinds != {int} or min(values) < least or max(values) > most:
+            self.each(values, lambda value: type(value) is int and least <= value <= most, needed=needed)
         return pa.array(values, pa.int64())
 
     def counts(self, values: list[Any]) -> Ints:
