@@ -25,6 +25,7 @@ _TOLD = (
     Column("price_check_agrees", "count"),
     Column("price_check_other", "count"),
     Column("price_check_differs", "count"),
+    Column("suspected_redeliveries", "count"),
 )
 _DIFFERING = (
     Column("ts", "moment", "col.ts"),

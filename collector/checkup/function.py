@@ -26,7 +26,7 @@ def check_function(source: SourceSettings) -> Iterator[Check]:
         yield Check("log_levels", source.name, "skipped", "The log group names no Lambda function.")
         return
     try:
-        answer: Any = client("lambda", source).get_function_configuration(FunctionName=name)
+        answer: Any = client("lambda", source).get_function_configuration(FunctionName=_asked(source, name))
     except Exception as error:  # noqa: BLE001  # a right that reading logs does not need: without it there is no answer
         yield Check(
             "log_levels",
@@ -37,6 +37,18 @@ def check_function(source: SourceSettings) -> Iterator[Check]:
         )
         return
     yield from judge(source, name, answer.get("LoggingConfig") or {})
+
+
+def _asked(source: SourceSettings, name: str) -> str:
+    """Return how the function is named to Lambda: beside a log group of another account, by its ARN.
+
+    By name alone it would be one of the monitoring account, which may well have a function so called.
+    """
+    group = str(source.log_group)
+    if not group.startswith("arn:") or source.defaults.function_name:
+        return name
+    _, partition, _, region, account, *_ = group.split(":")
+    return f"arn:{partition}:lambda:{region}:{account}:function:{name}"
 
 
 def function_of(source: SourceSettings) -> str | None:

@@ -18,6 +18,7 @@ def tellings(reader: Reader, scope: Scope) -> list[dict[str, Any]]:
 
     `model_by_defaults`, `ttl_by_defaults`: calls whose own line does not say it, so that the source's defaults do.
     `told_twice`: calls that another format told too; `disagreeing`: those of them whose counts differ.
+    `suspected_redeliveries`: lines that look delivered twice; they count, for nothing proves it.
     `price_check_agrees`, `_other`, `_differs`: what the dollars in the line itself say of the price given.
     """
     if not scope.fits("calls"):
@@ -44,6 +45,7 @@ def _by_teller(rows: ir.Table) -> ir.Table:
         ttl_by_defaults=rows.count(where=rows.ttl_known_by == _DEFAULTS),
         told_twice=rows.count(where=rows.checked_by.notnull()),
         disagreeing=rows.count(where=_differs(rows)),
+        suspected_redeliveries=rows.count(where=rows.suspected_redelivery),
         price_check_agrees=rows.count(where=check == "agrees"),
         price_check_other=rows.count(where=check.startswith("other:")),
         price_check_differs=rows.count(where=check == "differs"),

@@ -103,7 +103,7 @@ class Cloud:
     def function(self, path: str) -> Answer:
         """Answer Lambda's GetFunctionConfiguration by its REST path."""
         name = unquote(path.split("/functions/", 1)[1].split("/", 1)[0])
-        found = self.functions.get(name)
+        found = self.functions.get(name.rpartition(":function:")[2])  # the API takes an ARN too
         self.requests.append(("", "GetFunctionConfiguration", {"FunctionName": name}))
         if found is None:
             body = {"Type": "User", "Message": f"Function not found: {name}"}

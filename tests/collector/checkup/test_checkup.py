@@ -110,10 +110,10 @@ def test_a_missing_log_group_fails(tmp_path: Path, endpoint: str) -> None:
     assert "/aws/lambda/else" in check.message
 
 
-def test_a_log_group_named_by_its_arn_is_looked_for_in_its_region(
-    tmp_path: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch
+def test_a_log_group_named_by_its_arn_is_looked_for_where_it_says(
+    tmp_path: Path, cloud: Cloud, endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The collector reads it there without a region setting, so the checkup does too."""
+    """The collector needs no region setting for it, so the checkup needs none; its function is that account's."""
     for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
     arn = f"arn:aws:logs:{moto_logs.REGION}:{DEFAULT_ACCOUNT}:log-group:{GROUP}:*"
@@ -122,6 +122,8 @@ def test_a_log_group_named_by_its_arn_is_looked_for_in_its_region(
 
     for kind in ("source", "log_group", "log_levels"):
         assert status(checks, kind) == ["ok"], found(checks, kind)
+    asked = [told["FunctionName"] for _, operation, told in cloud.requests if operation == "GetFunctionConfiguration"]
+    assert asked == [f"arn:aws:lambda:{moto_logs.REGION}:{DEFAULT_ACCOUNT}:function:bodo-ws"]
 
 
 def test_log_levels_that_bias_the_figures_fail(tmp_path: Path, cloud: Cloud, endpoint: str) -> None:

@@ -145,7 +145,7 @@ def test_who_told_the_calls_and_what_their_lines_left_open(tmp_path: Path) -> No
     lake = fill(
         tmp_path,
         calls=[
-            make_call(checked_by="otel", check_note="confirmed"),
+            make_call(checked_by="otel", check_note="confirmed", suspected_redelivery=True),
             make_call(call_id="msg_x", ts=NOON + HOUR, checked_by="otel", check_note=note),
             make_call(told_by="text", model_known_by="defaults", ttl_known_by="defaults", price_check="differs"),
             make_call(told_by="text", model_known_by=None, model=None, model_id=None, ttl_known_by=None),
@@ -161,4 +161,5 @@ def test_who_told_the_calls_and_what_their_lines_left_open(tmp_path: Path) -> No
     assert (first["model_by_defaults"], first["ttl_by_defaults"]) == (0, 0)
     assert (second["model_by_defaults"], second["ttl_by_defaults"], second["price_check_differs"]) == (1, 1, 1)
     assert (second["told_twice"], second["disagreeing"]) == (0, 0)
+    assert (first["suspected_redeliveries"], second["suspected_redeliveries"]) == (1, 0)
     assert (differing["call_id"], differing["check_note"], early) == ("msg_x", note, [])
