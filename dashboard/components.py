@@ -58,7 +58,7 @@ def header(title: str, lead: str) -> None:
 
 def marks(settings: Settings) -> None:
     """Draw the line of badges under the title: demo data, endpoints that are not the real ones, freshness."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="top", gap="small"):  # on a phone freshness has many lines
         if settings.demo:
             st.badge(t("demo.badge"), icon=":material/science:", color="violet", help=t("demo.help"))
         if auth.visitor().state == "open":

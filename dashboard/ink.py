@@ -337,6 +337,9 @@ def time_axis(figure: go.Figure, look: Look) -> None:
     figure.update_xaxes(tickangle=0)  # how many ticks: Plotly judges by the width, which is a phone's as well
     if (only := _only_moment(figure)) is not None:  # around one moment Plotly repeats one label along the axis
         figure.update_xaxes(tickmode="array", tickvals=[only])
+        if look.bucket == "day":  # a lone label is written as one of an hour, as it has no distance to another
+            figure.layout.xaxis.tickformatstops = ()
+            figure.update_xaxes(tickformat=_ticks(look.lang)[-1]["value"])
     else:
         _fill_buckets(figure, BUCKET_SIZE[look.bucket], words_between=look.bucket == "day")
 
@@ -346,9 +349,13 @@ def _fill_buckets(figure: go.Figure, size: timedelta, *, words_between: bool) ->
 
     Plotly draws a day at its midnight, where a deploy in the evening would seem to come after it. Marks are moments.
     """
-    for trace in figure.data:
-        if trace.type == "bar" or (trace.type == "scatter" and trace.mode != "markers"):
-            trace.update(xperiod=size / timedelta(milliseconds=1), xperiodalignment="middle")
+    drawn = [one for one in figure.data if one.type == "bar" or (one.type == "scatter" and one.mode != "markers")]
+    for trace in drawn:
+        trace.update(xperiod=size / timedelta(milliseconds=1), xperiodalignment="middle")
+    moments = [moment for trace in drawn for moment in trace.x or ()]
+    if moments and any(trace.fill or trace.stackgroup for trace in drawn if trace.type == "scatter"):
+        # areas have no room beside them: the axis would end in the middle of a day, and without its word
+        figure.update_xaxes(range=[min(moments), max(moments) + size])
     if words_between:  # "23 Nov" below the middle of that day, not at its midnight
         figure.update_xaxes(ticklabelmode="period")
 

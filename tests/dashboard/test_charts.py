@@ -257,3 +257,22 @@ def test_a_day_is_written_below_its_middle() -> None:
     for lang in ("en", "ko"):
         figure = charts.ratio_lines(daily("token_hit_rate", [0.5, 0.6]), ["token_hit_rate"], Look(lang)).figure
         assert "%e" in figure.layout.xaxis.tickformatstops[-1].value
+
+
+def test_areas_begin_and_end_with_their_days() -> None:
+    """The running total has no room beside it: its axis goes from the first midnight to the last."""
+    figure = charts.cumulative(
+        daily("net_savings_usd", [Decimal(1), Decimal(2), None, Decimal(3)]), "net_savings_usd", EN
+    ).figure
+
+    assert list(figure.layout.xaxis.range) == [EN.local(START), EN.local(START + 4 * DAY)]
+
+
+@pytest.mark.parametrize(("bucket", "words"), [("day", "%e %b"), ("hour", None)])
+def test_a_lone_day_is_written_without_an_hour(bucket: Any, words: str | None) -> None:
+    """One day's bar has the day below it, not its midnight."""
+    rows = daily("cost_usd", [Decimal(1)], engine="a")
+    axis = charts.stacked_cost(rows, "engine", Look("en", bucket=bucket)).figure.layout.xaxis
+
+    assert axis.tickformat == words
+    assert bool(axis.tickformatstops) == (words is None)
