@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -67,6 +69,26 @@ def test_a_message_that_comes_again_can_be_told(receiver: Receiver) -> None:
     first, *_ = receiver.keys
     assert receiver.keys[:3] == [first] * 3
     assert receiver.keys[3] != first
+
+
+def test_a_message_that_was_taken_is_not_sent_again() -> None:
+    """Whoever answers 200 has it, though the rest of the answer never comes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(5)
+        taken: list[socket.socket] = []
+
+        def take() -> None:
+            connection, _ = server.accept()
+            taken.append(connection)
+            connection.recv(65_536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n.")
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        send(webhook(f"http://127.0.0.1:{server.getsockname()[1]}/x"), MESSAGE, sleep=lambda _: None)
+        thread.join()
+        taken[0].close()
+    assert len(taken) == 1
 
 
 def test_a_receiver_says_how_long_to_wait(receiver: Receiver) -> None:
