@@ -24,9 +24,10 @@ CALLS_BEHIND: dict[str, Mapping[str, str]] = {
         asked(status="ok", priced="yes"),
     ),
     **dict.fromkeys(("token_hit_rate", "request_hit_rate", "write_amortization"), asked(status="ok")),
-    "price_coverage": asked(status="ok", priced="no"),
+    **dict.fromkeys(("price_coverage", "unpriced_calls"), asked(status="ok", priced="no")),
 }
 """The calls a figure was made of, as the Calls page takes it from its address; of the coverage, those it lacks."""
+_NOTHING_LACKS = {"price_coverage": 1, "unpriced_calls": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ def card(kpi: Kpi, total: Row, before: Row | None, series: Sequence[Row], lang: 
     label = translate(lang, f"metric.{kpi.name}.label")
     label = f"{label} {kpi.part}" if kpi.part else label
     spark = ink.spark(series, kpi.spark) if kpi.spark and now is not None else None
+    spark = spark if spark and any(spark) else None  # a line of nothing but zeros would stand at half its height
     return Card(
         label=label,
         value=value,
@@ -92,7 +94,7 @@ def card(kpi: Kpi, total: Row, before: Row | None, series: Sequence[Row], lang: 
         help=formula_help(kpi.name, lang),
         spark=spark,
         spark_words=_spark_words(label, spark, kpi.kind, lang) if spark else "",
-        calls=None if now is None or (kpi.name == "price_coverage" and now == 1) else CALLS_BEHIND.get(kpi.name),
+        calls=None if now is None or now == _NOTHING_LACKS.get(kpi.name) else CALLS_BEHIND.get(kpi.name),
     )
 
 

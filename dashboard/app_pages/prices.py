@@ -13,7 +13,7 @@ from dashboard.kpis import Kpi
 KPIS = (
     Kpi("cost_usd", "money", spark="cost_usd", over="priced_calls"),
     Kpi("price_coverage", "ratio", spark="price_coverage"),
-    Kpi("unpriced_calls", "count", spark="unpriced_calls"),
+    Kpi("unpriced_calls", "count", spark="unpriced_calls", over="calls"),
 )
 LISTS = ("anthropic", "bedrock-global", "bedrock-regional")
 FIVE = [Column(name, "price", f"price.{name}") for name in ("input", "cache_read", "cache_write_5m", "cache_write_1h")]

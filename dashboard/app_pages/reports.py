@@ -11,8 +11,8 @@ from dashboard.kpis import Kpi
 PREVIEWED = 20
 KPIS = (
     Kpi("cost_usd", "money", spark="cost_usd", over="priced_calls"),
-    Kpi("no_cache_cost_usd", "money", spark="no_cache_cost_usd"),
-    Kpi("net_savings_usd", "money", spark="net_savings_usd"),
+    Kpi("no_cache_cost_usd", "money", spark="no_cache_cost_usd", over="priced_calls"),
+    Kpi("net_savings_usd", "money", spark="net_savings_usd", over="no_cache_cost_usd"),
     Kpi("price_coverage", "ratio", spark="price_coverage"),
 )
 

@@ -2,15 +2,19 @@
 
 import csv
 import io
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.metrics.catalog import METRICS
 from core.reports.csv import disarmed
 from dashboard import answer, download, kpis
+from dashboard.call_choice import asked
 from dashboard.kpis import Kpi
 
 GOOD: dict[str, Any] = {
@@ -32,6 +36,33 @@ def test_a_ratio_shows_numerator_and_denominator() -> None:
     card = kpis.card(Kpi("token_hit_rate", "ratio"), GOOD, None, [], "en")
 
     assert (card.value, card.parts) == ("90.0%", "900 / 1.00K prompt tokens")
+
+
+def test_every_key_figure_says_what_it_is_of() -> None:
+    """On no page does a number stand alone: it has numerator and denominator, or what it is counted over."""
+    pages = Path(kpis.__file__).with_name("app_pages").glob("*.py")
+    written = [found for page in pages for found in re.findall(r'Kpi\("(\w+)", ([^)]*)\)', page.read_text())]
+    alone = [name for name, more in written if "over=" not in more and not METRICS[name].denominator]
+
+    assert len(written) > 20
+    assert alone == []
+
+
+def test_unpriced_calls_lead_to_them_while_there_are_any() -> None:
+    """None at all has no link, and no line of nothing but zeros."""
+    some, none = (
+        kpis.card(
+            Kpi("unpriced_calls", "count", spark="n", over="calls"),
+            GOOD | {"unpriced_calls": n},
+            None,
+            [{"n": n}] * 3,
+            "en",
+        )
+        for n in (4, 0)
+    )
+
+    assert (some.parts, some.calls, bool(some.spark)) == ("of 100 calls", asked(status="ok", priced="no"), True)
+    assert (none.parts, none.calls, none.spark) == ("of 100 calls", None, None)
 
 
 def test_the_help_of_a_figure_prints_its_formula_and_its_cache() -> None:
