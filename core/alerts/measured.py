@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from core.metrics import breakdown, series, store_series, summary
+from core.metrics import aggregate, breakdown, summary
 from core.metrics.buckets import zone_of
+from core.metrics.catalog import measures_of
 from core.metrics.scope import Scope
 from core.store.query import Reader
 
@@ -30,6 +32,13 @@ _PARTS: dict[str, tuple[str, str, str]] = {  # metric → numerator, denominator
 }
 
 
+_SUMMED: dict[str, tuple[str, ...]] = {
+    **{metric: tuple(filter(None, parts)) for metric, parts in _PARTS.items()},
+    "prompt_store_hit_rate": ("prompt_store_hits", "prompt_store_misses"),
+    "error_rate": ("failed_calls", "calls"),
+}
+
+
 def measured(reader: Reader, scope: Scope, metric: str, *, together: bool) -> dict[str, Figure]:
     """Return value and count of a metric in the scope by engine, or under "all".
 
@@ -42,28 +51,41 @@ def measured(reader: Reader, scope: Scope, metric: str, *, together: bool) -> di
 
 
 def usual(reader: Reader, scope: Scope, metric: str, *, together: bool, zone: str) -> dict[str, float | None]:
-    """Return the median over up to 28 like days (working days, or weekend days) of the metric at the same hours."""
+    """Return the median over up to 28 like days (working days, or weekend days) of the metric at the same hours.
+
+    One window after the other is asked, for what the metric needs: engines times days are held, and no more.
+    """
     assert scope.start is not None and scope.end is not None
-    past = Scope(scope.start - timedelta(days=DAYS), scope.start, scope.engines)
-    source = store_series if metric == "prompt_store_hit_rate" else series
-    rows = source(reader, past, "5m", None if together else "engine", zone).to_pylist()
-    windows = _windows(scope.start, scope.end, zone)
-    sums: dict[tuple[str, int], dict[str, Any]] = defaultdict(lambda: defaultdict(int))
-    for row in rows:
-        number = _window_of(row["bucket"], windows)
-        subject = ALL if together else _subject(row["engine"])
-        if number is None:
-            continue
-        into = sums[subject, number]
-        for name, value in row.items():
-            if isinstance(value, int | float) or hasattr(value, "as_tuple"):
-                into[name] = into[name] + value
     values: dict[str, list[float]] = defaultdict(list)
-    for (subject, _), row in sums.items():
-        value, count = figure(row, metric)
-        if value is not None and count >= _LEAST_COUNT:
-            values[subject].append(value)
+    for start, end in _windows(scope.start, scope.end, zone):
+        window = Scope(_five_minutes(start), _five_minutes(end), scope.engines)
+        for subject, row in _sums(reader, window, metric, together=together).items():
+            value, count = figure(row, metric)
+            if value is not None and count >= _LEAST_COUNT:
+                values[subject].append(value)
+            else:
+                values.setdefault(subject, [])
     return {subject: median(days) if len(days) >= _LEAST_DAYS else None for subject, days in values.items()}
+
+
+def _sums(reader: Reader, scope: Scope, metric: str, *, together: bool) -> dict[str, dict[str, Any]]:
+    """Return the sums that a metric is made of, by engine or under "all"."""
+    table = "prompt_store_events" if metric == "prompt_store_hit_rate" else "calls"
+    measures = {name: item for name, item in measures_of(table).items() if name in _SUMMED[metric]}
+    if together:
+        found = {ALL: aggregate.totals(reader, table, scope, measures)}
+    else:
+        parts = aggregate.groups(reader, table, scope, measures, by=["engine"], zone=ZoneInfo("UTC"))
+        found = {_subject(engine): row for (engine,), row in (parts or {}).items()}
+    for row in found.values():
+        row["prompt_store_lookups"] = (row.get("prompt_store_hits") or 0) + (row.get("prompt_store_misses") or 0)
+    return found
+
+
+def _five_minutes(moment: datetime) -> datetime:
+    """Return the first full five minutes that are not before a moment: windows are asked at another every minute."""
+    past = timedelta(minutes=moment.minute % 5, seconds=moment.second, microseconds=moment.microsecond)
+    return moment - past + (timedelta(minutes=5) if past else timedelta())
 
 
 def _subject(engine: str | None) -> str:
@@ -95,7 +117,3 @@ def _windows(start: datetime, end: datetime, zone: str) -> list[tuple[datetime, 
     if step > 1:
         return shifted
     return [pair for pair in shifted if (pair[0].astimezone(place).weekday() >= 5) == kind]
-
-
-def _window_of(moment: datetime, windows: Iterable[tuple[datetime, datetime]]) -> int | None:
-    return next((number for number, (start, end) in enumerate(windows) if start <= moment < end), None)
