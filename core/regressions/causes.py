@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from core.regressions.lane import Bools, Lane
+from core.regressions.lane import Bools, Lane, added
 from core.regressions.model import Cause, Confidence, Event
 
 MECHANISMS: dict[str, str] = {
@@ -149,8 +149,8 @@ def _price_index(lane: Lane, before: Bools, after: Bools) -> float | None:
     for kind, tokens in lane.tokens.items():
         known = int(tokens[before].sum())
         if known:
-            paid += int(lane.costs[kind][after].sum())
-            reference += int(tokens[after].sum()) * (int(lane.costs[kind][before].sum()) / known)
+            paid += added(lane.costs[kind][after])
+            reference += int(tokens[after].sum()) * (added(lane.costs[kind][before]) / known)
     return paid / reference if reference else None
 
 

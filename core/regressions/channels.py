@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.regressions.baseline import DAYS, Baseline, Calendar, Past, Sums, learn
-from core.regressions.lane import KINDS, Bools, Floats, Lane
+from core.regressions.lane import KINDS, Bools, Floats, Lane, added
 from core.regressions.model import Metric
 
 _PER_CALL = 3.0
@@ -115,7 +115,7 @@ def price_index(lane: Lane, calendar: Calendar, day: int, spoiled: Bools) -> Flo
         if before == 0:
             continue
         paid += cost[now]
-        reference += tokens[now] * (int(cost[past].sum()) / before)
+        reference += tokens[now] * (added(cost[past]) / before)
     return np.divide(paid, reference, out=np.ones(len(paid)), where=reference > 0)
 
 

@@ -18,7 +18,7 @@ from core.regressions.causes import Verdict, figures_of, judge
 from core.regressions.changes import Found, changes
 from core.regressions.channels import CHANNELS
 from core.regressions.events import Versions, clears, deploys, switched_off_by, switches
-from core.regressions.lane import GAP_CLASSES, Bools, Floats, Ints, Lane, moment, summed
+from core.regressions.lane import GAP_CLASSES, Bools, Floats, Ints, Lane, added, moment, summed
 from core.regressions.model import METRICS, Change, Event, Metric, Regression
 from core.regressions.observe import Lanes, observe
 from core.store.query import Reader
@@ -267,19 +267,19 @@ def _lost(lane: Lane, before: Bools, during: Bools, *, only_price: bool) -> Deci
     """
     if not lane.priced[before].sum() or not lane.priced[during].sum():
         return None
-    spent = int(lane.cost[during].sum())
+    spent = added(lane.cost[during])
     usual = _usual_by_tokens(lane, before, during) if only_price else _usual_by_calls(lane, before, during)
     whole = round(Fraction(spent) - usual)
     return Decimal(whole).scaleb(-12).quantize(Decimal("0.000001"))
 
 
 def _usual_by_calls(lane: Lane, before: Bools, during: Bools) -> Fraction:
-    overall = Fraction(int(lane.cost[before].sum()), int(lane.priced[before].sum()))
+    overall = Fraction(added(lane.cost[before]), int(lane.priced[before].sum()))
     usual = Fraction(0)
     for gap in range(GAP_CLASSES):
         then, now = before & (lane.gap == gap), during & (lane.gap == gap)
         calls = int(lane.priced[then].sum())
-        each = Fraction(int(lane.cost[then].sum()), calls) if calls else overall
+        each = Fraction(added(lane.cost[then]), calls) if calls else overall
         usual += int(lane.priced[now].sum()) * each
     return usual
 
@@ -289,9 +289,9 @@ def _usual_by_tokens(lane: Lane, before: Bools, during: Bools) -> Fraction:
     for kind, tokens in lane.tokens.items():
         known = int(tokens[before].sum())
         if known:
-            usual += int(tokens[during].sum()) * Fraction(int(lane.costs[kind][before].sum()), known)
+            usual += int(tokens[during].sum()) * Fraction(added(lane.costs[kind][before]), known)
         else:
-            usual += int(lane.costs[kind][during].sum())
+            usual += added(lane.costs[kind][during])
     return usual
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import ibis
@@ -30,6 +31,7 @@ _BEFORE = "lanes_before"
 _CARRIED = pa.schema(
     [*((name, pa.string()) for name in _LANE), ("before_us", pa.int64()), ("before_fingerprint", pa.string())]
 )
+_MOST_USD = Decimal(9_000_000)
 _COUNTS = ("calls", "log_ttft_n", "log_latency_n")
 
 
@@ -267,9 +269,9 @@ def _column(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
 
 
 def _picodollars(column: pa.ChunkedArray) -> pa.Array:
-    """Return dollars as whole picodollars; a sum over five minutes stays far below what 63 bits hold ($9 million)."""
-    whole = column.cast(pa.decimal128(38, 12)).combine_chunks()
+    """Return dollars as whole picodollars, at most as many as 63 bits hold: $9 million in five minutes of one lane."""
+    most = pa.scalar(_MOST_USD, pa.decimal128(38, 12))
+    whole = pc.min_element_wise(column.cast(pa.decimal128(38, 12)), most, skip_nulls=False).combine_chunks()
     words = np.frombuffer(whole.buffers()[1], dtype="<i8")[::2]  # the low half of each 128-bit unscaled number
-    return pa.array(
-        words[whole.offset : whole.offset + len(whole)], mask=~whole.is_valid().to_numpy(zero_copy_only=False)
-    )
+    known = whole.is_valid().to_numpy(zero_copy_only=False)
+    return pa.array(words[whole.offset : whole.offset + len(whole)], mask=~known)

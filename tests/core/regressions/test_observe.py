@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import fields
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,12 +14,12 @@ import numpy as np
 import pytest
 
 from core.metrics.scope import Scope
-from core.regressions.lane import Lane
+from core.regressions.lane import Lane, added
 from core.regressions.observe import observe
 from core.store.query import Reader
 from core.traffic import Coded
 from tests.support.lakes import fill
-from tests.support.rows import Row, make_invocation
+from tests.support.rows import Row, make_call, make_invocation
 from tests.support.steady import END, MONDAY, traffic
 
 _RNG = Random(4)
@@ -82,6 +83,16 @@ def test_pieces_give_what_the_whole_gives(reader: Reader, scope: Scope, monkeypa
     if not scope.tenants:
         assert expected["memo", "claude-opus-4-5"]["latency_of "] == "duration_ms"
         assert expected["memo", "claude-opus-4-5"]["timed "].sum() > 0
+
+
+def test_millions_in_five_minutes_are_cut_and_not_turned_over(tmp_path: Path) -> None:
+    """Eleven calls of most of a million dollars each are told as nine million; sums of such are exact."""
+    calls = [make_call(ts=MONDAY + timedelta(seconds=n), cost_usd=Decimal(900_000)) for n in range(12)]
+    calls += [make_call(ts=MONDAY + timedelta(hours=n), cost_usd=Decimal(900_000)) for n in range(1, 30)]
+    with Reader(fill(tmp_path, calls=calls), threads=1) as opened, observe(opened, Scope()) as lanes:
+        (lane,) = lanes
+    assert added(lane.cost) == (9_000_000 + 30 * 900_000) * 10**12  # the first had no call before it, and a row alone
+    assert lane.cost.min() > 0
 
 
 def test_sums_leave_nothing_behind(reader: Reader) -> None:
