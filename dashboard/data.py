@@ -133,11 +133,16 @@ def _crowded(*by: str) -> bool:
 
 
 def report_rows(request: Request, *, chargeback: bool) -> Rows:
-    """Return the rows of a report's main table: the groups, or what each is charged."""
+    """Return the rows of a report's main table: the groups, or what each is charged.
+
+    Of a crowded dimension they are for looking at: the dearest, and all others as one.
+    """
     if not request.by:
         return [summary(request.scope)]
     if chargeback:
         return _cached("chargeback", request.scope, by=request.by, rule=request.allocate)
+    if _crowded(*request.by):
+        return breakdown(request.scope, *request.by)
     return _cached("breakdown", request.scope, by=request.by, zone=request.zone)
 
 

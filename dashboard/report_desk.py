@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ import streamlit as st
 from core.errors import CachewiseError
 from core.metrics.aggregate import COLUMNS, TIMES
 from core.metrics.chargeback import RULES
+from core.metrics.leading import others
 from core.reports import files, said, xlsx
 from core.reports.request import Desk, Request
 from core.reports.words import word
@@ -85,6 +86,11 @@ def command_line(form: str, request: Request) -> str:
     parts += ["--lang", request.lang] if form in DOCUMENTS and request.lang != "en" else []
     line = shlex.join([*parts, "--out", files.file_name(form, request)])
     return f"CACHEWISE_DEMO=true {line}" if request.demo else line
+
+
+def counted(rows: Sequence[Mapping[str, Any]], by: Sequence[str]) -> int:
+    """Return how many rows the file will have: one that stands for all others is as many."""
+    return sum(next((n for name in by if (n := others(row[name])) is not None), 1) for row in rows)
 
 
 def hand_out(desk: Desk, form: str, request: Request, *, calls: int, rows: int) -> None:

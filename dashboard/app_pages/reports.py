@@ -26,8 +26,9 @@ with components.section("reports.make"):
     form, request = report_desk.choose(view, demo=data.configuration().demo)
     chargeback = form in report_desk.TABLES and request.allocate is not None
     rows = data.report_rows(request, chargeback=chargeback)
+    n = report_desk.counted(rows, request.by)
     try:
-        report_desk.hand_out(data.report_desk(), form, request, calls=total["calls"] or 0, rows=len(rows))
+        report_desk.hand_out(data.report_desk(), form, request, calls=total["calls"] or 0, rows=n)
     except CachewiseError as error:
         components.problem(error, t("reports.failed"))
     if form.startswith("focus") and total["unpriced_calls"]:
@@ -35,7 +36,7 @@ with components.section("reports.make"):
     st.caption(t("reports.command"))
     st.code(report_desk.command_line(form, request), language="bash", wrap_lines=True)
 
-with components.section("reports.preview", rows=rows, shown=min(PREVIEWED, len(rows)), n=fmt.count(len(rows))):
+with components.section("reports.preview", rows=rows, shown=min(PREVIEWED, len(rows)), n=fmt.count(n)):
     components.table(
         rows[:PREVIEWED],
         report_desk.columns(request.by, chargeback=chargeback),
