@@ -201,3 +201,17 @@ def test_a_crowd_of_tenants_is_some_and_all_others(lake: Lake, monkeypatch: pyte
     every = data.every_row(scope, "tenant")
     assert len(every) == report_desk.counted(data.breakdown(scope, "tenant"), ["tenant"]) == 23
     assert shown["calls"].sum() == sum(row["calls"] for row in every)
+
+
+def test_an_engine_beyond_the_list_can_be_named(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a filter has room for some engines only, an address may name any other."""
+    lake.commit("calls", table_of("calls", [make_call(ts=NOW - timedelta(hours=1), engine="rare")]))
+    for module in ("core.metrics.sources", "dashboard.filters"):
+        monkeypatch.setattr(f"{module}.MOST_CHOICES", 1)
+
+    app = arrived("overview", engine="rare")
+
+    assert not app.exception
+    (box,) = [box for box in app.multiselect if box.key == "engine"]
+    assert (list(box.options), list(box.value)) == (["tutor", "rare"], ["rare"])
+    assert calls_of(app) == 1
