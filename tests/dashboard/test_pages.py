@@ -1,54 +1,24 @@
 """Every page in both languages: with data, with none, and with tables that cannot be read."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.store.lake import Lake
 from dashboard import data
 from dashboard.i18n import catalogue
-from tests.support import fleet_lake, lakes
+from tests.support import fleet_lake
 from tests.support.rows import make_call, make_pass, make_unpriced_call, table_of
-from tests.support.screens import APP, LANGUAGES, opened, words
+from tests.support.screens import LANGUAGES, PAGES_WITH_FIGURES, Look, opened, words
 
-Look = Callable[..., AppTest]
-WITHOUT_FIGURES = {"caches", "probe", "reconcile"}  # these act; they have tests of their own
-PAGES = sorted({path.stem for path in (APP.parent / "app_pages").glob("[a-z]*.py")} - WITHOUT_FIGURES)
+PAGES = PAGES_WITH_FIGURES
 OPERATE = {"actions", "calls", "live", "notes"}  # lists rather than figures; tests of their own look at what they show
 
 with_figures = pytest.mark.parametrize("name", [name for name in PAGES if name not in OPERATE])
 every_page = pytest.mark.parametrize("name", PAGES)
 both_languages = pytest.mark.parametrize("lang", LANGUAGES)
-
-
-@pytest.fixture(scope="module")
-def shown(fleet: Path, tmp_path_factory: pytest.TempPathFactory) -> Look:
-    """Pages of a store, opened one after the other with the same caches and looked at by several tests."""
-    folder = tmp_path_factory.mktemp("pages")
-    (folder / "demo").symlink_to(fleet, target_is_directory=True)
-    stores = {
-        "fleet": {"CACHEWISE_STORE_PATH": str(fleet)},
-        "demo": {"CACHEWISE_STORE_PATH": str(folder), "CACHEWISE_DEMO": "true"},
-        "nothing": {"CACHEWISE_STORE_PATH": str(folder / "nothing")},
-        "broken": {"CACHEWISE_STORE_PATH": str(lakes.damage(folder / "broken"))},
-    }
-
-    @cache
-    def pages_of(lang: str, store: str) -> dict[str, AppTest]:
-        with pytest.MonkeyPatch.context() as patch:
-            for key, value in stores[store].items():
-                patch.setenv(key, value)
-            data.reopen()
-            seen = {name: opened(name, lang) for name in PAGES}
-            data.reopen()
-        return seen
-
-    return lambda name, lang, store="fleet": pages_of(lang, store)[name]
 
 
 @with_figures

@@ -1,11 +1,9 @@
 """One figure is one number, on whichever page it stands."""
 
-from pathlib import Path
-
 import pytest
+from streamlit.testing.v1 import AppTest
 
-from dashboard import data
-from tests.support.screens import opened
+from tests.support.screens import Look
 
 PAGES = {
     "Net saved": ("overview", "savings", "reports", "calls"),
@@ -17,22 +15,15 @@ PAGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def figures(fleet: Path) -> dict[str, dict[str, str]]:
-    """The key figures of every page of the small fleet: label to value."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CACHEWISE_STORE_PATH", str(fleet))
-        data.reopen()
-        names = {page for pages in PAGES.values() for page in pages}
-        told = {name: {one.label: one.value for one in opened(name, range="all").metric} for name in sorted(names)}
-    data.reopen()
-    return told
-
-
 @pytest.mark.parametrize("label", PAGES)
-def test_a_figure_is_the_same_on_every_page(label: str, figures: dict[str, dict[str, str]]) -> None:
+def test_a_figure_is_the_same_on_every_page(label: str, shown: Look) -> None:
     """The same range and filters, the same label, the same digits."""
-    told = {page: figures[page][label] for page in PAGES[label]}
+    told = {page: figure(shown(page, "en", "demo"), label) for page in PAGES[label]}
 
     assert len(set(told.values())) == 1, told
     assert "—" not in told.values()
+
+
+def figure(app: AppTest, label: str) -> str:
+    """The value of a key figure."""
+    return {one.label: one.value for one in app.metric}[label]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,12 @@ from dashboard import auth, drawers
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 PATIENCE_S = 120
 """How long a page may take in a test: a limit for what hangs; on a busy machine a page's run takes tens of seconds."""
+
+Look = Callable[..., AppTest]
+"""What gives the page of this name, language and store, opened once for all tests."""
+PAGES = sorted(path.stem for path in (APP.parent / "app_pages").glob("[a-z]*.py"))
+WITHOUT_FIGURES = {"caches", "probe", "reconcile"}  # these act; they have tests of their own
+PAGES_WITH_FIGURES = [name for name in PAGES if name not in WITHOUT_FIGURES]
 
 DRAWERS = ("sources", "views", "glossary")
 LANGUAGES = {"ko": ("ko-KR", "Asia/Seoul"), "en": ("en-GB", "Europe/Berlin")}
