@@ -6,7 +6,6 @@ from typing import Any
 
 import hypothesis
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.support import ministack as ministack_process
 from tests.support.ministack import Ministack
@@ -28,6 +27,7 @@ TOGETHER = {
         "ministack and its Lambda processes",
     ),
     "tests/dashboard/test_pages.py": "every page of every store",
+    "tests/dashboard/test_same_figures.py": "every page of every store",
     "tests/dashboard/test_hostile_text.py": "every page of a hostile log",
     "tests/dashboard/test_planted_troubles.py": "a week of the demo fleet",
     "tests/e2e/test_acts.py": "a served dashboard with an AWS and a Claude",
@@ -54,6 +54,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
                 self.assigned_work[node].pop(scope, None)  # what is done is counted through at every test
 
     return Together(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: at the end, one worker would wait for it."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_collection_finish() -> None:
@@ -83,6 +88,8 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
 @pytest.fixture(scope="session")
 def moto_address() -> Iterator[str]:
     """The address of an AWS of this machine that is quick to start and knows much, but runs no Lambda."""
+    from moto.server import ThreadedMotoServer  # a second to load, also where nothing asks for it
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

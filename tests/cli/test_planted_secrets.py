@@ -16,11 +16,10 @@ from simulator.messages import INSTANT, new_service, running_simulator
 from tests.support.doors import HERE, door
 from tests.support.log_lines import dressed, invocation, record, rid
 from tests.support.reading import sent_by, texts_under
-from tests.support.screens import APP, bound_to, opened
+from tests.support.screens import PAGES, bound_to, opened
 
 MARK = "PLANTED"
 NOW_MS = int(datetime.now(UTC).timestamp() * 1000)
-PAGES = sorted(path.stem for path in (APP.parent / "app_pages").glob("[a-z]*.py"))
 ENVIRONMENT = {
     "ANTHROPIC_API_KEY": f"sk-ant-api03-{MARK}",
     "ANTHROPIC_ADMIN_KEY": f"sk-ant-admin01-{MARK}",
@@ -117,6 +116,7 @@ def leaks(name: str, text: str) -> list[str]:
     return [f"{name}: …{text[max(0, place.start() - 120) : place.end() + 20]}…" for place in places]
 
 
+@pytest.mark.slow
 def test_no_secret_leaves(
     house: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -26,9 +26,8 @@ from dashboard import data, download
 from tests.support import hostile_text
 from tests.support.hostile_text import ELSEWHERE, FORMULAS, MARKUP, NAMES
 from tests.support.reading import protos_of
-from tests.support.screens import APP, bound_to, opened
+from tests.support.screens import PAGES, bound_to, opened
 
-PAGES = sorted(path.stem for path in (APP.parent / "app_pages").glob("[a-z]*.py"))
 NOT_MARKDOWN = {
     "Arrow", "Dataframe", "ArrowDataframe", "MultiSelect", "Selectbox", "Code", "TextInput", "DownloadButton",
     "PlotlyChart", "DateInput", "NumberInput", "TextArea", "TimeInput",

@@ -29,6 +29,7 @@ def test_the_code_keeps_the_rules(command: tuple[str, ...]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_types_hold() -> None:
     """Core and collector pass mypy --strict."""
