@@ -148,6 +148,18 @@ def test_small_commits_stay_few_files_however_many_they_are(tmp_path: Path) -> N
     assert sleeper.read("calls").num_rows == FILES_PAST_DAY + 3 * a_round
 
 
+def test_a_commit_reads_again_no_more_than_ten(tmp_path: Path) -> None:
+    """What came since the last checkpoint is read with each commit: small ones would take longer and longer."""
+    lake = Lake(tmp_path)
+    assert not lake.has("ingest_passes")
+
+    for number in range(12):
+        lake.commit("ingest_passes", table_of("ingest_passes", [make_pass(pass_id=f"bodo/{number}")]))
+
+    assert lake.has("ingest_passes")
+    assert list((tmp_path / "ingest_passes" / "_delta_log").glob("*.checkpoint.parquet"))
+
+
 def test_a_folder_deleted_and_made_anew_is_noticed(tmp_path: Path) -> None:
     """A dashboard that runs on sees the new table, not the files of the old one."""
     reader, writer = Lake(tmp_path), Lake(tmp_path)
