@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from core.errors import CachewiseError
+from core.metrics.leading import others
 from core.metrics.scope import Scope
 from core.settings import Settings
 from dashboard import auth, data, filters, ink, kpis, sparks
@@ -448,6 +449,9 @@ def table(
         key=key,
         alt=alt,
     )
+    rest = others(rows[-1].get(columns[0].name))
+    if rest is not None:
+        st.caption(t("table.crowd", shown=fmt.count(len(rows) - 1), n=fmt.count(rest)))
     return [row for row in event["selection"]["rows"] if row < len(rows)] if pick else []
 
 

@@ -197,6 +197,7 @@ def test_a_crowd_of_tenants_is_some_and_all_others(lake: Lake, monkeypatch: pyte
     assert list(shown["tenant"])[-1] == "All others (18)"
     assert list(shown["tenant"])[:2] == ["t19", "t18"]
     assert len(shown) == 6
+    assert "The 5 dearest are listed; the 18 others are together in the last row." in words(app)
     scope = filters.whole(filters.current()).scope()
     every = data.every_row(scope, "tenant")
     assert len(every) == report_desk.counted(data.breakdown(scope, "tenant"), ["tenant"]) == 23
