@@ -59,38 +59,45 @@ def header(title: str, lead: str) -> None:
 
 def marks(settings: Settings) -> None:
     """Draw the line of badges under the title: demo data, endpoints that are not the real ones, freshness."""
-    with st.container(horizontal=True, vertical_alignment="top", gap="small"):  # on a phone freshness has many lines
-        if settings.demo:
-            st.badge(t("demo.badge"), icon=":material/science:", color="violet", help=t("demo.help"))
-        if auth.visitor().state == "open":
-            st.badge(t("access.open.badge"), icon=":material/lock_open:", color="orange", help=t("access.open.notice"))
-        for name, url in (("AWS", settings.aws_endpoint_url), ("Anthropic", settings.anthropic_base_url)):
-            if url:
-                host = fmt.markdown_safe(urlsplit(url).netloc.rpartition("@")[2] or "?")
-                st.badge(t("endpoint.badge", name=name, host=host), icon=":material/link:", color="orange")
-        st.session_state["shown_versions"] = data.versions()
-        freshness_badge()
+    st.session_state["shown_versions"] = data.versions()
+    badges(settings)
 
 
 @st.fragment(run_every="15s")
-def freshness_badge() -> None:
-    """Say how fresh the data is, and offer newer data; charts are never refreshed under the reader's hands."""
-    try:
-        if auth.role() is None:  # the sign-in has grown too old while the page stood open
-            st.rerun(scope="app")
-        rows, now = data.freshness(), datetime.now(UTC)
-        begun = data.options().get("last_ts") is not None
-        newer = st.session_state.get("shown_versions") not in (None, data.versions())
-    except CachewiseError as error:
-        st.badge(f"{t('fresh.failed')} · {error.code}", icon=":material/error:", color="red")
-        return
+def badges(settings: Settings) -> None:
+    """Say what holds for the whole page and how fresh the data is, and offer newer data.
+
+    All stand in one line that breaks, so that each has the whole width of a phone. Charts are never refreshed under the
+    reader's hands.
+    """
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        _standing(settings)
+        try:
+            if auth.role() is None:  # the sign-in has grown too old while the page stood open
+                st.rerun(scope="app")
+            rows, now = data.freshness(), datetime.now(UTC)
+            begun = data.options().get("last_ts") is not None
+            newer = st.session_state.get("shown_versions") not in (None, data.versions())
+        except CachewiseError as error:
+            st.badge(f"{t('fresh.failed')} · {error.code}", icon=":material/error:", color="red")
+            return
         text, icon, colour = freshness_words(rows, now, begun=begun)
         st.badge(text, icon=icon, color=colour, help=t("fresh.help"))
         if begun:
             pulse()
         if newer and st.button(t("fresh.newer"), icon=":material/refresh:", type="tertiary", key="newer"):
             st.rerun(scope="app")
+
+
+def _standing(settings: Settings) -> None:
+    if settings.demo:
+        st.badge(t("demo.badge"), icon=":material/science:", color="violet", help=t("demo.help"))
+    if auth.visitor().state == "open":
+        st.badge(t("access.open.badge"), icon=":material/lock_open:", color="orange", help=t("access.open.notice"))
+    for name, url in (("AWS", settings.aws_endpoint_url), ("Anthropic", settings.anthropic_base_url)):
+        if url:
+            host = fmt.markdown_safe(urlsplit(url).netloc.rpartition("@")[2] or "?")
+            st.badge(t("endpoint.badge", name=name, host=host), icon=":material/link:", color="orange")
 
 
 def pulse() -> None:
