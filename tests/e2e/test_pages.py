@@ -109,8 +109,10 @@ def with_sidebar(page: Page) -> None:
 
 
 def unfit(page: Page) -> list[str]:
-    """What does not fit a phone: parts that scroll sideways, and key figures beside one another."""
-    found = overflow(page)
+    """What does not fit a phone: parts that scroll sideways, badges cut off, and key figures beside one another."""
+    found = overflow(page) + page.get_by_test_id("stMain").locator(".stMarkdownBadge").evaluate_all(
+        "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => `cut off: ${one.textContent}`)"
+    )
     cards = sorted((card.bounding_box() for card in page.get_by_test_id("stMetric").all()), key=lambda box: box["y"])
     if any(above["y"] + above["height"] > below["y"] + 1 for above, below in pairwise(cards)):
         found.append("key figures lie beside one another")
