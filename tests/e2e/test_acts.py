@@ -73,52 +73,52 @@ def press(page: Page, key: str) -> None:
 
 def see(page: Page, name: str, lang: str) -> None:
     """Wait until the words of a language are on the screen."""
-    expect(page.get_by_text(WORDS[name][LANGUAGES.index(lang)], exact=False).first).to_be_visible(timeout=15_000)
+    expect(page.get_by_text(WORDS[name][LANGUAGES.index(lang)], exact=False).first).to_be_visible()
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_a_probe_runs_and_a_bad_key_fails(page: Page, house: House, lang: str) -> None:
+def test_a_probe_runs_and_a_bad_key_fails(tab: Page, house: House, lang: str) -> None:
     """The cost is shown, the run passes by itself; with a refused key the verdict is clear and nothing is spent."""
-    page.goto(f"{house.url}/probe?lang={lang}")
+    tab.goto(f"{house.url}/probe?lang={lang}")
     with house.claude():
-        press(page, "probe_estimate")
-        expect(page.locator(".st-key-probe_run button")).to_contain_text("$0.0500", timeout=15_000)
-        press(page, "probe_run")
-        expect(page.get_by_text("3 / 3")).to_be_visible(timeout=20_000)
-        see(page, "passed", lang)
+        press(tab, "probe_estimate")
+        expect(tab.locator(".st-key-probe_run button")).to_contain_text("$0.0500")
+        press(tab, "probe_run")
+        expect(tab.get_by_text("3 / 3")).to_be_visible()
+        see(tab, "passed", lang)
 
     with house.claude("sk-ant-sim-another"):
-        press(page, "probe_estimate")
-        press(page, "probe_run")
-        see(page, "failed", lang)
+        press(tab, "probe_estimate")
+        press(tab, "probe_run")
+        see(tab, "failed", lang)
 
-    expect(page.get_by_text("1 / 3")).to_be_visible()  # the prompt store needs no key
-    expect(page.get_by_test_id("stMetricValue").filter(has_text="$0.00").first).to_be_visible()
-    expect(page.get_by_test_id("stException")).to_have_count(0)
-    assert API_KEY not in page.content()
+    expect(tab.get_by_text("1 / 3")).to_be_visible()  # the prompt store needs no key
+    expect(tab.get_by_test_id("stMetricValue").filter(has_text="$0.00").first).to_be_visible()
+    expect(tab.get_by_test_id("stException")).to_have_count(0)
+    assert API_KEY not in tab.content()
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_a_clear_needs_the_name_and_is_proved(page: Page, house: House, lang: str) -> None:
+def test_a_clear_needs_the_name_and_is_proved(tab: Page, house: House, lang: str) -> None:
     """Refused without the name; with it done and audited, and the page follows the logs to the proof by itself."""
     before = house.epochs()
-    page.goto(f"{house.url}/caches?lang={lang}")
-    press(page, "preview")
-    press(page, "caches_go")
-    see(page, "refused", lang)
+    tab.goto(f"{house.url}/caches?lang={lang}")
+    press(tab, "preview")
+    press(tab, "caches_go")
+    see(tab, "refused", lang)
     assert house.epochs() == before
 
-    page.locator(".st-key-caches_typed input").fill("bodo")
-    press(page, "caches_go")
-    see(page, "waiting", lang)
+    tab.locator(".st-key-caches_typed input").fill("bodo")
+    press(tab, "caches_go")
+    see(tab, "waiting", lang)
     assert house.epochs() != before
 
     warm_lake.answer(house.lake, *range(warm_lake.WARM), at=datetime.now(UTC))
-    see(page, "proved", lang)
+    see(tab, "proved", lang)
 
-    with page.expect_download() as download:
-        press(page, "csv_audit")
+    with tab.expect_download() as download:
+        press(tab, "csv_audit")
     entry = next(csv.DictReader(io.StringIO(Path(download.value.path()).read_text("utf-8-sig"), newline="")))
     assert (entry["target"], entry["result"]) == ("bodo/prompt-store/*", "done")
     assert entry["actor"].endswith("(dashboard)")
-    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect(tab.get_by_test_id("stException")).to_have_count(0)

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from dashboard.i18n import catalogue
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import DESK, ROOT
 from tests.support.screen import choose, go, metric, overflow, settle
 
 PAGES = sorted(path.stem for path in (ROOT / "dashboard" / "app_pages").glob("[a-z]*.py"))
@@ -25,7 +25,7 @@ FIGURES = {"overview", "hit_rate", "cost", "latency", "savings", "misses", "ttl_
 """Pages that have key figures and charts whatever the fleet is."""
 OPENED = ("notes", "overview")
 """Pages whose sidebar is looked at on a phone too: with the filters at work, and without."""
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
 
 # What axe finds in parts of Streamlit 1.67 that no page can change: the rule, and where it may be broken.
 UPSTREAM = {
@@ -55,35 +55,33 @@ def serious(page: Page) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)  # every page twice: ten times as long where others work too
 @pytest.mark.parametrize(("lang", "desk", "phone"), [("ko", "dark", "light"), ("en", "light", "dark")])
-def test_every_page_opens(
-    browser: Browser, browser_context_args: dict[str, Any], base_url: str, lang: str, desk: Any, phone: Any
-) -> None:
-    """Each page of the menu has title, figures and drawn charts and no exception, nothing is serious for axe on a desk
-    in one scheme and on a phone in the other, and on a phone nothing scrolls sideways."""
-    context = browser.new_context(**{**browser_context_args, "color_scheme": desk})
-    page, wrong = context.new_page(), []
-    go(page, f"{base_url}/?lang={lang}")
-    expect(page.get_by_text("데모 데이터" if lang == "ko" else "Demo data").first).to_be_visible()
+def test_every_page_opens(tab: Page, base_url: str, lang: str, desk: Any, phone: Any) -> None:
+    """Each page is reached by the menu, which keeps the language, and has figures and drawn charts and no exception;
+    nothing is serious for axe on a desk in one scheme and on a phone in the other, where nothing scrolls sideways."""
+    wrong: list[str] = []
+    tab.emulate_media(color_scheme=desk)
+    go(tab, f"{base_url}/?lang={lang}")
+    expect(tab.get_by_text("데모 데이터" if lang == "ko" else "Demo data").first).to_be_visible()
     for name in PAGES:
-        choose(page, catalogue(lang)[f"page.{name}.title"])
-        whole(page, name)
-        assert dark(page) == (desk == "dark")
-        wrong += [f"{name}: {trouble}" for trouble in serious(page)]
+        choose(tab, catalogue(lang)[f"page.{name}.title"])
+        whole(tab, name)
+        assert dark(tab) == (desk == "dark")
+        wrong += [f"{name}: {trouble}" for trouble in serious(tab)]
 
-        page.emulate_media(color_scheme=phone)
-        page.set_viewport_size(PHONE)
-        settle(page)
-        whole(page, name)
-        assert dark(page) == (phone == "dark")
-        wrong += [f"{name} on a phone: {trouble}" for trouble in unfit(page) + serious(page)]
+        tab.emulate_media(color_scheme=phone)
+        tab.set_viewport_size(PHONE)
+        settle(tab)
+        whole(tab, name)
+        assert dark(tab) == (phone == "dark")
+        wrong += [f"{name} on a phone: {trouble}" for trouble in unfit(tab) + serious(tab)]
         if name in OPENED:
-            with_sidebar(page)
-            wrong += [f"{name} on a phone, with its menu: {trouble}" for trouble in serious(page)]
-        page.emulate_media(color_scheme=desk)
-        page.set_viewport_size(DESK)
-    context.close()
+            with_sidebar(tab)
+            wrong += [f"{name} on a phone, with its menu: {trouble}" for trouble in serious(tab)]
+        tab.emulate_media(color_scheme=desk)
+        tab.set_viewport_size(DESK)
     assert wrong == []
 
 
@@ -119,88 +117,73 @@ def unfit(page: Page) -> list[str]:
     return found
 
 
-def test_pages_are_reached_by_the_menu(page: Page, base_url: str) -> None:
-    """A click in the menu opens the page and keeps the language."""
-    go(page, f"{base_url}/?lang=en")
-
-    choose(page, "Savings")
-
-    expect(page.get_by_text("Running net savings", exact=False).first).to_be_visible()
-
-
-def test_a_filter_changes_the_address_and_the_numbers(page: Page, base_url: str) -> None:
+def test_a_filter_changes_the_address_and_the_numbers(tab: Page, base_url: str) -> None:
     """Choosing an engine is seen in the URL and in the key figures; the address alone shows the same to another."""
-    go(page, f"{base_url}/?lang=en")
-    before = metric(page, "Net saved")
+    go(tab, f"{base_url}/?lang=en")
+    before = metric(tab, "Net saved")
 
-    engine = page.get_by_test_id("stMultiSelect").filter(has_text="Engine").locator("input")
+    engine = tab.get_by_test_id("stMultiSelect").filter(has_text="Engine").locator("input")
     engine.scroll_into_view_if_needed()
-    settle(page)  # a list that is open while its column scrolls is closed by Streamlit
+    settle(tab)  # a list that is open while its column scrolls is closed by Streamlit
     engine.click()
-    page.get_by_role("option", name="writer").click()
-    page.keyboard.press("Escape")
-    expect(page.get_by_text("Caching lost", exact=False)).to_be_visible()
-    settle(page)
+    tab.get_by_role("option", name="writer").click()
+    tab.keyboard.press("Escape")
+    expect(tab.get_by_text("Caching lost", exact=False)).to_be_visible()
+    settle(tab)
 
-    after = metric(page, "Net saved")
+    after = metric(tab, "Net saved")
     assert after != before
     assert after.startswith("-$")
-    assert "engine=writer" in page.url
+    assert "engine=writer" in tab.url
 
-    shared = page.context.new_page()
-    go(shared, page.url)
+    shared = tab.context.new_page()
+    go(shared, tab.url)
     assert metric(shared, "Net saved") == after
     assert shared.locator("h1").first.inner_text() == "Overview"
 
 
-def test_a_shared_range_opens_as_it_was(page: Page, base_url: str) -> None:
-    """Range, grouping and language come from the address."""
-    go(page, f"{base_url}/cost?lang=en&range=24h&cost_by=model")
+def test_choices_come_from_the_address_and_survive_a_change_of_page(tab: Page, base_url: str) -> None:
+    """Range, grouping and language come from the address, go along to the next page, and are there on the way back."""
+    go(tab, f"{base_url}/cost?lang=en&range=24h&cost_by=model")
+    expect(tab.get_by_text("Cost over time by model")).to_be_visible()
+    expect(tab.get_by_test_id("stMetric").first).to_contain_text("vs prior 24 h")
 
-    expect(page.get_by_text("Cost over time by model")).to_be_visible()
-    expect(page.get_by_test_id("stMetric").first).to_contain_text("vs prior 24 h")
+    choose(tab, "Savings")
+    expect(tab.get_by_test_id("stMetric").first).to_contain_text("vs prior 24 h")
+    tab.wait_for_url("**/savings?*range=24h*")
+    assert "lang=en" in tab.url
 
-
-def test_choices_survive_a_change_of_page(page: Page, base_url: str) -> None:
-    """Range and language go along to the next page and stand in its address; Back returns to what was."""
-    go(page, f"{base_url}/cost?lang=en&range=24h&cost_by=model")
-
-    choose(page, "Savings")
-    expect(page.get_by_test_id("stMetric").first).to_contain_text("vs prior 24 h")
-    page.wait_for_url("**/savings?*range=24h*")
-    assert "lang=en" in page.url
-
-    choose(page, "Cost")
-    expect(page.get_by_text("Cost over time by model")).to_be_visible()
+    choose(tab, "Cost")
+    expect(tab.get_by_text("Cost over time by model")).to_be_visible()
 
 
-def test_nonsense_in_the_address_is_harmless(page: Page, base_url: str) -> None:
+def test_nonsense_in_the_address_is_harmless(tab: Page, base_url: str) -> None:
     """Values that do not exist fall back to the defaults."""
-    go(page, f"{base_url}/?lang=xx&range=7000y&engine=%3Cscript%3E")
+    go(tab, f"{base_url}/?lang=xx&range=7000y&engine=%3Cscript%3E")
 
-    expect(page.locator("h1").first).to_have_text("개요")
-    expect(page.get_by_test_id("stException")).to_have_count(0)
-    expect(page.get_by_test_id("stMetric")).to_have_count(6)
+    expect(tab.locator("h1").first).to_have_text("개요")
+    expect(tab.get_by_test_id("stException")).to_have_count(0)
+    expect(tab.get_by_test_id("stMetric")).to_have_count(6)
 
 
-def test_the_language_can_be_switched(page: Page, base_url: str) -> None:
+def test_the_language_can_be_switched(tab: Page, base_url: str) -> None:
     """A Korean browser starts in Korean; one click makes everything English, and the address says so."""
-    go(page, base_url)
-    expect(page.locator("h1").first).to_have_text("개요")
+    go(tab, base_url)
+    expect(tab.locator("h1").first).to_have_text("개요")
 
-    page.get_by_test_id("stButtonGroup").get_by_text("English", exact=True).click()
+    tab.get_by_test_id("stButtonGroup").get_by_text("English", exact=True).click()
 
-    expect(page.locator("h1").first).to_have_text("Overview")
-    settle(page)
-    assert "lang=en" in page.url
+    expect(tab.locator("h1").first).to_have_text("Overview")
+    settle(tab)
+    assert "lang=en" in tab.url
 
 
-def test_the_csv_is_what_the_page_shows(page: Page, base_url: str) -> None:
+def test_the_csv_is_what_the_page_shows(tab: Page, base_url: str) -> None:
     """The download opens in a Korean Excel, has every engine, exact dollars, and no live formula."""
-    go(page, f"{base_url}/?lang=en")
+    go(tab, f"{base_url}/?lang=en")
 
-    with page.expect_download() as download:
-        page.locator(".st-key-csv_overview-engines button").first.click()  # the causes may be drawn after it
+    with tab.expect_download() as download:
+        tab.locator(".st-key-csv_overview-engines button").first.click()  # the causes may be drawn after it
 
     content = Path(download.value.path()).read_bytes()
     rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))

@@ -93,15 +93,15 @@ def test_words_and_figures_come_before_charts(page: Page, base_url: str) -> None
     assert page.get_by_test_id("stPlotlyChart").count() == page.locator(".js-plotly-plot .main-svg:first-child").count()
 
 
-def test_the_keyboard_reaches_menu_filters_and_downloads(page: Page, base_url: str) -> None:
+def test_the_keyboard_reaches_menu_filters_and_downloads(tab: Page, base_url: str) -> None:
     """Tab goes through the menu, the filters, links and the CSV of a table; Enter on a menu entry opens its page."""
-    go(page, f"{base_url}/?lang=en")
+    go(tab, f"{base_url}/?lang=en")
     reached: set[str] = set()
     wanted = {"menu", "language", "range", "engine", "csv", "causes"}
     for _ in range(150):
-        page.keyboard.press("Tab")
+        tab.keyboard.press("Tab")
         reached.add(
-            page.evaluate(
+            tab.evaluate(
                 """() => {
                   const at = one => document.activeElement.closest(one);
                   if (at("[data-testid=stTopNav]")) return "menu";
@@ -118,13 +118,13 @@ def test_the_keyboard_reaches_menu_filters_and_downloads(page: Page, base_url: s
             break
     assert wanted <= reached
 
-    page.get_by_test_id("stTopNavSection").filter(has_text="Money").focus()
-    page.keyboard.press("Enter")
-    expect(page.get_by_test_id("stTopNavPopover")).to_be_visible()
-    page.keyboard.press("ArrowDown")
-    expect(page.locator("a:focus")).to_contain_text("Savings")
-    page.keyboard.press("Enter")
-    expect(page.locator("h1").first).to_have_text("Savings")
+    tab.get_by_test_id("stTopNavSection").filter(has_text="Money").focus()
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_test_id("stTopNavPopover")).to_be_visible()
+    tab.keyboard.press("ArrowDown")
+    expect(tab.locator("a:focus")).to_contain_text("Savings")
+    tab.keyboard.press("Enter")
+    expect(tab.locator("h1").first).to_have_text("Savings")
 
 
 def test_on_a_phone_the_keyboard_stands_where_it_is_seen(page: Page, base_url: str) -> None:

@@ -33,7 +33,7 @@ QUIET_MS = 250
 def settle(page: Page) -> None:
     """Wait until the page is whole and has not changed for a quarter of a second."""
     page.evaluate(_WATCH)
-    page.wait_for_function(_STILL, arg=QUIET_MS, polling=50, timeout=30_000)
+    page.wait_for_function(_STILL, arg=QUIET_MS, polling=50, timeout=60_000)
 
 
 def go(page: Page, address: str) -> None:
