@@ -59,7 +59,12 @@ def header(title: str, lead: str) -> None:
 
 def marks(settings: Settings) -> None:
     """Draw the line of badges under the title: demo data, endpoints that are not the real ones, freshness."""
-    st.session_state["shown_versions"] = data.versions()
+    try:
+        st.session_state["shown_versions"] = data.versions()
+    except CachewiseError:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            _standing(settings)  # demo data are called so whatever the tables are
+        raise
     badges(settings)
 
 

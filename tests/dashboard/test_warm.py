@@ -24,7 +24,7 @@ def test_the_first_visitor_finds_everything_asked(fleet: Path, monkeypatch: pyte
 
     for name in ("summary", "breakdown", "series", "latency_series", "markers", "options"):
         monkeypatch.setattr(data.metrics, name, noted(name, getattr(data.metrics, name)))
-    monkeypatch.setattr(data, "load", noted("load", data.load))
+    monkeypatch.setattr(data, "load_bounded", noted("load_bounded", data.load_bounded))
     app = AppTest.from_file(str(APP), default_timeout=PATIENCE_S)
     app.context = {"locale": "ko-KR", "timezone": "Asia/Seoul"}
 
