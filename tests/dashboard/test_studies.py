@@ -21,7 +21,7 @@ def costly(made: list[str]) -> str:
 
 def wait_for(condition, message: str) -> None:
     """Wait until something in another thread has happened."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, message
         time.sleep(0.01)

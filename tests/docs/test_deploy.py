@@ -32,7 +32,7 @@ def resources() -> dict[str, Any]:
 def test_the_fargate_template_is_valid() -> None:
     """cfn-lint has nothing to say about it."""
     linter = Path(sys.executable).parent / "cfn-lint"
-    done = subprocess.run([linter, TEMPLATE], capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run([linter, TEMPLATE], capture_output=True, text=True, check=False, timeout=200)
 
     assert (done.returncode, done.stdout) == (0, "")
 

@@ -27,7 +27,7 @@ from botocore.config import Config
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
-START_LIMIT_S = 40.0
+START_LIMIT_S = 90.0
 ROLE = "arn:aws:iam::000000000000:role/bodo"
 _LAMBDA_PART = ("__init__.py", "errors.py", "aws.py", "telemetry.py", "usage", "pricing", "caching", "client")
 

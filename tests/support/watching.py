@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page, Route
 
-WAIT_S = 40.0
+WAIT_S = 90.0
 
 
 class Watch:
