@@ -18,7 +18,6 @@ from collector.sessions.told import ToldPiece
 from collector.sources import envelopes
 from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch
 from collector.sources.open_file import OpenFile, settle_stamp
-from core.errors import CachewiseError
 from core.settings import SourceSettings
 
 _BATCH_LINES = 400_000
@@ -271,9 +270,6 @@ class Telling:
     def _ignore(self, kind: str, *, again: bool) -> None:
         if not again:
             self.batch.ignored[kind] += 1
-
-    def _problem(self, error: CachewiseError) -> None:
-        self.batch.problems.append(error)
 
     def is_full(self) -> bool:
         """Say whether the batch should be handed over."""
