@@ -55,7 +55,6 @@ def differing_rows(rows: Sequence[Mapping[str, Any]], lang: Language) -> list[di
             **row,
             "ledger": format_name(row["told_by"], lang),
             "checks": ", ".join(format_name(name, lang) for name in (row["checked_by"] or "").split(",") if name),
-            "difference": (row["check_note"] or "").removeprefix("differs: "),
         }
         for row in rows
     ]

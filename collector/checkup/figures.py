@@ -107,13 +107,12 @@ def _told_twice(reader: Reader, scope: Scope, rows: Rows) -> Iterator[Check]:
         yield Check("told", "calls", "ok", f"All {twice:,} calls told in two places are told alike.")
         return
     (latest,) = disagreements(reader, scope, 1)
-    note = str(latest["check_note"]).removeprefix("differs: ")
     yield Check(
         "told",
         "calls",
         "warn",
         f"{differing:,} of {twice:,} calls told in two places are told differently, such as "
-        f"{latest['call_id']}: {note}.",
+        f"{latest['call_id']}: {latest['difference']}.",
         "Figures follow the format named first. Compare both logs of that call, and mend the one that is wrong.",
     )
 

@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 
 from core.metrics.scope import Scope, asked
 from core.store.query import Reader
+from core.store.schema import DIFFERS
 
 MOST_EXAMPLES = 50
 _DEFAULTS = "defaults"
@@ -28,7 +29,7 @@ def tellings(reader: Reader, scope: Scope) -> list[dict[str, Any]]:
 
 
 def disagreements(reader: Reader, scope: Scope, limit: int = MOST_EXAMPLES) -> list[dict[str, Any]]:
-    """Return the latest calls that two formats tell differently, with the note that names every difference."""
+    """Return the latest calls that two formats tell differently, with the note that names every `difference`."""
     if not scope.fits("calls"):
         return []
     return asked(
@@ -55,9 +56,12 @@ def _by_teller(rows: ir.Table) -> ir.Table:
 
 def _latest_differing(rows: ir.Table, limit: int) -> ir.Table:
     told = rows.filter(_differs(rows))
-    chosen = told.select("ts", "source", "call_id", "told_by", "checked_by", "check_note", "cost_usd")
+    chosen = told.select(
+        "ts", "source", "call_id", "told_by", "checked_by", "check_note", "cost_usd",
+        difference=told.check_note.substr(len(DIFFERS)),
+    )  # fmt: skip
     return chosen.order_by([chosen.ts.desc(), chosen.call_id]).limit(limit)
 
 
 def _differs(rows: ir.Table) -> ir.BooleanColumn:
-    return rows.check_note.startswith("differs")
+    return rows.check_note.startswith(DIFFERS)

@@ -19,6 +19,9 @@ _WHERE_FROM = [
     pa.field("event_id", pa.string()),
 ]
 
+DIFFERS = "differs: "
+"""How a check_note begins that names what two tellings of one call say differently."""
+
 CALLS = pa.schema(
     [
         pa.field("date", pa.date32()),
