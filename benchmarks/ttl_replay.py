@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 from core import ttl
-from core.ttl.study import Arrivals
+from core.ttl import Arrivals
 
 DAYS = 30
 PREFIXES = 1_000

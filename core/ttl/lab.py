@@ -16,8 +16,9 @@ from core.pricing import PriceBook, default_book
 from core.store.query import Reader
 from core.traffic import load
 from core.traffic.arrays import Floats, Ints
+from core.ttl.chunks import GAP_EDGES_MS, IN_FORCE, OBSERVED
 from core.ttl.replay import LONG_MS, PING_MS, SHORT_MS
-from core.ttl.study import GAP_EDGES_MS, IN_FORCE, OBSERVED, POLICIES, Lab, of_traffic
+from core.ttl.study import POLICIES, Lab, of_traffic
 
 DAYS_A_MONTH = 30
 RESAMPLES = 2_000
