@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -27,3 +28,44 @@ def only(wrong: Wrong, item: Mapping[str, Any], known: Collection[str], where: s
 
 def _wrong(code: str, path: Path | None, what: str, mend: str) -> FixSettings:
     return FixSettings(f"{path}: {what}.", code=code, mend=mend)
+
+
+def only_known(where: str, table: Mapping[str, Any], known: set[str], path: Path | None) -> None:
+    """Refuse a key that a table of the file does not know (CFG-004)."""
+    for key in table:
+        if key not in known:
+            raise FixSettings(
+                f'{path}: unknown key "{where}{key}".', code="CFG-004", mend=f"Accepted: {', '.join(sorted(known))}."
+            )
+
+
+def table_of(data: Mapping[str, Any], name: str, known: set[str], path: Path | None) -> Mapping[str, Any]:
+    """Return a table of the file, or an empty one, with none but known keys (CFG-004)."""
+    table = data.get(name, {})
+    if not isinstance(table, dict):
+        raise FixSettings(f"{path}: {name} must be a table.", code="CFG-004", mend=f"Write [{name}] on its own line.")
+    only_known(f"{name}.", table, known, path)
+    return table
+
+
+def positive(value: object, key: str, path: Path | None) -> int | float:
+    """Return a number above 0 (CFG-010)."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value <= 0:
+        raise FixSettings(f"{path}: {key} = {value!r}.", code="CFG-010", mend="Accepted: a number above 0.")
+    return int(value) if isinstance(value, int) else value
+
+
+def text_of(table: Mapping[str, Any], key: str, where: str, path: Path | None) -> str | None:
+    """Return a text of a table, or None where there is none or an empty one (CFG-004)."""
+    value = table.get(key, "")
+    if not isinstance(value, str):
+        raise FixSettings(f"{path}: {where}{key} = {value!r}.", code="CFG-004", mend="Accepted: a text in quotes.")
+    return value if value.strip() else None
+
+
+def texts_of(value: object, key: str, path: Path | None) -> tuple[str, ...]:
+    """Return a list of texts; one alone may stand without brackets (CFG-004)."""
+    told = [value] if isinstance(value, str) else value
+    if not isinstance(told, list) or not all(isinstance(item, str) and item.strip() for item in told):
+        raise FixSettings(f"{path}: {key} = {value!r}.", code="CFG-004", mend='Accepted: a list of texts, as in ["…"].')
+    return tuple(told)

@@ -39,6 +39,18 @@ def test_a_service_s_metric_names_are_read(tmp_path: Path) -> None:
         ('kind = "files"\npath = "a"\n[sources.metrics]\nprice = "X"', "CFG-004"),
         ('kind = "files"\npath = "a"\n[sources.metrics]\ninput = 5', "CFG-016"),
         ('kind = "files"\npath = "a"\nmetrics = "X"', "CFG-004"),
+        ('kind = "files"\npaths = ["a", 5]', "CFG-004"),
+        ('kind = "files"\npaths = []', "CFG-007"),
+        ('kind = "cloudwatch"\nlog_group = ""', "CFG-007"),
+        ('kind = "cloudwatch"\nlog_group = 7', "CFG-004"),
+        ('kind = "cloudwatch"\nlog_group = "/a"\naccount = 123456789012', "CFG-004"),
+        ('kind = "cloudwatch"\nlog_group = "/a"\nrescan_days = inf', "CFG-010"),
+        ('kind = "cloudwatch"\nlog_group = "/a"\nrequests_per_s = nan', "CFG-010"),
+        ('kind = "files"\npath = "a"\ndefaults = 5', "CFG-004"),
+        ('kind = "files"\npath = "a"\ndefaults = { model = 4.5 }', "CFG-004"),
+        ('kind = "files"\npath = "a"\ndefaults = { caching_enabled = "false" }', "CFG-012"),
+        ('kind = "files"\npath = "a"\ndefaults = { cache_ttl = "2h" }', "CFG-009"),
+        ('kind = "files"\npath = "a"\ndefaults = { provider = "openai" }', "CFG-008"),
     ],
 )
 def test_what_cannot_be_read_is_said(tmp_path: Path, lines: str, code: str) -> None:
@@ -47,3 +59,11 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, lines: str, code: str) -> N
         load(tmp_path, lines)
 
     assert (raised.value.code, bool(raised.value.mend)) == (code, True)
+
+
+def test_one_path_needs_no_brackets(tmp_path: Path) -> None:
+    """A text is one path, not one for each of its letters; the same of price files."""
+    source = load(tmp_path, 'kind = "files"\npaths = "logs/*.gz"\n[prices]\nfiles = "ours.toml"')
+
+    assert source.paths == ("logs/*.gz",)
+    assert settings.load({}, folder=tmp_path).price_files == ("ours.toml",)
