@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import charts, components, filters
+from dashboard import charts, components, filters, key_figures
 from dashboard.ink import Before, Look
 from tests.support.screens import opened
 
@@ -61,7 +61,7 @@ def test_days_lie_on_days_when_the_clocks_changed_between(monkeypatch: pytest.Mo
     earlier = view.compared()
     assert earlier is not None and earlier.start is not None
     days = [earlier.start + n * DAY for n in range(7)]
-    monkeypatch.setattr(components, "t", lambda key, **_: key)
+    monkeypatch.setattr(key_figures, "t", lambda key, **_: key)
 
     laid = components.before(lambda *_, **__: pa.table({"bucket": pa.array(days)}), view)
 
