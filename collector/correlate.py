@@ -6,9 +6,9 @@ lines without inherit, REPORT closes it. Managed Instances interleave requests; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from collector.drafts import CallDraft, Invocation, StoreDraft, lone
+from collector.drafts import CallDraft, Invocation, StoreDraft, lone, waits
 from collector.event import LogEvent, Origin
 from collector.lane.requests import Lot, Requests, Run, name_engines
 from collector.parsers.claude_code import more_complete, project_name
@@ -414,17 +414,29 @@ class Correlator:
         self._settled.append(one)
 
     def _settle_gap(self, stream: Stream, now_ms: int) -> None:
-        """Close a gap that is quiet; of one that is never quiet, settle what no REPORT can claim any more."""
+        """Close a gap that is quiet; of one that is never quiet, settle what no REPORT can claim any more.
+
+        Of one that is too large, only the last lines wait, whose twins may come with the next batch.
+        """
         gap = stream.gap
         if gap is None:
             return
-        if gap.last_ms <= now_ms - SETTLE_MS or len(gap.calls) > _GAP_LIMIT:
+        if gap.last_ms <= now_ms - SETTLE_MS:
             self._close_gap(stream)
+            return
+        if len(gap.calls) > _GAP_LIMIT:
+            last = {id(draft) for draft in gap.calls[-REMEMBERED:]}
+            self._split_gap(stream, gap, lambda draft: id(draft) in last and waits(draft))
             return
         until_ms = now_ms - (HOLD_MS if stream.platform else SETTLE_MS)
         if gap.first.ts_ms <= until_ms:
-            self._pair(stream, gap)
-            self._settled.append(gap.split(until_ms))
+            self._split_gap(stream, gap, lambda draft: draft.event.ts_ms > until_ms)
+
+    def _split_gap(self, stream: Stream, gap: Invocation, stays: Callable[[CallDraft | StoreDraft], bool]) -> None:
+        self._pair(stream, gap)
+        self._settled.append(gap.split(stays))
+        if not gap.calls and not gap.stores:
+            stream.gap = None
 
     def _close_gap(self, stream: Stream) -> None:
         if stream.gap:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from collector.event import LogEvent, Origin
@@ -129,17 +130,17 @@ class Invocation:
                 return same.pop(place)
         return None
 
-    def split(self, until_ms: int) -> Invocation:
-        """Take out what was logged until then; what stays has not seen all of its neighbours yet."""
-        older = Invocation(self.origin, None, self.start_ms, self.first)
-        older.calls = [draft for draft in self.calls if draft.event.ts_ms <= until_ms]
-        older.stores = [draft for draft in self.stores if draft.event.ts_ms <= until_ms]
-        self.calls = [draft for draft in self.calls if draft.event.ts_ms > until_ms]
-        self.stores = [draft for draft in self.stores if draft.event.ts_ms > until_ms]
+    def split(self, stays: Callable[[CallDraft | StoreDraft], bool]) -> Invocation:
+        """Take out what need not wait any longer; what stays has not seen all of its neighbours yet."""
+        older = Invocation(self.origin, None, self.start_ms, self.first, last_ms=self.last_ms)
+        older.calls = [draft for draft in self.calls if not stays(draft)]
+        older.stores = [draft for draft in self.stores if not stays(draft)]
+        self.calls = [draft for draft in self.calls if stays(draft)]
+        self.stores = [draft for draft in self.stores if stays(draft)]
         drafts: list[CallDraft | StoreDraft] = [*self.calls, *self.stores]
-        self.first = min((draft.event for draft in drafts), key=lambda event: (event.ts_ms, event.order))
-        self.start_ms = self.first.ts_ms
-        older.last_ms = until_ms
+        if drafts:
+            self.first = min((draft.event for draft in drafts), key=lambda event: (event.ts_ms, event.order))
+            self.start_ms = self.first.ts_ms
         return older
 
 
@@ -147,6 +148,13 @@ def _says_more(new: CallDraft, old: CallDraft) -> bool:
     """Say whether the service's own record stands beside an answer or metrics of the same id."""
     told = [draft.fact.told_by for draft in (new, old) if isinstance(draft.fact, CallRecord)]
     return told[0] == "record" and told[1] != "record"
+
+
+def waits(draft: CallDraft | StoreDraft) -> bool:
+    """Say whether another line may still come that tells the same call: a text line's record, a record's text line."""
+    if isinstance(draft, StoreDraft) or draft.twin is not None:
+        return False
+    return isinstance(draft.fact, CostLine) or draft.fact.usage is not None
 
 
 def lone(drafts: list[CallDraft]) -> Invocation:

@@ -321,3 +321,33 @@ def test_what_is_outside_any_request_is_joined_in_time_that_grows_with_its_numbe
     assert len(calls) == count
     assert all(isinstance(call.fact, CallRecord) and call.twin is not None for call in calls)
     assert took_s < 1  # 0.02 s; where every line is compared with every record, several seconds
+
+
+def test_twins_in_two_batches_of_a_crowded_gap_are_one_call() -> None:
+    """A service that is no Lambda logs thousands of calls outside any request; a batch may end between two twins."""
+    lines = [
+        (number, line)
+        for number in range(2_500)
+        for line in (cost(given=number, read=0), record(f"msg_{number}", ms=T0, given=number, read=0))
+    ]
+    first, second = fed(*lines[:4_401]), lines[4_401:]
+    told = first.take_settled()
+    for place, (after, line) in enumerate(second, len(lines)):
+        event = LogEvent(Origin("1", "r", GROUP, STREAM), None, T0 + after, "logged", line, place, Position("f", place))
+        first.feed(event, parse_message(line).facts)
+    told += first.finish(NOW_MS, final=True)[0]
+
+    calls = [call for one in told for call in one.calls]
+    assert len(calls) == 2_500
+    assert all(call.twin is not None for call in calls)
+
+
+def test_a_gap_whose_last_line_went_to_an_earlier_record_is_settled() -> None:
+    """A cost line just inside the time to wait is joined with a record just before it: nothing is left to wait."""
+    correlator = fed((0, record("msg_1", ms=T0, given=1)), (2_000, cost(given=1)), (15_500, "START of nothing"))
+    correlator.newest_ms = T0 + 15_500
+
+    (gap,) = correlator.take_settled()
+
+    assert [call.twin is not None for call in gap.calls] == [True]
+    assert list(correlator.open_events()) == []
