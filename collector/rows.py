@@ -24,7 +24,7 @@ from collector.parsers.facts import CallRecord, CostLine
 from collector.rank import RECORD_LEDGER, TEXT_LEDGER, draft_rank, invocation_rank
 from collector.sessions.columns import session_columns
 from collector.sessions.found import SessionCalls
-from core.caching.cacheable import is_cacheable
+from core.assumed import Minimum, Said, fill
 from core.pricing import PriceBook
 from core.pricing.ledger import PRICED, price_checks, price_columns
 from core.settings import LineDefaults
@@ -213,51 +213,41 @@ def _where(event: LogEvent, source: str) -> tuple[str | None, ...]:
 
 
 def _call(
-    draft: CallDraft, owner: Invocation, teller: Teller, minimum: Any
+    draft: CallDraft, owner: Invocation, teller: Teller, minimum: Minimum
 ) -> tuple[Any, ...]:  # in the order of _TOLD
     fact, event, defaults = draft.fact, draft.event, teller.defaults
     reported: Decimal | None
-    write_5m: int | None
-    write_1h: int | None
+    split: tuple[int, int] | None
     name, version = _function(event.origin, defaults.function_name)
     if type(fact) is CostLine:
         usage = Usage(fact.input_tokens, fact.cache_read, output_tokens=fact.output_tokens)
-        record = _AS_TEXT
-        write_5m, write_1h = _split(fact.cache_write, defaults.cache_ttl)
-        written, reported, ledger = fact.cache_write, fact.reported_cost_usd, TEXT_LEDGER
-        call_id, id_kind, told_by = part_key(event, draft.part), "event", "text"
+        record, written, split = _AS_TEXT, fact.cache_write, None
+        reported, ledger, told_by = fact.reported_cost_usd, TEXT_LEDGER, "text"
+        call_id, id_kind = part_key(event, draft.part), "event"
         checked_by = check_keys = None
     else:
         assert isinstance(fact, CallRecord)
-        record = fact
-        usage = fact.usage or Usage()
-        ttl = fact.cache_ttl or defaults.cache_ttl
-        usage = usage.with_write_ttl(ttl) if ttl in ("5m", "1h") else usage  # type: ignore[arg-type]  # just checked
-        write_5m, write_1h = usage.cache_write_5m_tokens, usage.cache_write_1h_tokens
-        if not usage.ttl_split_known and usage.cache_write_tokens:
-            write_5m = write_1h = None
+        record, usage = fact, fact.usage or Usage()
         written = usage.cache_write_tokens
+        split = (usage.cache_write_5m_tokens, usage.cache_write_1h_tokens) if usage.ttl_split_known else None
         reported = draft.twin.reported_cost_usd if draft.twin else fact.reported_cost_usd
         ledger, told_by = RECORD_LEDGER, fact.told_by
         checked_by = "text" if draft.twin else None
         check_keys = ",".join(part_key(line.event, line.part) for line in draft.absorbed) or None
         call_id = fact.call_id or part_key(event, draft.part)
         id_kind = _id_kind(fact)
-    provider = record.provider or defaults.provider
-    model = record.model or defaults.model
-    enabled = record.caching_enabled if record.caching_enabled is not None else defaults.caching_enabled
     prompt = usage.input_tokens + usage.cache_read_tokens + written
-    cacheable = is_cacheable(
-        caching_enabled=enabled,
-        cached_tokens=usage.cache_read_tokens + written,
-        prompt_tokens=prompt,
-        prefix_tokens=record.prefix_tokens,
-        minimum_tokens=minimum(model, provider) if model else None,
-    )
+    said = Said(
+        record.provider, record.model, record.cache_ttl, record.caching_enabled, written, split,
+        usage.cache_read_tokens, prompt, record.prefix_tokens,
+    )  # fmt: skip
+    known = fill(said, defaults, minimum)
+    if usage.iterations and known.cache_ttl in ("5m", "1h"):
+        usage = usage.with_write_ttl(known.cache_ttl)  # type: ignore[arg-type]  # just checked
     ts_ms, ts_kind = _moment(record, event)
     counts: tuple[int | None, ...] = (
-        usage.input_tokens, usage.cache_read_tokens, write_5m, write_1h, usage.output_tokens, usage.thinking_tokens,
-        prompt, usage.web_search_requests,
+        usage.input_tokens, usage.cache_read_tokens, known.write_5m_tokens, known.write_1h_tokens, usage.output_tokens,
+        usage.thinking_tokens, prompt, usage.web_search_requests,
     )  # fmt: skip
     if type(fact) is CallRecord and fact.usage is None:  # a call that failed before any usage: unknown, not zero
         counts = (None,) * len(counts)
@@ -265,11 +255,11 @@ def _call(
         call_id, id_kind, ts_ms * 1000, ts_kind, *_where(event, teller.source),
         record.other_id, told_by, checked_by, check_keys, "confirmed" if checked_by else None,
         draft.invocation_id, draft.attribution, draft.redelivery, name, owner.version or version,
-        draft.engine, record.tenant, provider, model, _known_by(record.model, model), record.status, record.error_type,
-        record.complete and usage.complete, record.stop_reason, record.stop_category,
+        draft.engine, record.tenant, known.provider, known.model, known.model_known_by,
+        record.status, record.error_type, record.complete and usage.complete, record.stop_reason, record.stop_category,
         record.has_output, usage.service_tier, usage.speed, usage.inference_geo,
-        enabled, record.cache_ttl or defaults.cache_ttl, _known_by(record.cache_ttl, defaults.cache_ttl),
-        cacheable, record.prefix_tokens, record.prefix_fingerprint, record.prefix_blocks, record.cache_miss_reason,
+        known.caching_enabled, known.cache_ttl, known.ttl_known_by, known.cacheable,
+        record.prefix_tokens, record.prefix_fingerprint, record.prefix_blocks, record.cache_miss_reason,
         record.prompt_store_bytes, record.workspace,
         *counts, steps_text(usage.iterations), record.latency_ms, record.ttft_ms, reported,
         draft_rank(draft, owner, ledger),
@@ -294,19 +284,6 @@ def _id_kind(fact: CallRecord) -> str:
     if fact.told_by == "otel":
         return "span"
     return "request" if fact.provider == "bedrock" or fact.told_by != "record" else "message"
-
-
-def _known_by(told: str | None, value: str | None) -> str | None:
-    if told is not None:
-        return "record"
-    return "defaults" if value is not None else None
-
-
-def _split(written: int, ttl: str | None) -> tuple[int | None, int | None]:
-    """Book the writes of a text line under the TTL in force; None: nobody says which."""
-    if not written:
-        return 0, 0
-    return {"5m": (written, 0), "1h": (0, written)}.get(ttl or "", (None, None))
 
 
 def _invocation(one: Invocation, teller: Teller) -> tuple[Any, ...]:

@@ -1,19 +1,20 @@
 """Laying a source's present defaults over calls that do not say their model or the TTL of their writes.
 
 Only what the call's own line left open is changed. The tokens stay; writes of a TTL nobody told are booked under the
-default's. See collector/rows.py, which does the same when a line is read.
+default's, by the rule that lines are read by (core/assumed.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.caching.cacheable import is_cacheable
+from core.assumed import Minimum, Said, fill
 from core.settings import LineDefaults, Settings
 from core.store.schema import CALLS
 
@@ -24,7 +25,6 @@ ASSUMED = (
 """The columns that defaults fill in."""
 NEEDED = (*ASSUMED, "source", "told_by", "prefix_tokens")
 _COUNTS = ("input_tokens", "cache_read_tokens", "prompt_tokens", "billed_steps")
-Minimum = Callable[[str, str | None], int | None]
 Row = dict[str, Any]
 
 
@@ -60,23 +60,37 @@ def assume(calls: pa.Table, defaults: Mapping[str, LineDefaults], minimum: Minim
 
 
 def _fill(row: Row, given: LineDefaults, minimum: Minimum) -> None:
-    text = row["told_by"] == "text"
-    if given.model is not None and row["model_known_by"] != "record":
-        row["model"], row["model_known_by"] = given.model, "defaults"
-        row["provider"] = given.provider if text else row["provider"]
-    if row["prompt_tokens"] is None:  # it failed: there are no tokens to book
-        return
-    written = row["prompt_tokens"] - row["input_tokens"] - row["cache_read_tokens"]
-    if given.cache_ttl is not None and row["ttl_known_by"] != "record" and row["billed_steps"] is None:
-        row["cache_ttl"], row["ttl_known_by"] = given.cache_ttl, "defaults"
-        split = (0, written) if given.cache_ttl == "1h" else (written, 0)
-        row["cache_write_5m_tokens"], row["cache_write_1h_tokens"] = split
-    if text and given.caching_enabled is not None:
-        row["caching_enabled"] = given.caching_enabled
-    row["cacheable"] = is_cacheable(
-        caching_enabled=row["caching_enabled"],
-        cached_tokens=row["cache_read_tokens"] + written,
-        prompt_tokens=row["prompt_tokens"],
+    """Lay the defaults over one call; what they leave open stays as earlier ones filled it."""
+    text, failed = row["told_by"] == "text", row["prompt_tokens"] is None
+    told_model, told_ttl = row["model_known_by"] == "record", row["ttl_known_by"] == "record"
+    kept_ttl = given.cache_ttl is None or row["billed_steps"] is not None
+    written = 0 if failed else row["prompt_tokens"] - row["input_tokens"] - row["cache_read_tokens"]
+    said = Said(
+        provider=None if text and given.model is not None else row["provider"],
+        model=row["model"] if told_model else None,
+        cache_ttl=row["cache_ttl"] if told_ttl else None,
+        caching_enabled=None if text else row["caching_enabled"],
+        written_tokens=written,
+        split=(row["cache_write_5m_tokens"], row["cache_write_1h_tokens"]) if told_ttl or kept_ttl else None,
+        read_tokens=row["cache_read_tokens"] or 0,
+        prompt_tokens=row["prompt_tokens"] or 0,
         prefix_tokens=row["prefix_tokens"],
-        minimum_tokens=minimum(row["model"], row["provider"]) if row["model"] else None,
     )
+    defaults = replace(
+        given,
+        model=given.model or row["model"],
+        cache_ttl=row["cache_ttl"] if kept_ttl else given.cache_ttl,
+        caching_enabled=row["caching_enabled"] if given.caching_enabled is None else given.caching_enabled,
+    )
+    known = fill(said, defaults, minimum)
+    row |= {"provider": known.provider, "model": known.model, "model_known_by": known.model_known_by}
+    if failed:  # there are no tokens to book
+        return
+    row |= {
+        "cache_ttl": known.cache_ttl,
+        "ttl_known_by": known.ttl_known_by,
+        "cache_write_5m_tokens": known.write_5m_tokens,
+        "cache_write_1h_tokens": known.write_1h_tokens,
+        "caching_enabled": known.caching_enabled,
+        "cacheable": known.cacheable,
+    }
