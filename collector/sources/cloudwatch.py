@@ -222,9 +222,9 @@ class CloudWatchSource:
         """Count or keep the events of a page that are not `read`; return how many."""
         if not scan.number and self._fresh(items, read, max(hw or 0, scan.context_ms or 0), now_ms):
             return len(items)
-        batch, seen, events, origins = self._batch, self._seen, self._batch.events, self._origins
+        batch, seen = self._batch, self._seen
         latest_ms, context_ms, number = now_ms + AHEAD_MS, scan.context_ms, bool(scan.number)
-        count = ignored = size = kept = 0
+        count = ignored = size = 0
         for item in items:
             get = item.get
             event_id, ts_ms = get("eventId"), get("timestamp")
@@ -244,22 +244,13 @@ class CloudWatchSource:
                     self._note_late(ts_ms, get("ingestionTime"), hw)
                 seen[event_id] = ts_ms
                 size += len(message)
-            if not may_be_ours(message):
-                ignored += not again
-            elif len(message) > MAX_LINE:
-                if not again:
-                    batch.skip("too_long", length=len(message), at=_stands(item))
+            if may_be_ours(message):
+                self._keep(item, event_id, ts_ms, message, _order(event_id), again=again)
             else:
-                name = get("logStreamName", "")
-                origin, order = origins.get(name) or self._origin(name), _order(event_id)
-                events.append(
-                    LogEvent(origin, event_id, ts_ms, "logged", message, order, None, get("ingestionTime"), again)
-                )
-                kept += len(message)
+                ignored += not again
         if ignored:
             batch.ignored["other"] += ignored
         batch.bytes_read += size
-        self._text_bytes += kept
         return count
 
     def _fresh(self, items: list[Any], read: dict[str | None, int], from_ms: int, now_ms: int) -> bool:
@@ -279,30 +270,29 @@ class CloudWatchSource:
         read.update(told)
         self._seen.update(told)
         self._newest_ms = times[-1]
-        batch, events, origins, kept = self._batch, self._batch.events, self._origins, 0
-        before = len(events) + batch.skipped["too_long"]
         numbered = "".join(ids).isdecimal() and max(map(len, ids)) < _LONGEST_NUMBER
+        ours = 0
         for item, event_id, ts_ms, message in zip(items, ids, times, messages, strict=True):
-            if not may_be_ours(message):
-                continue
-            if len(message) > MAX_LINE:
-                batch.skip("too_long", length=len(message), at=_stands(item))
-                continue
-            get = item.get
-            name = get("logStreamName", "")
-            events.append(
-                LogEvent(
-                    origins.get(name) or self._origin(name), event_id, ts_ms, "logged", message,
-                    int(event_id) if numbered else _order(event_id), None, get("ingestionTime"),
-                )
-            )  # fmt: skip
-            kept += len(message)
-        ignored = len(items) + before - len(events) - batch.skipped["too_long"]
-        if ignored:
-            batch.ignored["other"] += ignored
-        batch.bytes_read += sum(map(len, messages))
-        self._text_bytes += kept
+            if may_be_ours(message):
+                ours += 1
+                self._keep(item, event_id, ts_ms, message, int(event_id) if numbered else _order(event_id), again=False)
+        if ours < len(items):
+            self._batch.ignored["other"] += len(items) - ours
+        self._batch.bytes_read += sum(map(len, messages))
         return True
+
+    def _keep(self, item: Any, event_id: str, ts_ms: int, message: str, order: int, *, again: bool) -> None:
+        """Make an event of what may be ours."""
+        if len(message) > MAX_LINE:
+            if not again:
+                self._batch.skip("too_long", length=len(message), at=_stands(item))
+            return
+        name = item.get("logStreamName", "")
+        origin = self._origins.get(name) or self._origin(name)
+        self._batch.events.append(
+            LogEvent(origin, event_id, ts_ms, "logged", message, order, None, item.get("ingestionTime"), again)
+        )
+        self._text_bytes += len(message)
 
     def _unusual(self, item: Any, scan: _Scan, now_ms: int) -> None:
         """Skip an event without an id, or of a time that is none: counted once."""
