@@ -39,6 +39,39 @@ _SUMS = ("read", "recognised", "ignored", "skipped", "calls", "new_calls", "new_
 @click.option("--json", "as_json", is_flag=True, help="Print JSON even on a terminal.")
 def command(paths: tuple[str, ...], name: str | None, once: bool, interval: float, as_json: bool) -> int:
     """Ingest log lines from the configured sources, or from PATHs: files, folders, patterns, or - for stdin."""
+    settings = settings_module.load()
+    sources = _chosen(settings, paths, name)
+    shown_as_json = as_json or not sys.stdout.isatty()
+    quiet: dict[str, PassResult] = _quiet(settings, sources) if once else {}
+    if len(quiet) == len(sources):
+        _print(list(quiet.values()), as_json=shown_as_json)
+        return 0
+    to_read = [source for source in sources if source.name not in quiet]
+    lake, collectors = _collectors(settings, to_read, follow=not once)
+    with asked_to_stop() as stop:
+        if once:
+            order = [source.name for source in sources]
+            return _once(collectors, lake, stop, quiet, order, as_json=shown_as_json)
+        from cli.alerts import AlertWatch  # asks the tables, which reading once does not
+
+        _follow(collectors, lake, stop, interval, AlertWatch(settings), as_json=shown_as_json)
+    return 0
+
+
+def _quiet(settings: Settings, sources: Sequence[SourceSettings]) -> dict[str, PassResult]:
+    """Return what is said of the sources in which a glance finds nothing new: those need not be opened."""
+    from collector.glance import glance
+
+    if settings.price_files:
+        from core.pricing import load_book
+
+        load_book(settings.price_files)  # what is wrong in them is said in any case
+    told = {source.name: glance(source, settings.lake_path) for source in sources}
+    return {name: result for name, result in told.items() if result is not None}
+
+
+def _collectors(settings: Settings, sources: Sequence[SourceSettings], *, follow: bool) -> tuple[Lake, list[Collector]]:
+    """Return the tables and the collectors of the sources, each of them begun."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here is computed by it: numpy need not start threads
     from collector import memory
     from collector.build import make_collector
@@ -46,32 +79,22 @@ def command(paths: tuple[str, ...], name: str | None, once: bool, interval: floa
     from core.pricing import load_book
     from core.store.lake import Lake
 
-    settings = settings_module.load()
-    lake, book = Lake(settings.lake_path), load_book(settings.price_files)
-    sources = _chosen(settings, paths, name)
-    paces = Paces()
+    lake, book, paces = Lake(settings.lake_path), load_book(settings.price_files), Paces()
     collectors = [
         make_collector(
-            source, lake, book, follow=not once, stdin=sys.stdin.buffer if source.paths == ("-",) else None, paces=paces
+            source, lake, book, follow=follow, stdin=sys.stdin.buffer if source.paths == ("-",) else None, paces=paces
         )
         for source in sources
     ]
     memory.spare()
     for collector in collectors:
         collector.begin()
-    with asked_to_stop() as stop:
-        if once:
-            return _once(collectors, lake, stop, as_json=as_json or not sys.stdout.isatty())
-        from cli.alerts import AlertWatch  # asks the tables, which reading once does not
-
-        watch = AlertWatch(settings)
-        _follow(collectors, lake, stop, interval, watch, as_json=as_json or not sys.stdout.isatty())
-    return 0
+    return lake, collectors
 
 
 def _chosen(settings: Settings, paths: Sequence[str], name: str | None) -> list[SourceSettings]:
     """Return the sources to read. The demo's tables take the demo's logs and nothing else."""
-    from collector.build import paths_as_sources
+    from collector.by_hand import paths_as_sources
 
     configured = settings.sources
     if settings.demo:
@@ -96,17 +119,26 @@ def _chosen(settings: Settings, paths: Sequence[str], name: str | None) -> list[
     return [named] if named else list(configured)
 
 
-def _once(collectors: list[Collector], lake: Lake, stop: threading.Event, *, as_json: bool) -> int:
-    results: list[PassResult] = []
+def _once(
+    collectors: list[Collector],
+    lake: Lake,
+    stop: threading.Event,
+    quiet: dict[str, PassResult],
+    order: Sequence[str],
+    *,
+    as_json: bool,
+) -> int:
+    results = dict(quiet)
     with _progress(shown=not as_json and sys.stderr.isatty()) as show:
         for collector in collectors:
-            results.append(collector.run_pass(final=True, stop=stop.is_set, progress=show))
+            results[collector.name] = collector.run_pass(final=True, stop=stop.is_set, progress=show)
+            collector.leave()
             if stop.is_set():
                 break
     if not stop.is_set():
         _care(lake)
-    _print(results, as_json=as_json)
-    return 1 if any(result.status == "failed" for result in results) else 0
+    _print([results[name] for name in order if name in results], as_json=as_json)
+    return 1 if any(result.status == "failed" for result in results.values()) else 0
 
 
 def _follow(
@@ -129,12 +161,16 @@ def _follow(
                 _print_pass(result, as_json=as_json)
             said[collector.name] = errors
             if stop.is_set():
-                return
+                break
+        if stop.is_set():
+            break
         if time.monotonic() - cared_at > CARE_EVERY_S:
             _care(lake)
             cared_at = time.monotonic()
         watch.tick(lake)
         stop.wait(interval)
+    for collector in collectors:
+        collector.leave()
 
 
 def _care(lake: Lake) -> None:

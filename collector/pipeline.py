@@ -9,12 +9,14 @@ import json
 import time
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.correlate import Correlator
 from collector.event import LogEvent
+from collector.glance import QUIET_S
 from collector.lane.requests import count_run
 from collector.ledger import Ledger
 from collector.memory import give_back
@@ -27,11 +29,10 @@ from collector.told import Told
 from core.errors import BadInput, CachewiseError, OurBug, TryAgain
 from core.pricing import PriceBook
 from core.settings import LineDefaults
+from core.store import noted
 from core.store.lake import Lake
 from core.store.schema import KEYS
 
-QUIET_S = 60.0
-"""A pass that read nothing new is written down this often, so that its freshness is known."""
 _LOCK_WAIT_S = 60.0
 _LARGE_BATCH = 1024 * 1024  # bytes read: after it, memory is given back
 _TICK = timedelta(microseconds=1)
@@ -70,6 +71,7 @@ class Collector:
         self._unwritten: PassResult | None = None  # quiet passes, to be written with the next one that is not
         self._written_at = float("-inf")
         self._last_status: str | None = None
+        self._noted: noted.Noted | None = None  # the pass written last, if it read everything
 
     @property
     def name(self) -> str:
@@ -88,6 +90,11 @@ class Collector:
             self._written_at = float("-inf")
         except CachewiseError:
             return  # the pass that follows meets the same and tells it
+
+    def leave(self) -> None:
+        """Note what was written last, so that the next process can see at a glance whether anything is new."""
+        if self._noted is not None:
+            noted.leave(self._lake.path, self._noted)
 
     def run_pass(
         self,
@@ -205,6 +212,7 @@ class Collector:
         written.began = self._newest = max(written.began, self._newest + _TICK)
         row = written.row(pass_no=pass_no, cursor=cursor if self._remembers else None, finished=self._clock())
         self._lake.commit("ingest_passes", row, source=self._source.name, pass_no=pass_no)
+        self._noted = _as_noted(row.to_pylist()[0], pass_no)
         self._unwritten, self._written_no, self._reading = None, pass_no, step.reading
         self._written_at, self._last_status = time.monotonic(), step.status
 
@@ -227,7 +235,8 @@ class Collector:
     def _load_cursor(self) -> None:
         if self._loaded:
             return
-        last = self._lake.last_pass(self._source.name)
+        known = noted.find(self._lake.path, self._source.name)
+        last = known.row() if known else self._lake.last_pass(self._source.name)
         if last and last.get("cursor_json") and self._remembers:
             try:
                 self._cursor = json.loads(last["cursor_json"])
@@ -258,6 +267,13 @@ class Collector:
     def _start_over(self) -> None:
         """Forget what was stored, for it is gone; read from the beginning."""
         self._cursor, self._told, self._written, self._written_no = None, Told(), set(), 0
+
+
+def _as_noted(row: dict[str, Any], pass_no: int) -> noted.Noted | None:
+    if row["status"] != "done" or row["cursor_json"] is None:
+        return None
+    times = row["ts"].isoformat(), row["finished_at"].isoformat()
+    return noted.Noted(row["source"], pass_no, *times, row["cursor_json"])
 
 
 def _with_last(batches: Iterator[Batch]) -> Iterator[tuple[Batch, bool]]:

@@ -6,14 +6,15 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pyarrow as pa
-
-from collector.event import LogEvent
-from collector.sources.base import Batch, Cursor, Example
 from core.errors import CachewiseError, FixSettings, TryAgain
-from core.store.schema import INGEST_PASSES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from collector.event import LogEvent
+    from collector.sources.base import Batch, Cursor, Example
 
 Status = Literal["done", "partial", "failed"]
 CALL_KINDS = ("cost", "record", "emf", "bedrock_log", "otel_span", "claude_code", "litellm", "anthropic_response",
@@ -150,6 +151,10 @@ class PassResult:
 
     def row(self, *, pass_no: int, cursor: Cursor | None, finished: datetime) -> pa.Table:
         """Return the row of `ingest_passes`; a failed step keeps the cursor of the one before."""
+        import pyarrow as pa  # not needed to say that nothing was read
+
+        from core.store.schema import INGEST_PASSES
+
         first = self.problems[0] if self.problems else None
         outcomes: dict[str, Any] = {
             "recognised": dict(sorted(self.recognised.items())),

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from collector.by_hand import STDIN
 from collector.event import LogEvent, Position
 from collector.parsers.clock import find_iso_ms, plausible
 from collector.parsers.prefilter import bytes_may_be_ours
@@ -23,7 +24,6 @@ from collector.sources.sessions_ahead import SessionsAhead
 from core.errors import BadInput
 from core.settings import SourceSettings
 
-STDIN = "-"
 BACKLOG_MS = 15 * 60 * 1000  # new lines older than this are a backlog: they say nothing of the time since
 _CONTROL = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from deltalake import DeltaTable, WriterProperties
 
@@ -29,6 +32,14 @@ def crowded_days(files: Iterable[tuple[date, str]], today: date) -> list[date]:
     """Return the days with too many files: today may hold more, as it grows with every pass."""
     counts = Counter(day for day, _ in files)
     return sorted(day for day, count in counts.items() if count > (FILES_TODAY if day >= today else FILES_PAST_DAY))
+
+
+def on_disk(folder: Path) -> Iterator[tuple[date, str]]:
+    """Yield the files of a table that lie on disk, named by its newest version or not, each with its day."""
+    for place in folder.glob("date=*"):
+        with suppress(OSError, ValueError):  # a day that was deleted meanwhile, a folder that is none of ours
+            day = date.fromisoformat(place.name.removeprefix("date="))
+            yield from [(day, name) for name in os.listdir(place)]  # noqa: PTH208  # a Path for each would take longer
 
 
 def compact(delta: DeltaTable, writer: WriterProperties, days: list[date] | None) -> int:
