@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from collector.parsers import anthropic_json, bedrock_log, claude_code, emf, litellm, otel
+from collector.parsers.call_record import LOOKS_LIKE_RECORD
 from collector.parsers.emf import MetricNames
 from collector.parsers.facts import Parsed, skipped
+from collector.parsers.service_lines import LOOKS_LIKE_COST
 from core.errors import BadInput
 
 _OURS = re.compile(
     r'"schemaType"\s*:\s*"ModelInvocationLog"|"resourceSpans"\s*:|"CloudWatchMetrics"\s*:|'
     r'"(?:input|output|prompt|completion)_tokens"\s*:|"gen_ai\.|"custom_id"\s*:'
 )
+_COUNTS = re.compile(r'\\*"(?:input_tokens|inputTokenCount|inputTokens|gen_ai\.usage\.input_tokens)\\*"\s*:\s*\\*"?\d')
+_CLAUDE = re.compile(r"claude|anthropic", re.IGNORECASE)
 
 
 def parse_format(body: Mapping[str, Any], request_id: str | None, names: MetricNames) -> Parsed | None:
@@ -28,6 +32,15 @@ def parse_format(body: Mapping[str, Any], request_id: str | None, names: MetricN
 def looks_like_one(text: str) -> bool:
     """Say whether damaged JSON was a line of ours, for the counter it ends in."""
     return _OURS.search(text) is not None
+
+
+def tells_a_call(text: str) -> bool:
+    """Say whether an object that no format knows holds what only a call of Claude has, however deep inside."""
+    return (
+        LOOKS_LIKE_RECORD.search(text) is not None
+        or LOOKS_LIKE_COST.search(text) is not None
+        or (_COUNTS.search(text) is not None and _CLAUDE.search(text) is not None)
+    )
 
 
 def _parse(body: Mapping[str, Any], request_id: str | None, names: MetricNames) -> Parsed | None:

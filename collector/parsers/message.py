@@ -11,7 +11,7 @@ import orjson
 from collector.parsers.call_record import LOOKS_LIKE_RECORD, is_call_record, parse_call_record
 from collector.parsers.emf import METRIC_NAMES, MetricNames
 from collector.parsers.facts import NOT_OURS, Parsed, skipped
-from collector.parsers.formats import looks_like_one, parse_format
+from collector.parsers.formats import looks_like_one, parse_format, tells_a_call
 from collector.parsers.lambda_json import parse_platform_record
 from collector.parsers.lambda_text import parse_platform_text
 from collector.parsers.prefilter import may_be_ours, may_hold_json
@@ -19,6 +19,11 @@ from collector.parsers.service_lines import UUID, parse_text
 
 _DECODER = json.JSONDecoder()
 _MAX_DEPTH = 3  # JSON logging around a JSON string around a record
+_AROUND = (
+    "message", "msg", "log", "MESSAGE", "@message", "log_processed", "_raw", "line", "textPayload", "jsonPayload",
+    "body", "stringValue", "_source", "fields", "record", "event", "result", "data", "payload", "attributes",
+)  # fmt: skip
+"""Members that loggers, shippers and log services put a line under."""
 _STRIPPED = "\ufeff"
 _PLATFORM_FIRST = "SERI0123456789"  # START END REPORT INIT_REPORT, and the time in front of a timeout
 
@@ -35,7 +40,8 @@ def parse_message(message: str, names: MetricNames = METRIC_NAMES) -> Parsed:
         message = message.lstrip().lstrip(_STRIPPED)
         first = message[0]  # there is a word of ours in it
     if first == "{":
-        return _parse_json(message, None, 0, names)
+        parsed = _parse_json(message, None, 0, names)
+        return skipped("unknown_form") if parsed is NOT_OURS and tells_a_call(message) else parsed
     if first in _PLATFORM_FIRST:
         parsed = parse_platform_text(message)
         if parsed is not NOT_OURS:
@@ -92,14 +98,24 @@ def _parse_body(body: Mapping[str, Any], request_id: str | None, depth: int, nam
     parsed = parse_format(body, rid, names)
     if parsed is not None:
         return parsed
-    inner = body.get("message", body.get("msg"))
-    if isinstance(inner, Mapping) and depth < _MAX_DEPTH:
-        return _parse_body(inner, rid, depth + 1, names)
-    if not isinstance(inner, str) or not may_be_ours(inner):
-        return NOT_OURS
-    if inner.lstrip()[:1] == "{" and depth < _MAX_DEPTH:
-        return _parse_json(inner, rid, depth + 1, names)
-    return parse_text(inner, request_id=rid)
+    return _parse_within(body, rid, depth, names)
+
+
+def _parse_within(body: Mapping[str, Any], request_id: str | None, depth: int, names: MetricNames) -> Parsed:
+    """Read what a logger or a shipper put its own members around."""
+    for name in _AROUND:
+        held = body.get(name)
+        parsed = NOT_OURS
+        if isinstance(held, Mapping) and depth < _MAX_DEPTH:
+            parsed = _parse_body(held, request_id, depth + 1, names)
+        elif isinstance(held, str) and may_be_ours(held):
+            if held.lstrip()[:1] == "{" and depth < _MAX_DEPTH:
+                parsed = _parse_json(held, request_id, depth + 1, names)
+            else:
+                parsed = parse_text(held, request_id=request_id)
+        if parsed is not NOT_OURS:
+            return parsed
+    return NOT_OURS
 
 
 def _parse_dressed(message: str, names: MetricNames) -> Parsed:

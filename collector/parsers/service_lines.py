@@ -22,6 +22,7 @@ _LOOSE_COST = re.compile(
     rf"input\s*:\s*{_NUMBER}\s*,\s*output\s*:\s*{_NUMBER}\s*,\s*"
     rf"cache_read\s*:\s*{_NUMBER}\s*,\s*cache_write\s*:\s*{_NUMBER}(?![\d.]|,\d)"
 )
+LOOKS_LIKE_COST = re.compile(r"API\s{1,9}Cost\s{0,9}:\s{0,9}\$?[\d.]{1,20}\s{0,9}\|\s{0,9}input\s{0,9}:")
 _COST_ANCHOR = re.compile(r"API\s{1,9}Cost\s{0,9}:")
 _COST_START = re.compile(r"API\s+Cost\s*:\s*[+-]?\s*\$")
 _ALL_COUNTS = re.compile(

@@ -89,12 +89,14 @@ def dollars(value: Any) -> Decimal | None:
 
 
 def moment_ms(value: Any) -> int | None:
-    """Read a time: ISO 8601, or Unix seconds or milliseconds. None when it is none, or before 2015."""
+    """Read a time: ISO 8601, or Unix time in seconds to nanoseconds. None when it is none, or before 2015."""
     value = one(value)
     if isinstance(value, str):
         ms = iso_ms(value)
     elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         ms = round(value * 1000 if value < EARLIEST_MS // 100 else value)
+        while ms >= LATEST_MS and ms // 1000 >= EARLIEST_MS:  # microseconds, or nanoseconds
+            ms //= 1000
     else:
         return None
     return ms if ms is not None and EARLIEST_MS <= ms < LATEST_MS else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import csv
 import json
 import re
 import zlib
@@ -24,10 +25,18 @@ _DOCUMENT = re.compile(
     rb'\s*\{(?:\s*"(?:searchedLogStreams|nextToken|nextForwardToken|nextBackwardToken)"\s*:\s*(?:\[\s*\]|"[^"]*")\s*,)*'
     rb'\s*"events"\s*:\s*\['
 )
+_ANSWER = re.compile(  # of an API that lists rows: LiteLLM's spend logs, a query of Logs Insights
+    rb'\s*\{(?:\s*"[^"\\]{1,80}"\s*:\s*(?:"[^"\\]{0,200}"|-?[\d.]{1,30}|true|false|null|\[\s*\])\s*,)*'
+    rb'\s*"(?:data|results)"\s*:\s*\['
+)
 _LIST = re.compile(rb'\s*\[\s*\{\s*"')  # rows exported as one array
 _PRETTY_TRACE = re.compile(rb'\s*\{\s*\n\s*"resourceSpans"\s*:\s*\[')
-_LIST_WORDS = (b'"request_id"', b'"schemaType"', b'"custom_id"', b"_tokens", b"gen_ai.")
-_OPENING = re.compile(r'\A\s*\[|"(?:events|resourceSpans)"\s*:\s*\[')
+_TABLE = re.compile(rb'(?:\xef\xbb\xbf)?"?@?[\w.]+"?(?:,"?@?[\w.]+"?)*\r?\n')
+_LIST_WORDS = (b'"request_id"', b'"schemaType"', b'"custom_id"', b"_tokens", b"gen_ai.", b'"@message"', b'"log"',
+               b'"MESSAGE"')  # fmt: skip
+_LISTS = ("events", "resourceSpans", "data", "results")
+_MEMBER = re.compile(rf'"(?:{"|".join(_LISTS)})"\s*:\s*\[')
+_ARRAY = re.compile(r"\s*\[")
 
 
 def is_envelope(line: bytes) -> bool:
@@ -37,17 +46,65 @@ def is_envelope(line: bytes) -> bool:
 
 def _leads(line: bytes) -> bool:
     head = line[:4096]
-    return b'"messageType"' in head or b'"resourceSpans"' in head
+    return b'"messageType"' in head or b'"resourceSpans"' in head or _is_answer(head)
+
+
+def _is_answer(head: bytes) -> bool:
+    return (b'"data"' in head or b'"results"' in head) and _ANSWER.match(head) is not None and _tells(head)
+
+
+def _tells(head: bytes) -> bool:
+    return any(word in head for word in _LIST_WORDS) or b'"@ptr"' in head or b'"@timestamp"' in head
 
 
 def is_document(head: bytes) -> bool:
-    """Say whether a file is one JSON document of many events.
+    """Say whether a file is one document of many events, rather than lines.
 
-    That is what `aws logs filter-log-events` or `get-log-events` prints, an array of rows, or an indented trace.
+    That is what `aws logs filter-log-events` or `get-log-events` prints, an array of rows, an answer of an API that
+    lists them (unless each answer is a line), an indented trace, or a table of Logs Insights.
     """
-    if _DOCUMENT.match(head) is not None or _PRETTY_TRACE.match(head) is not None:
+    if _DOCUMENT.match(head) is not None or _PRETTY_TRACE.match(head) is not None or is_table(head):
         return True
-    return _LIST.match(head) is not None and any(word in head for word in _LIST_WORDS)
+    if _LIST.match(head) is not None:
+        return _tells(head)
+    return _is_answer(head) and not _is_line(head)
+
+
+def is_table(head: bytes) -> bool:
+    """Say whether a file is a table that the console of Logs Insights exported as CSV."""
+    named = _TABLE.match(head)
+    return named is not None and b"@message" in named[0]
+
+
+def _is_line(head: bytes) -> bool:
+    """Say whether a document ends with the line that it begins on."""
+    end = head.find(b"\n")
+    if end < 0:
+        return False
+    try:
+        orjson.loads(head[:end])
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def rows_in(body: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the rows of an API's answer; None: it lists none."""
+    for name in ("data", "results"):
+        listed = body.get(name)
+        if isinstance(listed, list) and listed:
+            rows = [row_of(item) for item in listed]
+            return rows if all(rows) else None
+    return None
+
+
+def row_of(item: Any) -> dict[str, Any]:
+    """Return an element of a list as an object; a query of Logs Insights gives each as a list of fields."""
+    if isinstance(item, list):
+        return {
+            str(field["field"]): field.get("value") for field in item if isinstance(field, dict) and "field" in field
+        }
+    return item if isinstance(item, dict) else {}
 
 
 def unwrap(body: dict[str, Any]) -> dict[str, Any] | None:
@@ -90,10 +147,11 @@ def document_events(pieces: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]
     """
     source = iter(pieces)
     buffer, passed, inside = next(source, ""), 0, False
+    opening = _ARRAY if _ARRAY.match(buffer) else _MEMBER
     more = True
     while True:
         if not inside:
-            opened = _OPENING.search(buffer) if passed == 0 else re.search(r'"events"\s*:\s*\[', buffer)
+            opened = opening.match(buffer) if opening is _ARRAY else opening.search(buffer)
             if opened:
                 buffer, passed, inside = buffer[opened.end() :], passed + opened.end(), True
         if inside:
@@ -108,7 +166,7 @@ def document_events(pieces: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]
                     body, end = _DECODER.raw_decode(buffer, at)
                 except (ValueError, RecursionError):
                     break
-                yield passed + at, body if isinstance(body, dict) else {}
+                yield passed + at, row_of(body)
                 at = end
             buffer, passed = buffer[at:], passed + at
             if not inside:
@@ -119,7 +177,28 @@ def document_events(pieces: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]
         more = piece is not None
         if len(buffer) > MAX_PAYLOAD:
             break
-        keep = buffer if inside else buffer[-64:]
+        keep = buffer if inside or opening is _ARRAY else buffer[-64:]
         buffer, passed = keep + (piece or ""), passed + len(buffer) - len(keep)
-    if inside:
+    if inside or (opening is _ARRAY and buffer.strip()):
         yield passed, None
+
+
+def table_events(pieces: Iterable[str]) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Yield (number, row) of a table; None where it is damaged, and nothing follows."""
+    csv.field_size_limit(MAX_PAYLOAD)
+    number = 0
+    try:
+        for number, row in enumerate(csv.DictReader(_text_lines(pieces)), start=1):
+            yield number, {str(name): value for name, value in row.items() if name is not None and value is not None}
+    except csv.Error:
+        yield number + 1, None
+
+
+def _text_lines(pieces: Iterable[str]) -> Iterator[str]:
+    rest = ""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split("\n")
+        for line in lines:
+            yield line.lstrip("\ufeff") + "\n"
+    if rest:
+        yield rest

@@ -13,17 +13,21 @@ from collector.lane.scan import Lane
 from collector.parsers import otel
 from collector.parsers.clock import iso_ms, plausible, stamp_in
 from collector.parsers.prefilter import bytes_may_be_ours, may_be_ours
+from collector.parsers.values import moment_ms
 from collector.sessions.scan import SessionLane
 from collector.sessions.told import ToldPiece
-from collector.sources import envelopes
+from collector.sources import envelopes, wrappers
 from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch
-from collector.sources.open_file import OpenFile, settle_stamp
+from collector.sources.open_file import OpenFile, Pieces, settle_stamp
+from collector.sources.wrappers import Unwrapped
 from core.settings import SourceSettings
 
 _BATCH_LINES = 400_000
 _BATCH_CALLS = 50_000
 _BATCH_READ = 512 * 1024 * 1024  # of lines that tell nothing too: what was read should not wait long to be stored
 _BATCH_REQUESTS = 40_000  # of the quick lane: columns take less memory than events
+_TIME_NAMES = ('"time"', '"timestamp"', '"@timestamp"', '"date"', '"ts"', '"_time"')
+_PIECES_SPAN = 8 * 1024 * 1024  # bytes of a file that may lie between the pieces of one line
 _TAIL_LINE = re.compile(  # `aws logs tail`: time, stream (unless --format short), message
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?) +"
     r"(?:(\d{4}/\d\d/\d\d/\S*\[[^\]\s]+\][0-9a-f]+) +)?(?=\S)"
@@ -52,7 +56,7 @@ class Telling:
 
     def lines(self, file: OpenFile, data: bytes) -> None:
         """Tell whole lines of a file: those not read before by the quick lane where it can take them."""
-        if file.offset < file.seen or file.joint >= file.offset:
+        if file.offset < file.seen or file.joint >= file.offset or file.wrapped:
             self._each_line(file, data)
         elif file.session:
             from collector.sessions.lines import read_lines  # its decoder takes a while to load
@@ -81,7 +85,7 @@ class Telling:
             if first == b"{" and envelopes.is_envelope(line):
                 file.offset = here
                 self.payload_line(file, line)
-            elif bytes_may_be_ours(line):
+            elif bytes_may_be_ours(line) or (file.wrapped and (file.pieces or wrappers.may_hide(line))):
                 file.offset = here
                 self.text_line(file, line)
             else:
@@ -113,13 +117,59 @@ class Telling:
             self.skip("undecodable", file, len(line), again=again)
             return
         origin, stamp = file.origin, None
+        found = wrappers.unwrap(message)
+        if found is not None:
+            self._unwrapped(file, found, len(line), partial=partial)
+            return
         if message[:1] == "2":
-            found = _TAIL_LINE.match(message)
-            if found:
-                stamp, message = iso_ms(found[1]), message[found.end() :]
-                if found[2]:
-                    origin = self.origin(file.origin.account, file.origin.log_group, found[2])
-        ts_ms, kind = self._time(file, stamp_in(message) if stamp is None else stamp)
+            tailed = _TAIL_LINE.match(message)
+            if tailed:
+                stamp, message = iso_ms(tailed[1]), message[tailed.end() :]
+                if tailed[2]:
+                    origin = self.origin(file.origin.account, file.origin.log_group, tailed[2])
+        if stamp is None:
+            stamp = stamp_in(message) or _stamp_within(message)
+        self._line(file, message, stamp, origin, file.offset, partial=partial)
+
+    def _unwrapped(self, file: OpenFile, found: Unwrapped, length: int, *, partial: bool) -> None:
+        """Tell a line by what stood around it; of one in pieces, when its last has come."""
+        again = file.offset < file.seen
+        if found.message is None:
+            self.skip("message_left_out", file, length, again=again)
+            return
+        key = (found.stream, found.pieces)
+        message, start = found.message, file.offset
+        if found.more or key in file.pieces:
+            begun = file.pieces.setdefault(key, Pieces(start, [], 0))
+            begun.length += len(message)
+            if begun.length <= MAX_LINE:
+                begun.texts.append(message)
+            if found.more:
+                return
+            message, start = "".join(file.pieces.pop(key).texts), begun.start
+            length = begun.length
+        if length > MAX_LINE:
+            self.skip("too_long", file, length, again=again)
+        elif may_be_ours(message):
+            origin = file.origin
+            if found.stream is not None:
+                origin = self.origin(origin.account, origin.log_group, found.stream)
+            self._line(file, message, found.ts_ms, origin, start, partial=partial)
+        else:
+            self._ignore("other", again=again)
+
+    def pieces_left(self, file: OpenFile, *, ended: bool) -> None:
+        """Give up lines in pieces whose end will not come: nothing follows (`ended`), or too much has followed."""
+        for key, begun in list(file.pieces.items()):
+            if ended or file.offset - begun.start > _PIECES_SPAN:
+                del file.pieces[key]
+                self.skip("cut_off", file, begun.length, again=begun.start < file.seen)
+
+    def _line(
+        self, file: OpenFile, message: str, stamp: int | None, origin: Origin, start: int, *, partial: bool
+    ) -> None:
+        """Make an event of a line; `start` is where it begins."""
+        ts_ms, kind = self._time(file, stamp)
         file.ids = False
         event = LogEvent(
             origin,
@@ -127,13 +177,13 @@ class Telling:
             ts_ms,
             kind,
             message,
-            file.offset,
-            Position(file.known.file_id, file.offset),
-            again=again,
+            start,
+            Position(file.known.file_id, start),
+            again=file.offset < file.seen,
             partial=partial,
         )
         self.batch.events.append(event)
-        self._text_bytes += len(line)
+        self._text_bytes += len(message)
 
     def _time(self, file: OpenFile, stamp: int | None) -> tuple[int, TimeKind]:
         """Return the time a line tells, or that of the nearest line before it, or the file's own."""
@@ -194,12 +244,17 @@ class Telling:
         elif "message" in opened and "eventId" in opened and isinstance(opened.get("timestamp"), int):
             self.exported(file, opened, place, 0, again=again)
         else:
-            return False
+            rows = envelopes.rows_in(opened)
+            for index, row in enumerate(rows or ()):
+                self.listed(file, row, place, index, again=again)
+            return rows is not None
         return True
 
     def listed(self, file: OpenFile, item: dict[str, Any], place: Position, index: int, *, again: bool) -> None:
-        """Tell one element of a document: an event as the AWS CLI prints it, a row of a table, or a group of spans."""
-        if "eventId" in item or isinstance(item.get("message"), str):
+        """Tell one element of a list: an event as AWS prints it, what a shipper sent, a row of a table, or spans."""
+        if "@message" in item:
+            self._queried(file, item, place, index, again=again)
+        elif "eventId" in item or isinstance(item.get("message"), str):
             self.exported(file, item, place, index, again=again)
         elif "scopeSpans" in item:
             for number, span in enumerate(otel.spans_of({"resourceSpans": [item]})):
@@ -208,16 +263,35 @@ class Telling:
             self._object(file, item, place, index, again=again)
 
     def _object(self, file: OpenFile, body: dict[str, Any], place: Position, index: int, *, again: bool) -> None:
-        """Tell an object that is an event itself; a span says when it began."""
-        started = otel.started_ms(body)
-        ts_ms = started if plausible(started, now_ms=self.now_ms) else file.stamp_ms
-        item = {"message": orjson.dumps(body).decode(), "timestamp": ts_ms}
-        self._told(file, item, file.origin, place, index, again=again)
+        """Tell an object that is an event itself, or stands around one; a span says when it began."""
+        found = wrappers.opened(body)
+        told = found.ts_ms if found else otel.started_ms(body)
+        ts_ms = told if plausible(told, now_ms=self.now_ms) else file.stamp_ms
+        message = found.message if found else orjson.dumps(body).decode()
+        origin = file.origin
+        if found and found.stream:
+            origin = self.origin(origin.account, origin.log_group, found.stream)
+        self._told(file, {"message": message, "timestamp": ts_ms}, origin, place, index, again=again)
 
     def exported(self, file: OpenFile, item: dict[str, Any], place: Position, index: int, *, again: bool) -> None:
-        """Tell an event as the AWS CLI prints it."""
+        """Tell an event as the AWS CLI prints it; a shipper's says its time in other ways."""
         stream = _text(item.get("logStreamName")) or file.origin.log_stream
         origin = self.origin(file.origin.account, file.origin.log_group, stream)
+        if "eventId" not in item and not isinstance(item.get("timestamp"), int):
+            item = {"message": item["message"], "timestamp": wrappers.time_of(item) or file.stamp_ms}
+        self._told(file, item, origin, place, index, again=again)
+
+    def _queried(self, file: OpenFile, row: dict[str, Any], place: Position, index: int, *, again: bool) -> None:
+        """Tell a row of Logs Insights: `@ptr` names its event, `@log` is account and group; times are UTC."""
+        said, (account, _, group) = row["@message"], str(row.get("@log", "")).partition(":")
+        stream = _text(row.get("@logStream")) or file.origin.log_stream
+        origin = self.origin(_text(account) if group else file.origin.account, _text(group), stream)
+        item = {
+            "message": said if isinstance(said, str) else orjson.dumps(said).decode(),
+            "timestamp": moment_ms(row.get("@timestamp")) or file.stamp_ms,
+            "eventId": _text(row.get("@ptr")),
+            "ingestionTime": moment_ms(row.get("@ingestionTime")),
+        }
         self._told(file, item, origin, place, index, again=again)
 
     def _told(self, file: OpenFile, item: Any, origin: Origin, place: Position, index: int, *, again: bool) -> None:
@@ -298,6 +372,17 @@ def may_be_payload(data: bytes) -> bool:
     """Say whether bytes begin with an envelope, so that they may hold several without a newline."""
     start = data[:4096].lstrip()
     return start.startswith(b"{") and envelopes.is_envelope(start)
+
+
+def _stamp_within(message: str) -> int | None:
+    """Return the time that an object tells which does not begin with one, or tells it as a number."""
+    if message[:1] != "{" or not any(name in message for name in _TIME_NAMES):
+        return None
+    try:
+        body = orjson.loads(message)
+    except orjson.JSONDecodeError:
+        return None
+    return wrappers.time_of(body)
 
 
 def _text(value: object) -> str | None:

@@ -21,6 +21,7 @@ from collector.sources.file_events import Telling, may_be_payload
 from collector.sources.file_identity import HEAD, FileCursor, KnownFile, mark_of, still_marked
 from collector.sources.open_file import OpenFile, settle_stamp
 from collector.sources.sessions_ahead import SessionsAhead
+from collector.sources.wrappers import is_wrapped
 from core.errors import BadInput
 from core.settings import SourceSettings
 
@@ -161,7 +162,7 @@ class FilesSource:
 
     def _pieces(self, file: OpenFile, pieces: Iterator[bytes], head: bytes) -> Iterator[Batch]:
         if envelopes.is_document(head):
-            yield from self._document(file, pieces)
+            yield from self._document(file, pieces, table=envelopes.is_table(head))
         else:
             yield from self._lines(file, pieces)
 
@@ -207,11 +208,15 @@ class FilesSource:
                     self._tell.skip("too_long", file, len(pending), again=file.offset < file.seen)
                     file.offset += len(pending)
                     pending, discarding = b"", True
+            if file.pieces:
+                self._tell.pieces_left(file, ended=False)
             if self._tell.is_full():
                 self._settle(file, more=True)
                 yield self._take()
         if pending:
             self._last_line(file, pending)
+        if file.whole:
+            self._tell.pieces_left(file, ended=True)
 
     def _last_line(self, file: OpenFile, line: bytes) -> None:
         """Take a last line without its newline if it is sure to be whole; with `final`, look at it in any case."""
@@ -229,11 +234,12 @@ class FilesSource:
 
     # envelopes
 
-    def _document(self, file: OpenFile, pieces: Iterator[bytes]) -> Iterator[Batch]:
-        """Read one JSON document of many events from its start; it is done when it closes."""
+    def _document(self, file: OpenFile, pieces: Iterator[bytes], *, table: bool) -> Iterator[Batch]:
+        """Read one document of many events from its start; it is done when it closes."""
         seen, file.offset = file.seen, 0
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        for offset, item in envelopes.document_events(self._decoded(decoder, pieces)):
+        events_in = envelopes.table_events if table else envelopes.document_events
+        for offset, item in events_in(self._decoded(decoder, pieces)):
             file.offset = 0  # a document is read as a whole: held events bring its start back
             if item is None:
                 self._tell.skip("broken_json", file, file.found.size, again=False)
@@ -263,12 +269,13 @@ class FilesSource:
             stamp_ms = first if stamped and first is not None else (found.mtime_ns // 1_000_000 or self._tell.now_ms)
         origin = self._tell.origin(settings.account, settings.log_group, found.path if found.path != STDIN else "stdin")
         self._touched[known.file_id] = found
-        session = is_session_head(head)
+        session, wrapped = is_session_head(head), is_wrapped(head)
         if session and not whole:
             self._ahead.met(found.path)
         return OpenFile(
-            found, known, origin, known.at, known.seen, whole, stamp_ms, stamped, ids=known.ids, session=session
-        )
+            found, known, origin, known.at, known.seen, whole, stamp_ms, stamped, ids=known.ids,
+            session=session and not wrapped, wrapped=wrapped,
+        )  # fmt: skip
 
     def _settle(self, file: OpenFile, *, more: bool = False) -> None:
         """Write down how far the file was read; `more`: not to its end yet."""
@@ -278,7 +285,7 @@ class FilesSource:
         offset = max(file.offset, file.known.seen)
         known = replace(
             file.known,
-            at=file.offset,
+            at=min([file.offset, *(begun.start for begun in file.pieces.values())]),
             seen=offset,
             size=0 if more else file.found.size,
             mtime_ns=file.found.mtime_ns,

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from collector.event import Origin
 from collector.parsers.clock import STAMP_SPAN, find_iso_ms, plausible
 from collector.sources.file_bytes import Found
 from collector.sources.file_identity import KnownFile
+
+
+@dataclass(slots=True)
+class Pieces:
+    """The beginning of a line that a container's runtime cut into pieces."""
+
+    start: int  # offset of the first
+    texts: list[str]
+    length: int
 
 
 @dataclass(slots=True)
@@ -25,6 +34,8 @@ class OpenFile:
     stamp_line: bytes = b""  # the last line that tells a time, not read before it is needed
     ids: bool = True
     session: bool = False  # it may be a session's of Claude Code
+    wrapped: bool = False  # something stands around its lines, and may have cut them into pieces
+    pieces: dict[tuple[str | None, str], Pieces] = field(default_factory=dict)  # of lines that did not end yet
     joint: int = -1  # where an envelope ended without a newline: the newline that may follow is no line
 
 
