@@ -192,9 +192,16 @@ def part_key(event: LogEvent, part: int) -> str:
 
 
 def _table(rows: list[tuple[Any, ...]], names: Sequence[str], schema: pa.Schema) -> pa.Table:
-    columns = zip(*rows, strict=True) if rows else ([] for _ in names)
+    if not rows:
+        return _empty(tuple(names), schema)
+    columns = zip(*rows, strict=True)
     arrays = [pa.array(column, schema.field(name).type) for name, column in zip(names, columns, strict=True)]
     return pa.table(arrays, names=list(names))
+
+
+@lru_cache
+def _empty(names: tuple[str, ...], schema: pa.Schema) -> pa.Table:
+    return schema.empty_table().select(names)
 
 
 @lru_cache(maxsize=20_000)

@@ -6,6 +6,7 @@ write; writers of one table wait for each other. See docs/decisions/020-delta-ta
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -67,6 +68,22 @@ class Snapshot:
         return [held for held in self.files if first <= held[0] <= last]
 
 
+@dataclass(slots=True)
+class _Handle:
+    """An open table, the inode of its log, and which checkpoint the log had."""
+
+    place: int
+    delta: DeltaTable
+    checkpoint: tuple[int, int] | None
+
+    def move_on(self, log: str) -> None:
+        """Go to the newest version. Where no entry follows, it is this one; only a checkpoint may clean one away."""
+        checkpoint, following = _checkpoint(log), f"{log}/{self.delta.version() + 1:020}.json"
+        if checkpoint != self.checkpoint or os.path.exists(following):  # noqa: PTH110  # as in _delta
+            self.delta.update_incremental()
+            self.checkpoint = checkpoint
+
+
 class Lake:
     """All tables of one data folder."""
 
@@ -80,7 +97,7 @@ class Lake:
             )
         self.path = Path(path).expanduser().absolute()
         self._guard = threading.Lock()
-        self._open: dict[str, tuple[int, DeltaTable]] = {}
+        self._open: dict[str, _Handle] = {}
         self._snapshots: dict[str, Snapshot] = {}
         self._keys: dict[str, dict[str, Hashes]] = {}
 
@@ -244,22 +261,23 @@ class Lake:
 
     def _delta(self, table: str) -> DeltaTable | None:
         """Return the table at its newest version; the caller holds the guard."""
-        log = self.path / table / "_delta_log"
+        log = f"{self.path}/{table}/_delta_log"
         try:
-            place = log.stat().st_ino
+            place = os.stat(log).st_ino  # noqa: PTH116  # asked many times in a pass, and of every page
         except FileNotFoundError:
             self._forget(table)
             return None
         known = self._open.get(table)
-        if known and known[0] == place:  # a folder deleted and made anew has another inode
-            known[1].update_incremental()
-            return known[1]
+        if known and known.place == place:  # a folder deleted and made anew has another inode
+            known.move_on(log)
+            return known.delta
         self._forget(table)
         if not self.has(table):
             return None
+        checkpoint = _checkpoint(log)
         delta = DeltaTable(self.path / table)
         _check_columns(self.path / table, table, delta)
-        self._open[table] = (place, delta)
+        self._open[table] = _Handle(place, delta, checkpoint)
         return delta
 
     def _forget(self, table: str) -> None:
@@ -273,13 +291,13 @@ class Lake:
             delta = self._delta(table)
         if delta is None:
             return DeltaTable.create(
-                self.path / table, schema=TABLES[table], partition_by=["date"], configuration=_CONFIGURATION
+                self.path / table, schema=TABLES[table], partition_by=["date"], configuration=_configuration(table)
             )
         return growth.grow(table, DeltaTable(self.path / table))
 
     def _file(self, table: str, uri: str) -> tuple[date, str]:
         """Return a file's date and plain path: Delta escapes blanks in the folder's name, readers do not expect it."""
-        return _date_of(uri), str(self.path / table / f"date={uri.rsplit('/date=', 1)[1]}")
+        return _date_of(uri), f"{self.path}/{table}/date={uri.rsplit('/date=', 1)[1]}"
 
     def _append(self, table: str, rows: pa.Table, properties: CommitProperties, hashes: Hashes | None) -> None:
         with self._guard:
@@ -340,6 +358,20 @@ class Lake:
             rows = pq.ParquetFile(uri).read()
         day = pa.repeat(pa.scalar(_date_of(uri), pa.date32()), rows.num_rows)
         return growth.filled(rows.append_column("date", day), schema)
+
+
+def _configuration(table: str) -> dict[str, str]:
+    """Return a new table's properties. Bounds of other columns are not written; looking for them is half a commit."""
+    return {**_CONFIGURATION, "delta.dataSkippingStatsColumns": f"ts,{KEYS[table]}"}
+
+
+def _checkpoint(log: str) -> tuple[int, int] | None:
+    """Return what tells the last checkpoint of a log from the one before."""
+    try:
+        info = os.stat(f"{log}/_last_checkpoint")  # noqa: PTH116  # as in _delta
+    except FileNotFoundError:
+        return None
+    return info.st_ino, info.st_mtime_ns
 
 
 def _passes_of(uri: str, source: str) -> Iterator[tuple[int, str, int]]:

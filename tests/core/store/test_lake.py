@@ -160,6 +160,32 @@ def test_a_commit_reads_again_no_more_than_ten(tmp_path: Path) -> None:
     assert list((tmp_path / "ingest_passes" / "_delta_log").glob("*.checkpoint.parquet"))
 
 
+def test_a_commit_looks_for_bounds_of_two_columns_only(tmp_path: Path) -> None:
+    """Those that are written; with all seventy it takes twice as long to read what came since the last checkpoint."""
+    Lake(tmp_path).commit("calls", table_of("calls", [make_call()]))
+
+    told = DeltaTable(tmp_path / "calls").metadata().configuration
+
+    assert told["delta.dataSkippingStatsColumns"] == "ts,call_id"
+
+
+def test_a_table_at_rest_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While no entry follows, the version that is open is the newest; another process's commit is seen at once."""
+    lake, other, read = Lake(tmp_path), Lake(tmp_path), []
+    days_of_calls(other, 1)
+    lake.version("calls")
+    again = DeltaTable.update_incremental
+    monkeypatch.setattr(DeltaTable, "update_incremental", lambda self: (read.append(self), again(self)))
+
+    versions = [lake.version("calls"), lake.version("calls")]
+    rested = len(read)
+    days_of_calls(other, 1)
+
+    assert (versions, rested) == ([1, 1], 0)
+    assert lake.version("calls") == 2
+    assert read
+
+
 def test_a_folder_deleted_and_made_anew_is_noticed(tmp_path: Path) -> None:
     """A dashboard that runs on sees the new table, not the files of the old one."""
     reader, writer = Lake(tmp_path), Lake(tmp_path)
