@@ -21,6 +21,7 @@ from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch
 from collector.sources.open_file import OpenFile, Pieces, settle_stamp
 from collector.sources.wrappers import Unwrapped
 from core.settings import SourceSettings
+from core.telemetry import RECORD_EVENT
 
 _BATCH_LINES = 400_000
 _BATCH_CALLS = 50_000
@@ -376,8 +377,8 @@ def may_be_payload(data: bytes) -> bool:
 
 def _stamp_within(message: str) -> int | None:
     """Return the time that an object tells which does not begin with one, or tells it as a number."""
-    if message[:1] != "{" or not any(name in message for name in _TIME_NAMES):
-        return None
+    if message[:1] != "{" or RECORD_EVENT in message or not any(name in message for name in _TIME_NAMES):
+        return None  # a call record says when its call began, and its line inherits the log's time as others do
     try:
         body = orjson.loads(message)
     except orjson.JSONDecodeError:
