@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.settings import SourceSettings
+
+CONNECT_TIMEOUT_S = 5
+READ_TIMEOUT_S = 30
+ATTEMPTS = 6
 _ROLE_SECONDS = 3600
 SESSION_NAME = "cachewise-collect"
 
@@ -40,3 +45,21 @@ def open_session(
     lent = DeferredRefreshableCredentials(method="assume-role", refresh_using=lend)
     inner._credentials = lent  # botocore has no public way to set credentials that renew themselves
     return boto3.session.Session(botocore_session=inner, region_name=region)
+
+
+def open_s3(settings: SourceSettings) -> Any:
+    """Return a client of S3 with a source's own rights."""
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS},
+    )
+    session = open_session(
+        region=settings.region,
+        role_arn=settings.role_arn,
+        external_id=settings.external_id,
+        endpoint_url=settings.endpoint_url,
+    )
+    return session.client("s3", region_name=settings.region, endpoint_url=settings.endpoint_url, config=config)

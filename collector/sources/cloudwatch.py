@@ -7,6 +7,7 @@ docs/reliability.md.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +22,10 @@ from collector.parsers.clock import AHEAD_MS, EARLIEST_MS
 from collector.parsers.prefilter import may_be_ours
 from collector.sources import rescans
 from collector.sources.aws_faults import TokenLost
+from collector.sources.aws_session import open_s3
 from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch, Cursor
 from collector.sources.log_pages import LogPages
+from collector.sources.moved_bodies import MovedBodies
 from collector.sources.pace import Pace, region_of
 from core.errors import TryAgain
 from core.settings import SourceSettings
@@ -67,12 +70,15 @@ class CloudWatchSource:
         client: CloudWatchLogsClient | None = None,
         pace: Pace | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        s3: Any = None,
     ) -> None:
         self.name = settings.name
         self._settings = settings
         self._follow = follow
         self._account, self._region, self._group = _identity(settings)
         self._pages = LogPages(replace(settings, region=self._region), client=client, pace=pace, sleep=sleep)
+        self._s3 = s3
+        self._bodies = MovedBodies(self._s3_now)
         self._seen: dict[str, int] = {}  # ids this process has read, with their times
         self._covered_ms: int | None = None  # from here on, what is not in `_seen` was not visible to earlier passes
         self._origins: dict[str, Origin] = {}
@@ -315,12 +321,25 @@ class CloudWatchSource:
     def _take(self, scan: _Scan, end_ms: int, *, ends: bool) -> Batch:
         batch = self._batch
         batch.events.sort(key=attrgetter("ts_ms", "order"))
+        self._bodies.fill(batch.events, batch, now_ms=self._now_ms)
         if not scan.number:
             batch.events = take_requests(batch.events, batch.lane, now_ms=self._now_ms, context_ms=scan.context_ms)
         batch.scan, batch.ends_scan, batch.context_before_ms = scan.number, ends, scan.context_ms
         batch.window_start_ms, batch.window_end_ms, batch.seen_before = scan.begin_ms, end_ms, scan.seen
         self._batch, self._text_bytes = Batch(), 0
         return batch
+
+    def _s3_now(self) -> Any:
+        """Return the client of S3, where Bedrock puts answers too large for its log; most groups never need one.
+
+        An endpoint of CloudWatch Logs alone is not asked for objects.
+        """
+        if self._s3 is None:
+            told = self._settings.endpoint_url
+            logs_only = told is not None and re.search(r"//logs\.|\.logs\.", told) is not None
+            endpoint = None if logs_only else told
+            self._s3 = open_s3(replace(self._settings, region=self._region, endpoint_url=endpoint))
+        return self._s3
 
     def _origin(self, stream: str) -> Origin:
         origin = self._origins.get(stream)

@@ -16,19 +16,16 @@ from typing import Any, BinaryIO, cast
 from collector.event import LogEvent
 from collector.sources import envelopes
 from collector.sources.aws_faults import code_of
-from collector.sources.aws_session import open_session
+from collector.sources.aws_session import open_s3
 from collector.sources.base import Batch, Cursor
 from collector.sources.file_bytes import Found, chained, chunks
 from collector.sources.file_identity import HEAD, FileCursor
 from collector.sources.files import FilesSource, named, refused_head
-from collector.sources.moved_bodies import MAX_BODY, with_body
-from collector.sources.s3_faults import GONE, explain_s3, unread_body, unreadable
+from collector.sources.moved_bodies import MovedBodies
+from collector.sources.s3_faults import GONE, explain_s3, unreadable
 from core.errors import BadInput, CachewiseError, FixSettings
 from core.settings import SourceSettings
 
-CONNECT_TIMEOUT_S = 5
-READ_TIMEOUT_S = 30
-ATTEMPTS = 6
 RELIST_S = 3 * 3600.0
 """Objects may appear under the key of an earlier hour: this much of the newest keys is listed again every pass."""
 _MAX_LANES = 200  # beyond it, looking into every folder costs more than listing everything below it
@@ -61,18 +58,18 @@ class S3Source(FilesSource):
         assert settings.bucket is not None, "settings give every s3 source a bucket"
         self._bucket = settings.bucket
         self._client = client
-        self._opener = opener or _open
+        self._opener = opener or open_s3
         self._lanes: dict[str, str] = {}  # where this pass began to list each lane
         self._started: dict[str, str] = {}  # where the next one will
         self._since_ms = 0
-        self._unread_bodies = 0
+        self._bodies = MovedBodies(self._client_now)
 
     def read(self, cursor: Cursor | None, now: datetime) -> Iterator[Batch]:
         """Yield what is new below the prefix, in order of key."""
         told = cursor or {}
         self._cursor, self._touched, self._finished = FileCursor(told), {}, {}
         self._tell.begin(round(now.timestamp() * 1000))
-        self._newest_ms, self._unread_bodies = None, 0
+        self._newest_ms = None
         self._lanes = dict(told.get("lanes", {}))
         self._started = dict(self._lanes)
         first_ms = self._tell.now_ms - round(self._settings.since_days * 86_400_000)
@@ -254,24 +251,9 @@ class S3Source(FilesSource):
     def _key_of(self, path: str) -> str:
         return path[len(self._path_of("")) :]
 
-    def _moved_body(self, bucket: str, key: str) -> bytes | None:
-        """Return an answer that the invocation log only names; where it cannot be read, say so once a pass."""
-        self._tell.batch.requests += 1
-        try:
-            body: bytes = self._client_now().get_object(Bucket=bucket, Key=key)["Body"].read(MAX_BODY)
-        except CachewiseError:
-            raise
-        except Exception as error:  # noqa: BLE001  # as above
-            if not self._unread_bodies:
-                self._tell.batch.problems.append(unread_body(error, f"s3://{bucket}/{key}"))
-            self._unread_bodies += 1
-            return None
-        return body
-
     def _take(self) -> Batch:
-        for event in self._tell.batch.events:
-            event.message = with_body(event.message, self._moved_body)
         batch = super()._take()
+        self._bodies.fill(batch.events, batch, now_ms=self._tell.now_ms)
         batch.cursor |= {"lanes": dict(self._lanes), "since_ms": self._since_ms}
         return batch
 
@@ -290,23 +272,6 @@ class _Reading:
         except Exception as error:  # noqa: BLE001  # urllib3's and botocore's, whatever they are called
             raise self._explain(error) from None
         return data
-
-
-def _open(settings: SourceSettings) -> Any:
-    from botocore.config import Config
-
-    config = Config(
-        connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
-        retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS},
-    )
-    session = open_session(
-        region=settings.region,
-        role_arn=settings.role_arn,
-        external_id=settings.external_id,
-        endpoint_url=settings.endpoint_url,
-    )
-    return session.client("s3", region_name=settings.region, endpoint_url=settings.endpoint_url, config=config)
 
 
 def _stamp(changed: datetime, etag: str) -> int:

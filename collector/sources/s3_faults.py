@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from collector.sources.aws_faults import code_of, explain, no_role
 from core.errors import BadInput, CachewiseError, FixSettings
 
@@ -53,10 +55,11 @@ def unreadable(error: Exception, path: str) -> CachewiseError | None:
     return None
 
 
-def unread_body(error: Exception, path: str) -> CachewiseError:
-    """Return the problem of an answer that Bedrock moved out of its log: the log's own counts stand without it."""
+def unread_bodies(error: Exception, paths: Sequence[str]) -> CachewiseError:
+    """Return the problem of answers that Bedrock moved out of its log: the log's own counts stand without them."""
+    what = "1 answer" if len(paths) == 1 else f"{len(paths):,} answers"
     return BadInput(
-        f"{path} and perhaps others, to which Bedrock moved answers, cannot be read ({code_of(error)}): for how long "
+        f"{what} that Bedrock moved out of its log cannot be read, such as {paths[0]} ({code_of(error)}): for how long "
         "their cache writes live is not known.",
         code="COL-416",
         mend="Allow s3:GetObject on the prefix of large bodies; until then defaults.cache_ttl of the source is taken.",

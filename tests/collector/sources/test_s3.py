@@ -375,4 +375,5 @@ def test_an_answer_that_bedrock_moved_to_s3_is_read_for_its_counts(place: Place)
     )  # fmt: skip
     assert (alone["cache_write_1h_tokens"], alone["ttl_known_by"], alone["output_tokens"]) == (5000, "defaults", 11)
     assert ([problem.code for problem in result.problems], len(told)) == (["COL-416"], 3)
+    assert "1 answer that" in result.problems[0].message  # both lines name the same object, which is asked for once
     assert "PLANTED" not in repr(told)
