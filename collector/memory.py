@@ -28,29 +28,6 @@ def lean() -> None:
     Arrow's own allocator keeps what was freed; the system's gives it back when asked to.
     """
     pa.set_memory_pool(pa.system_memory_pool())
-    _without_pandas()
-
-
-def _without_pandas() -> None:
-    """Let Arrow find no pandas the one time it looks for it: half a second and 35 MB for nothing that is needed here.
-
-    Nor dateutil, which it would have for spans of months. It looks when the first list becomes an array. Whatever
-    does need them still gets them.
-    """
-    if "pandas" in sys.modules:
-        return
-    sys.meta_path.insert(0, _NoPandas())
-    try:
-        pa.array([0])
-    finally:
-        sys.meta_path.pop(0)
-
-
-class _NoPandas:  # the abstract class to be derived from takes longer to load than this saves elsewhere
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        """Refuse the two; leave all else to the others."""
-        if fullname.partition(".")[0] in ("pandas", "dateutil"):
-            raise ModuleNotFoundError(fullname, name=fullname)
 
 
 def _trimmer() -> Callable[[], None]:

@@ -29,6 +29,7 @@ from deltalake import (
 from core.errors import FixSettings
 from core.store import care, growth, locks
 from core.store.append import append
+from core.store.arrow import without_pandas
 from core.store.commit import DATE, KEY, RANK, CommitResult, Sorted, conform, in_order, keys_of, sort_out
 from core.store.faults import explained, make_folder, not_ours
 from core.store.hashes import Hashes, any_within, hashes_of, sorted_hashes, sorted_once
@@ -95,6 +96,7 @@ class Lake:
                 code="STO-008",
                 mend="Accepted: a folder of this machine (shared storage arrives later).",
             )
+        without_pandas()
         self.path = Path(path).expanduser().absolute()
         self._guard = threading.Lock()
         self._open: dict[str, _Handle] = {}

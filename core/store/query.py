@@ -26,6 +26,7 @@ import pyarrow as pa
 from core.errors import FixSettings
 from core.store.faults import explained
 from core.store.lake import Lake, Snapshot
+from core.store.one_dialect import load_duckdb_alone
 from core.store.schema import ADDED, TABLES
 
 _VIEWS_KEPT = 64
@@ -233,6 +234,7 @@ def _written(operation: ops.Node) -> str:
 
 
 def _as_sql(expression: ir.Expr) -> str:
+    load_duckdb_alone()
     return str(ibis.to_sql(expression, dialect="duckdb", pretty=False))
 
 

@@ -80,6 +80,18 @@ def test_collecting_files_loads_the_tables_and_neither_their_queries_nor_aws(tmp
     assert not second & {*TABLES, *HEAVY, "orjson", "msgspec", "arro3"}
 
 
+def test_a_question_loads_its_engine_and_no_data_frames(tmp_path: Path) -> None:
+    """What asks the tables needs Ibis and DuckDB with DuckDB's SQL: neither pandas nor the SQL of other databases."""
+    (tmp_path / "a.log").write_text("💰 API Cost: $0.001000 | input: 9, output: 1, cache_read: 0, cache_write: 0\n" * 3)
+    loaded_by("collect", str(tmp_path / "a.log"), tables=tmp_path / "tables")
+    look = LOOK.replace('name.partition(".")[0]', "name")
+
+    loaded = loaded_by("misses", "--json", tables=tmp_path / "tables", look=look)
+
+    assert {"ibis", "duckdb", "ibis.backends.sql.compilers.duckdb"} <= loaded
+    assert not loaded & {"pandas", "boto3", "anthropic", "streamlit", "plotly", "ibis.backends.sql.compilers.bigquery"}
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_list_of_verbs_says_what_each_one_s_help_says_first(verb: str) -> None:
     """The sentence in the list is the verb's own; only so the list needs no verb."""
