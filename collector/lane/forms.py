@@ -123,8 +123,8 @@ def frames_of(lines: Lines) -> Frames | None:
         return None
     begin, close = Reading(lines, lines.starts[start] + len(_START_WORD) + RID), stripped(lines, start)
     begin.word(b" Version: ")
-    begin.fits &= _is_name(rid)
-    version = _known(lines, begin, close, _VERSION)
+    begin.fits &= is_name(rid)
+    version = known_words(lines, begin, close, _VERSION)
     foot = Reading(lines, lines.starts[end + 1])
     foot.word(_REPORT_WORD)
     foot.at += RID
@@ -239,9 +239,12 @@ def _exact(own: Own, told: tuple[pa.Array, Bools], lines: Lines, message: Ints, 
     return own.only(exact), said.filter(pa.array(exact))
 
 
-def hits_of(lines: Lines, which: Ints, at: Ints) -> tuple[pa.Array, Bools]:
-    """Return the engines that hits name in lines whose messages begin there, and which of them are in the form."""
-    told, ends = Reading(lines, _undressed(lines, at, _HITS[0], _CHECK)), stripped(lines, which)
+def hits_of(lines: Lines, which: Ints, at: Ints, ends: Ints | None = None) -> tuple[pa.Array, Bools]:
+    """Return the engines that hits name in lines whose messages begin there, and which of them are in the form.
+
+    The messages end there, or with their lines.
+    """
+    told, ends = Reading(lines, _undressed(lines, at, _HITS[0], _CHECK)), _ends(lines, which, ends)
     told.word(b"Cache HIT for ")
     close = Reading(lines, np.maximum(ends - len(_PERMANENT), 0))
     close.word(_PERMANENT)
@@ -250,21 +253,28 @@ def hits_of(lines: Lines, which: Ints, at: Ints) -> tuple[pa.Array, Bools]:
     close.word(_SKIPPED)
     told.fits &= close.fits
     ends = np.maximum(ends - len(_SKIPPED), 0)
-    names = _known(lines, told, ends, _BRACKETED, _BARE)
+    names = known_words(lines, told, ends, _BRACKETED, _BARE)
     inside = [name[1:-1] if name[:1] == b"[" else name for name in names.dictionary.to_pylist()]
     return pa.DictionaryArray.from_arrays(names.indices, pa.array(inside, pa.binary())), told.fits
 
 
-def costs_of(lines: Lines, which: Ints, at: Ints) -> tuple[pa.StructArray, Bools]:
-    """Return what cost lines say whose messages begin there (FIGURES), and which of them are in the form."""
+def costs_of(lines: Lines, which: Ints, at: Ints, ends: Ints | None = None) -> tuple[pa.StructArray, Bools]:
+    """Return what cost lines say whose messages begin there (FIGURES), and which of them are in the form.
+
+    The messages end there, or with their lines.
+    """
     told = Reading(lines, _undressed(lines, at, _COSTS[0], _MONEYBAG))
     told.word(b"API Cost: $")
     usd, counts = told.dollars(), []
     for name in (b" | input: ", b", output: ", b", cache_read: ", b", cache_write: "):
         told.word(name)
         counts.append(pa.array(told.whole()))
-    told.end(stripped(lines, which))
+    told.end(_ends(lines, which, ends))
     return pa.StructArray.from_arrays([usd, *counts], names=FIGURES), told.fits
+
+
+def _ends(lines: Lines, which: Ints, ends: Ints | None) -> Ints:
+    return stripped(lines, which) if ends is None else ends
 
 
 def _undressed(lines: Lines, at: Ints, head: np.uint64, length: int) -> Ints:
@@ -272,7 +282,7 @@ def _undressed(lines: Lines, at: Ints, head: np.uint64, length: int) -> Ints:
     return np.where(lines.words(at) == head, at + length, at)
 
 
-def _known(lines: Lines, told: Reading, ends: Ints, *forms: re.Pattern[bytes]) -> pa.DictionaryArray:
+def known_words(lines: Lines, told: Reading, ends: Ints, *forms: re.Pattern[bytes]) -> pa.DictionaryArray:
     """Return what stands from where the reading is to the ends, in one of the forms: few different words in all."""
     told.fits &= told.at < ends
     begin = np.where(told.fits, told.at, ends)
@@ -282,7 +292,7 @@ def _known(lines: Lines, told: Reading, ends: Ints, *forms: re.Pattern[bytes]) -
     return names
 
 
-def _is_name(rid: Bytes) -> Bools:
+def is_name(rid: Bytes) -> Bools:
     """Say which are request ids as Lambda writes them: figures and small letters, and dashes."""
     figures = rid[:, _HEX]
     plain = ((figures - np.uint8(ord("0"))) <= 9) | ((figures - np.uint8(ord("a"))) <= 5)

@@ -1,6 +1,7 @@
-"""The exact forms of Lambda's JSON log format, looked for in a piece of it: what forms.py does for the text format.
+"""Requests in Lambda's JSON log format, looked for in a piece of it: what forms.py does for the text format.
 
-A line that may be ours is decoded once; what it is, its members say, in any order and spacing. A request with anything
+Lines as the platform and the runtime for Python write them are read as they stand (json_exact.py). Any other that may
+be ours is decoded once; what it is, its members say, in any order and spacing. A request with anything
 else of ours in it is left to the ordinary way: platform records of other kinds, other formats, other wrappers.
 """
 
@@ -28,19 +29,19 @@ from collector.lane.forms import (
     read_lines,
     within,
 )
-from collector.lane.lines import RID, STAMP, Bools, Ints, Lines, head_of, moments
+from collector.lane.json_exact import DONE, REPORT, START, Marks, read_exact, times_of
+from collector.lane.json_exact import Said as AsItStands
+from collector.lane.lines import RID, Bools, Ints, Lines, head_of
 from collector.lane.records import METRICS
 from collector.parsers.clock import STAMP_SPAN, find_iso_ms, plausible
 from collector.parsers.message import request_id_in
 from core.telemetry import RECORD_EVENT
 
-_BRACE, _BRACKET, _TWO, _Z = ord("{"), ord("["), ord("2"), ord("Z")
+_BRACE, _BRACKET, _TWO = ord("{"), ord("["), ord("2")
 _FRONTS = tuple(
     (head_of(front), len(front), head_of(front[-8:]))
     for front in (b'{"time":"', b'{"timestamp":"', b'{"time": "', b'{"timestamp": "')
 )
-_SECONDS = len("2026-11-20T15:30:00")
-_NO_FRACTION = np.frombuffer(b".000Z", dtype=np.uint8)
 _LONGEST = 256 * 1024  # from START to REPORT
 _LONGEST_VERSION = 80
 _LIMIT = 10**12
@@ -50,6 +51,10 @@ _OTHERS = _ENVELOPES | {
 }  # fmt: skip
 """Members by which objects of other formats are known: a wrapper of a message has none of them."""
 _PLATFORM = frozenset({"time", "type", "record"})
+_KINDS = {"start": START, "done": DONE, "report": REPORT}
+_UNMEASURED = (0.0, 0.0, 0, 0)
+Told = tuple[Own, pa.Array]
+"""Lines, and what they say."""
 
 
 @dataclass(slots=True)
@@ -75,24 +80,35 @@ def read_json(lines: Lines, now_ms: int) -> Read | None:
     """Sort the lines of a piece out; None: there is no whole request in it."""
     if b"platform.report" not in lines.data:
         return None
-    ours: Bools = pc.match_substring_regex(lines.whole(np.arange(len(lines))), OURS).to_numpy(zero_copy_only=False)
+    exact = read_exact(lines, now_ms)
+    known = exact.lines()
+    ours = np.ones(len(lines), dtype=np.bool_)
+    ours[known] = False
+    others = np.flatnonzero(ours)
+    ours[others] = pc.match_substring_regex(lines.whole(others), OURS).to_numpy(zero_copy_only=False)
     ours |= (lines.firsts == _BRACKET) | (lines.firsts == _TWO)  # they may tell a time to those behind them
     found = _look_at(lines, np.flatnonzero(ours))
-    frames = _frames(lines, found)
+    ours[known] = True
+    frames = _frames(lines, exact.marks, found.marks)
     if frames is None:
         return None
     _, owner = within(frames.start, frames.report, len(lines))
     good = np.ones(len(frames), dtype=np.bool_)
     odd = owner[np.array(found.odd, dtype=np.int64)]
     good[odd[odd >= 0]] = False
-    hits, engines = _exact(found.hits, hits_of, frames, owner, good)
-    costs, figures = _exact(found.costs, costs_of, frames, owner, good)
+    hits, engines = _together(
+        _decoded(found.hits, hits_of, frames, owner, good), _as_it_stands(exact.hits, frames, owner, good)
+    )
+    costs, figures = _together(
+        _decoded(found.costs, costs_of, frames, owner, good), _as_it_stands(exact.costs, frames, owner, good)
+    )
     records = _records(found.records, owner)
     own = np.zeros(len(lines), dtype=np.bool_)
     own[np.array([mark[0] for mark in found.marks], dtype=np.int64)] = True
+    own[exact.marks.line] = True
     for some in (hits, costs, records):
         own[some.line] = True
-    times = _times(lines, np.flatnonzero(own), now_ms)
+    times = _times(lines, own, exact.times, now_ms)
     quiet = np.zeros(len(lines), dtype=np.bool_)
     return Read(
         frames, good, hits, engines, costs, figures, records, times, last_told(own, quiet, times), ours,
@@ -199,40 +215,52 @@ def _measured(record: dict[str, Any]) -> tuple[float, float, int, int] | None:
     return (float(took), float(billed), memory, most) if known else None
 
 
-def _frames(lines: Lines, found: _Found) -> Frames | None:
+def _frames(lines: Lines, exact: Marks, others: list[tuple[int, str, str, Any]]) -> Frames | None:
     """Put marks together: START, at most one end of the runtime, REPORT, all of one request."""
-    whole: list[tuple[int, int, int, str, str, float, float, int, int]] = []
-    open_at, open_name, version, ended = -1, "", "", 0
-    for number, kind, name, said in found.marks:
-        if kind == "start":
-            open_at, open_name, version, ended = number, name, said, 0
-        elif name != open_name or (kind == "done" and ended):
-            open_at, open_name = -1, ""
-        elif kind == "done":
-            ended = 1
-        else:
-            if lines.ends[number] - lines.starts[open_at] <= _LONGEST:
-                whole.append((open_at, number, ended, name, version, *said))
-            open_at, open_name = -1, ""
-    if not whole:
+    marks = Marks.joined([exact, _marks(others)]) if others else exact
+    if len(marks.line) < 2:
         return None
-    start, report, done, names, versions, took, billed, memory, most = zip(*whole, strict=True)
-    rid = np.frombuffer("".join(names).encode("ascii"), dtype=np.uint8).reshape(-1, RID)
+    report = np.flatnonzero(marks.kind == REPORT)
+    report = report[report > 0]
+    done = (marks.kind[report - 1] == DONE) & (report > 1)
+    start = report - 1 - done
+    same = (marks.kind[start] == START) & (marks.rid[start] == marks.rid[report]).all(axis=1)
+    same &= ~done | (marks.rid[report - 1] == marks.rid[report]).all(axis=1)
+    same &= lines.ends[marks.line[report]] - lines.starts[marks.line[start]] <= _LONGEST
+    start, report, done = start[same], report[same], done[same]
+    if not len(start):
+        return None
     return Frames(
-        np.array(start, dtype=np.int64), np.array(report, dtype=np.int64), np.array(done, dtype=np.int64), rid,
-        pa.array(versions, pa.string()), pa.array(took, pa.float64()), pa.array(billed, pa.float64()),
-        pa.array(memory, pa.int64()), pa.array(most, pa.int64()),
+        marks.line[start], marks.line[report], done.astype(np.int64), marks.rid[report],
+        marks.version.take(pa.array(start)), pa.array(marks.duration[report]), pa.array(marks.billed[report]),
+        pa.array(marks.memory[report]), pa.array(marks.most[report]),
     )  # fmt: skip
 
 
-def _exact(
+def _marks(others: list[tuple[int, str, str, Any]]) -> Marks:
+    """Return marks that were decoded."""
+    line, kinds, names, said = zip(*others, strict=True)
+    rid = np.frombuffer("".join(names).encode("ascii"), dtype=np.uint8).reshape(-1, RID)
+    kind = np.array([_KINDS[name] for name in kinds], dtype=np.int64)
+    measured = [told if name == "report" else _UNMEASURED for name, told in zip(kinds, said, strict=True)]
+    took, billed, memory, most = zip(*measured, strict=True)
+    versions = [told if name == "start" else None for name, told in zip(kinds, said, strict=True)]
+    return Marks(
+        np.array(line, dtype=np.int64), kind, rid, pa.array(versions, pa.string()), np.array(took, dtype=np.float64),
+        np.array(billed, dtype=np.float64), np.array(memory, dtype=np.int64), np.array(most, dtype=np.int64),
+    )  # fmt: skip
+
+
+def _decoded(
     said: list[tuple[int, str, str | None]],
     form: Callable[[Lines, Ints, Ints], tuple[pa.Array, Bools]],
     frames: Frames,
     owner: Ints,
     good: Bools,
-) -> tuple[Own, pa.Array]:
-    """Return the lines within frames that are in that form, with what they say; the frames of others are not good."""
+) -> Told | None:
+    """Return decoded lines within frames in that form, with what they say; the frames of others are not good."""
+    if not said:
+        return None
     line = np.array([number for number, _, _ in said], dtype=np.int64)
     frame = owner[line]
     inside = np.flatnonzero(frame >= 0)
@@ -249,6 +277,33 @@ def _exact(
     return Own(line[exact], frame[exact], explicit[exact]), told.filter(pa.array(exact))
 
 
+def _as_it_stands(said: AsItStands, frames: Frames, owner: Ints, good: Bools) -> Told:
+    """Return lines that were not decoded, within frames; one that names another request makes its frame not good."""
+    frame = owner[said.line]
+    exact = frame >= 0
+    inside = np.flatnonzero(exact)
+    exact[inside] = (said.rid[inside] == frames.rid[frame[inside]]).all(axis=1)
+    good[frame[inside[~exact[inside]]]] = False
+    line = said.line[exact]
+    return Own(line, frame[exact], np.ones(len(line), dtype=np.bool_)), said.told.filter(pa.array(exact))
+
+
+def _together(decoded: Told | None, as_it_stands: Told) -> Told:
+    """Return lines of both ways in order."""
+    if decoded is None:
+        return as_it_stands
+    parts = (decoded, as_it_stands)
+    told = [said.cast(said.type.value_type) if pa.types.is_dictionary(said.type) else said for _, said in parts]
+    line, frame, explicit = (
+        np.concatenate([getattr(own, name) for own, _ in parts]) for name in ("line", "frame", "explicit")
+    )
+    order = np.argsort(line, kind="stable")
+    said = pa.concat_arrays(told).take(pa.array(order))
+    if pa.types.is_dictionary(decoded[1].type):
+        said = said.dictionary_encode()
+    return Own(line[order], frame[order], explicit[order]), said
+
+
 def _names(frames: Frames, frame: Ints) -> list[str]:
     """Return the request ids of frames."""
     told = np.ascontiguousarray(frames.rid[frame]).tobytes().decode("ascii")
@@ -262,9 +317,10 @@ def _records(found: list[tuple[int, Said]], owner: Ints) -> Own:
     return Own(line, owner[line], np.zeros(len(line), dtype=np.bool_))
 
 
-def _times(lines: Lines, which: Ints, now_ms: int) -> Ints:
-    """Return the time that each of these lines tells, the first that is written in it; -1: none that can be one."""
-    times = np.full(len(lines), -1, dtype=np.int64)
+def _times(lines: Lines, own: Bools, known: Ints, now_ms: int) -> Ints:
+    """Return the time that each of our lines tells, the first that is written in it; -1: none that can be one."""
+    times = np.where(own, known, -1)
+    which = np.flatnonzero(own & (known < 0))
     starts, heads = lines.starts[which], lines.heads[which]
     at = np.full(len(which), -1, dtype=np.int64)
     for head, length, tail in _FRONTS:
@@ -273,10 +329,7 @@ def _times(lines: Lines, which: Ints, now_ms: int) -> Ints:
         maybe = maybe[lines.words(ends - 8) == tail]
         at[maybe] = starts[maybe] + length
     front = np.flatnonzero(at >= 0)
-    told = lines.at(at[front], STAMP).copy()
-    whole_seconds = told[:, _SECONDS] == _Z
-    told[whole_seconds, _SECONDS:] = _NO_FRACTION
-    times[which[front]] = moments(told, now_ms)
+    times[which[front]] = times_of(lines, at[front], now_ms)
     for number in which[times[which] < 0].tolist():
         begin = int(lines.starts[number])
         written = lines.data[begin : min(begin + 4 * STAMP_SPAN, int(lines.ends[number]))]
