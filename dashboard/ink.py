@@ -44,6 +44,7 @@ MAX_POINTS = 2000
 MAX_GROUPS = 8
 _GRID = "rgba(128,140,152,0.22)"
 _MARK = "#7A8794"
+_FEW = 5  # days: Plotly would put more ticks than days below them
 _MARKS = (("deploy", "triangle-up", _MARK), ("clear", "x", OTHERS[2]), ("note", "star", OTHERS[1]))
 RULE = "rgba(128,140,152,0.75)"
 _LEGEND_NAMES, _LEGEND_LINE_PX = 4, 14
@@ -358,6 +359,10 @@ def _fill_buckets(figure: go.Figure, size: timedelta, *, words_between: bool) ->
         figure.update_xaxes(range=[min(moments), max(moments) + size])
     if words_between:  # "23 Nov" below the middle of that day, not at its midnight
         figure.update_xaxes(ticklabelmode="period")
+        # Left to itself, Plotly puts the ticks of a few days at the noons where their bars stand, so that each label
+        # is written below the middle of noon to noon, a day too late.
+        if moments and (max(moments) - min(moments)) / size < _FEW:
+            figure.update_xaxes(tickmode="linear", tick0=min(moments), dtick=size / timedelta(milliseconds=1))
 
 
 def _only_moment(figure: go.Figure) -> Any:

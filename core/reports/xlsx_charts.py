@@ -73,12 +73,12 @@ def _waterfall(book: xlsxwriter.Workbook, sheet: Worksheet, document: Document) 
 
 def _cost_by_day(book: xlsxwriter.Workbook, document: Document, place: str) -> Chart | None:
     report = document.days
-    chart = book.add_chart({"type": "column", "subtype": "stacked"})
-    if not report.groups or document.total["cost_usd"] is None:
+    kinds = {name: colour for name, colour in COST_KINDS.items() if document.total[name]}
+    if not report.groups or not kinds:  # no priced call, or all of them free, as refusals are
         return None
-    for name, colour in COST_KINDS.items():
-        if document.total[name]:
-            chart.add_series(_series(report, place, name, colour, document.word(f"kind.{name}")))
+    chart = book.add_chart({"type": "column", "subtype": "stacked"})
+    for name, colour in kinds.items():
+        chart.add_series(_series(report, place, name, colour, document.word(f"kind.{name}")))
     chart.set_x_axis({"date_axis": True, "num_format": "yyyy-mm-dd"})
     return _dressed(chart, document.word("chart.cost_by_day"), legend=True)
 

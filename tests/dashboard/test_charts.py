@@ -259,6 +259,19 @@ def test_a_day_is_written_below_its_middle() -> None:
         assert "%e" in figure.layout.xaxis.tickformatstops[-1].value
 
 
+def test_a_few_days_are_ticked_at_their_midnights() -> None:
+    """Left to itself, Plotly ticks two to five daily bars at their noons, and writes each day's word a day too late."""
+    midnight = START.replace(tzinfo=None)  # of the viewer's zone
+    for days, mode, first in ((3, "linear", midnight), (5, "linear", midnight), (6, None, None)):
+        rows = daily("cost_usd", [Decimal(1)] * days, engine="a", token_hit_rate=0.5)
+        for figure in (
+            charts.stacked_cost(rows, "engine", EN).figure,
+            charts.ratio_lines(rows, ["token_hit_rate"], EN).figure,
+        ):
+            axis = figure.layout.xaxis
+            assert (axis.tickmode, axis.tick0, axis.dtick) == (mode, first, mode and 86_400_000)
+
+
 def test_areas_begin_and_end_with_their_days() -> None:
     """The running total has no room beside it: its axis goes from the first midnight to the last."""
     figure = charts.cumulative(

@@ -4,6 +4,7 @@ import io
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import openpyxl
@@ -13,9 +14,13 @@ from core.errors import FixSettings
 from core.metrics import summary
 from core.metrics.catalog import METRICS, formula
 from core.metrics.scope import Scope
+from core.pricing import default_book
 from core.reports import files, xlsx
 from core.reports.request import Desk, Request
+from core.store.query import Reader
 from tests.core.reports.conftest import HOSTILE
+from tests.support.lakes import fill
+from tests.support.rows import make_call
 
 Book = openpyxl.Workbook
 
@@ -117,6 +122,17 @@ def test_days_are_dates_with_forms(book: Book) -> None:
     assert formats["day"] == "yyyy-mm-dd"
     assert formats["cost_usd"].startswith("[$$-409]#,##0.00####")
     assert formats["token_hit_rate"] == "0.0%"
+
+
+def test_calls_that_all_were_free_make_a_workbook(tmp_path: Path) -> None:
+    """Refusals cost nothing; a chart of no dollars has no series, and Excel's writer refuses such a chart."""
+    free = make_call(input_tokens=0, output_tokens=0)
+    assert free["cost_usd"] == 0
+
+    with Reader(fill(tmp_path, calls=[free])) as reader:
+        book = openpyxl.load_workbook(io.BytesIO(files.encode(Desk(reader, default_book()), Request(), "xlsx")))
+
+    assert rows(book, "By engine")[0]["cost_usd"] == 0
 
 
 def test_another_grouping_has_its_own_sheet(desk: Desk) -> None:
