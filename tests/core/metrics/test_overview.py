@@ -223,6 +223,16 @@ def test_the_prompt_store_by_hand(tmp_path: Path) -> None:
     assert found["token_hit_rate"] is None
 
 
+def test_calls_outside_lambda_cost_no_invocation_anything(tmp_path: Path) -> None:
+    """What session files or a service elsewhere spent is in no average of Lambda's requests."""
+    inside, outside = make_call(), make_call(invocation_id=None, attribution="none")
+    found = summarise(tmp_path, calls=[inside, outside], invocations=[make_invocation(), make_invocation()])
+
+    assert found["cost_usd"] == inside["cost_usd"] + outside["cost_usd"]
+    assert found["invocation_cost_usd"] == inside["cost_usd"]
+    assert found["cost_per_invocation_usd"] == inside["cost_usd"] / 2
+
+
 def test_a_model_filter_makes_invocation_metrics_unknown(tmp_path: Path) -> None:
     """An invocation has no model, so its numbers under that filter would be wrong; they are None."""
     tables = {"calls": [make_call()], "invocations": [make_invocation()], "prompt_store_events": [make_store_event()]}
