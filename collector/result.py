@@ -155,6 +155,13 @@ class PassResult:
 
         from core.store.schema import INGEST_PASSES
 
+        told = json.dumps(cursor, separators=(",", ":")) if cursor is not None else None
+        values = self.values(pass_no=pass_no, cursor_json=told, finished=finished)
+        names = [name for name in INGEST_PASSES.names if name != "date"]
+        return pa.table({name: pa.array([values[name]], INGEST_PASSES.field(name).type) for name in names})
+
+    def values(self, *, pass_no: int, cursor_json: str | None, finished: datetime) -> dict[str, Any]:
+        """Return the same row as plain values."""
         first = self.problems[0] if self.problems else None
         outcomes: dict[str, Any] = {
             "recognised": dict(sorted(self.recognised.items())),
@@ -165,7 +172,7 @@ class PassResult:
             outcomes["examples"] = dict(sorted(self.examples.items()))
         if self.dropped_records:
             outcomes["dropped_records"] = self.dropped_records
-        values: dict[str, Any] = {
+        return {
             "pass_id": f"{self.source}/{pass_no}",
             "source": self.source,
             "kind": self.kind,
@@ -190,10 +197,8 @@ class PassResult:
             "max_lateness_ms": float(self.max_lateness_ms),
             "requests": self.requests,
             "retries": self.retries,
-            "cursor_json": json.dumps(cursor, separators=(",", ":")) if cursor is not None else None,
+            "cursor_json": cursor_json,
         }
-        names = [name for name in INGEST_PASSES.names if name != "date"]
-        return pa.table({name: pa.array([values[name]], INGEST_PASSES.field(name).type) for name in names})
 
 
 def _message(problems: list[CachewiseError]) -> str | None:

@@ -14,6 +14,7 @@ from collector.glance import QUIET_S, glance
 from collector.result import PassResult
 from core.settings import SourceSettings
 from core.store import noted
+from core.store.care import FILES_TODAY
 from core.store.lake import Lake
 from tests.support.collecting import collector, files_source
 from tests.support.log_lines import NOW
@@ -86,12 +87,45 @@ def test_a_change_takes_a_pass(change: Callable[[Path], None], tmp_path: Path, l
     assert _glance(tmp_path) is None
 
 
-@pytest.mark.parametrize("after_s", [-1.0, QUIET_S])
-def test_freshness_is_written_down_every_minute(after_s: float, tmp_path: Path) -> None:
-    """A pass is due when the last one written is a minute old, or later than now."""
+def test_a_clock_that_went_back_takes_a_pass(tmp_path: Path) -> None:
+    """A note of later is no measure of what is due."""
     _read(tmp_path)
 
-    assert _glance(tmp_path, after_s=after_s) is None
+    assert _glance(tmp_path, after_s=-1.0) is None
+
+
+def test_freshness_is_written_down_every_minute(tmp_path: Path) -> None:
+    """The row is that of a pass that read nothing; the next glance goes by it, and a collector reads on by it."""
+    lake = _read(tmp_path)
+    before, written = lake.last_pass("logs"), lake.version("ingest_passes")
+    assert before is not None
+    assert written is not None
+
+    told = [_glance(tmp_path, after_s=QUIET_S), _glance(tmp_path, after_s=QUIET_S + 1)]
+
+    row = lake.last_pass("logs")
+    assert all(one is not None for one in told)
+    assert lake.version("ingest_passes") == written + 1
+    assert row is not None
+    moment, number = NOW + timedelta(seconds=QUIET_S), int(row["pass_id"].rpartition("/")[2])
+    assert row["cursor_json"] == before["cursor_json"]
+    assert (row["ts"], row["complete_until"], row["status"], row["lines_read"]) == (moment, moment, "done", 0)
+    assert lake.last_pass_no("ingest_passes", "logs") == number > int(before["pass_id"].rpartition("/")[2])
+    assert collector(files_source(tmp_path / "logs"), lake).run_pass().lines_read == 0
+
+
+def test_what_is_due_and_cannot_be_written_at_once_takes_a_pass(tmp_path: Path) -> None:
+    """Another process holds the folder, or there are so many files that they are to be joined."""
+    lake = _read(tmp_path)
+    with lake.writer_lock():
+        held = _glance(tmp_path, after_s=QUIET_S)
+    day = tmp_path / "tables" / "ingest_passes" / f"date={NOW:%Y-%m-%d}"
+    for number in range(FILES_TODAY):
+        (day / f"part-{number}.parquet").touch()
+
+    assert held is None
+    assert _glance(tmp_path, after_s=QUIET_S) is None
+    assert lake.version("ingest_passes") == 1
 
 
 def test_an_unfinished_line_takes_a_pass(tmp_path: Path, logs: Path) -> None:
