@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator
 
 from collector.drafts import CallDraft, Invocation, StoreDraft, lone, waits
 from collector.event import LogEvent, Origin
+from collector.lane.bare import RECORDS, STORES, BareRun
 from collector.lane.requests import Lot, Requests, Run, name_engines
+from collector.outside import BarePart, BareRecord, make_after, make_all, make_last
+from collector.outside_pairs import pair_columns
 from collector.parsers.claude_code import more_complete, project_name
 from collector.parsers.facts import (
     ELSEWHERE,
@@ -41,6 +44,7 @@ class Correlator:
         self._elsewhere: dict[object, CallDraft] = {}  # calls that belong to no stream of lines, each once
         self._reopened: list[Invocation] = []
         self._lots: list[Lot] = []
+        self._with_columns: dict[Origin, Stream] = {}  # of which this batch holds lines outside requests
         self._found = Requests()
         self.newest_ms = 0
         self.dropped = 0
@@ -100,18 +104,59 @@ class Correlator:
         self._lots.append(lot)
         return True
 
+    def take_bare(self, run: BareRun, found: Requests) -> bool:
+        """Take in lines outside any request, as if told one by one; False where requests are about."""
+        origin = run.place.origin
+        stream = self._streams.get(origin)
+        if stream is None:
+            stream = self._streams[origin] = Stream()
+        if stream.platform or stream.current or stream.others or stream.managed or stream.closed or stream.unreported:
+            return False
+        gap = stream.gap
+        engine = (gap.engine if gap else None) or stream.engine
+        if gap is None:
+            gap = stream.gap = Invocation(origin, None, run.first.ts_ms, run.first)
+        lines = found.bare.lines(found.places)
+        if engine is not None:
+            lines.name_engine(run, found.code_of(engine))
+        part = BarePart(gap, run, lines, found, [len(gap.calls), len(gap.stores)])
+        gap.bare.append(part)
+        gap.lines += run.calls + run.count(STORES)
+        gap.last_ms = max(gap.last_ms, run.highest_ms)
+        gap.engine, stream.engine = run.engine or gap.engine, run.engine or stream.engine
+        records = run.spans[RECORDS]
+        last = range(max(records.start, records.stop - REMEMBERED), records.stop)
+        stream.records.extend(BareRecord(part, number) for number in last)
+        stream.last_ms = max(stream.last_ms, run.highest_ms)
+        self.newest_ms = run.last_ms
+        self._with_columns[origin] = stream
+        return True
+
     def take_lots(self) -> list[Lot]:
-        """Return the requests taken in by `take_run`; forget them. Their places are among what `take_settled` told."""
+        """Return the requests taken in by `take_run`; forget them. Their places are among what `take_settled` told.
+
+        With them the batch is over: nothing of it is held any longer.
+        """
+        for stream in self._with_columns.values():
+            for place, record in enumerate(stream.records):
+                if isinstance(record, BareRecord):
+                    stream.records[place] = record.let_go()
+        self._with_columns = {}
         lots, self._lots, self._found = self._lots, [], Requests()
         return lots
 
-    def take_settled(self) -> list[Invocation]:
-        """Return what is complete, or will never be; forget it, and forget streams long idle."""
+    def take_settled(self, *, goes_on: bool = True) -> list[Invocation]:
+        """Return what is complete, or will never be; forget it, and forget streams long idle.
+
+        Where another batch follows, what is left of this one are drafts: its columns do not outlive it.
+        """
         for origin, stream in list(self._streams.items()):
             for open_one in open_in(stream):
                 if open_one.start_ms < self.newest_ms - HOLD_MS:
                     self._close(stream, open_one)
             self._settle_gap(stream, self.newest_ms)
+            if stream.gap and goes_on:
+                make_all(stream.gap)
             if stream.last_ms < self.newest_ms - _IDLE_MS and not open_in(stream) and not stream.gap:
                 del self._streams[origin]
         for one in self._reopened:
@@ -128,7 +173,7 @@ class Correlator:
 
         With `final`, gaps and invocations without START need not wait for twins.
         """
-        settled = self.take_settled()
+        settled = self.take_settled(goes_on=False)
         waiting: list[Invocation] = []
         for stream in self._streams.values():
             for open_one in open_in(stream):
@@ -229,6 +274,7 @@ class Correlator:
             return
         if gap.first.ts_ms < event.ts_ms - round(fact.duration_ms or 0) - 1_000:
             return
+        make_all(gap)
         drafts: list[CallDraft | StoreDraft] = [*gap.calls, *gap.stores]
         for draft in drafts:
             draft.invocation_id, draft.attribution = fact.request_id, "positional"
@@ -381,6 +427,8 @@ class Correlator:
             self._settled = [other for other in self._settled if other is not one]
             one.closed = False
             stream.others[request_id] = one
+            if stream.gap:
+                make_all(stream.gap)
             disown(stream, current)
         else:
             self._reopen(one)
@@ -424,12 +472,14 @@ class Correlator:
         if gap.last_ms <= now_ms - SETTLE_MS:
             self._close_gap(stream)
             return
-        if len(gap.calls) > _GAP_LIMIT:
+        if gap.told_calls > _GAP_LIMIT:
+            make_last(gap, REMEMBERED)
             last = {id(draft) for draft in gap.calls[-REMEMBERED:]}
             self._split_gap(stream, gap, lambda draft: id(draft) in last and waits(draft))
             return
         until_ms = now_ms - (HOLD_MS if stream.platform else SETTLE_MS)
         if gap.first.ts_ms <= until_ms:
+            make_after(gap, until_ms)
             self._split_gap(stream, gap, lambda draft: draft.event.ts_ms > until_ms)
 
     def _split_gap(self, stream: Stream, gap: Invocation, stays: Callable[[CallDraft | StoreDraft], bool]) -> None:
@@ -447,6 +497,8 @@ class Correlator:
 
     def _pair(self, stream: Stream, one: Invocation) -> None:
         """Join text lines with records; where a window cut off the START that tied them together, by nearness."""
+        if one.bare:
+            pair_columns(one, stream.records)
         one.pair()
         if one.started:
             return

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from collector.event import LogEvent, Origin
 from collector.parsers.facts import CallRecord, CostLine, Report, StoreLine
 from core.usage import Usage
+
+if TYPE_CHECKING:
+    from collector.outside import BarePart
 
 PAIR_MS = 5_000  # outside an invocation, record and text line of one call are this near to each other
 _Tokens = tuple[int, int, int, int]  # input, output, read, written
@@ -55,12 +59,18 @@ class Invocation:
     engine: str | None = None  # of its latest prompt-store line
     calls: list[CallDraft] = field(default_factory=list)
     stores: list[StoreDraft] = field(default_factory=list)
+    bare: list[BarePart] = field(default_factory=list)  # outside any request: lines that are columns
     report: Report | None = None
     timed_out: bool = False
     closed: bool = False
     json: bool = False  # its START was a platform record
     end_ms: int | None = None  # when the next one began, if it did not report
     lines: int = 0  # of ours that were seen of it: how much a telling knows
+
+    @property
+    def told_calls(self) -> int:
+        """Return how many lines told calls, those among columns too."""
+        return len(self.calls) + sum(part.run.calls - part.made[0] for part in self.bare)
 
     @property
     def call_count(self) -> int:
@@ -135,6 +145,9 @@ class Invocation:
         older = Invocation(self.origin, None, self.start_ms, self.first, last_ms=self.last_ms)
         older.calls = [draft for draft in self.calls if not stays(draft)]
         older.stores = [draft for draft in self.stores if not stays(draft)]
+        older.bare, self.bare = self.bare, []
+        for part in older.bare:
+            part.owner = older
         self.calls = [draft for draft in self.calls if stays(draft)]
         self.stores = [draft for draft in self.stores if stays(draft)]
         drafts: list[CallDraft | StoreDraft] = [*self.calls, *self.stores]
@@ -163,10 +176,11 @@ def lone(drafts: list[CallDraft]) -> Invocation:
     return Invocation(first.origin, None, first.ts_ms, first, last_ms=drafts[-1].event.ts_ms, calls=drafts, closed=True)
 
 
-def same_tokens(line: CostLine, record: CallRecord) -> bool:
-    """Say whether a text line and a record tell the same counts."""
-    told = (line.input_tokens, line.output_tokens, line.cache_read, line.cache_write)
-    return record.usage is not None and _tokens_of(record.usage) == told
+def tokens_of(fact: CallRecord | CostLine) -> _Tokens | None:
+    """Return the counts that a line tells."""
+    if isinstance(fact, CostLine):
+        return fact.input_tokens, fact.output_tokens, fact.cache_read, fact.cache_write
+    return None if fact.usage is None else _tokens_of(fact.usage)
 
 
 def _tokens_of(usage: Usage) -> _Tokens:

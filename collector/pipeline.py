@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from collector.correlate import Correlator
 from collector.event import LogEvent
 from collector.glance import QUIET_S
+from collector.lane.bare import BareRun
 from collector.lane.requests import count_run
 from collector.ledger import Ledger
 from collector.memory import give_back
@@ -310,7 +311,7 @@ def _parse(batch: Batch, correlator: Correlator, step: PassResult, names: Metric
     """Parse and correlate a batch; return whether it held anything not read before."""
     recognised = step.recognised
     lane = batch.lane
-    fresh = bool(batch.ignored or batch.skipped or lane.count or batch.sessions.lines)
+    fresh = bool(batch.ignored or batch.skipped or lane.runs or batch.sessions.lines)
     if batch.sessions.lines:
         recognised["claude_code"] += batch.sessions.lines
     newest_ms = max((run.highest_ms for run in lane.runs), default=0) if lane.ids is not None else 0
@@ -344,6 +345,12 @@ def _in_order(batch: Batch, correlator: Correlator, step: PassResult) -> Iterato
     for run in batch.lane.runs:
         yield from batch.events[told : run.at]
         told = run.at
+        if isinstance(run, BareRun):
+            if correlator.take_bare(run, batch.lane):
+                run.count_lines(step.recognised)
+            else:
+                yield from batch.lane.bare.lines(batch.lane.places).events(run)
+            continue
         while run.first < run.last and not correlator.take_run(run, batch.lane):
             yield from run.lines_again(run.first)
             run.first += 1

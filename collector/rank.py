@@ -64,6 +64,12 @@ def record_ranks(lines: NDArray[np.int64]) -> NDArray[np.int64]:
     return RECORD_LEDGER * _LEDGER + whole_ranks(lines)
 
 
+def bare_ranks(ledger: int, engine: NDArray[np.int64], twin: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Return the ranks of lines outside any request: whether they have an engine and a twin, -1 where none."""
+    known = (engine >= 0).astype(np.int64)
+    return ledger * _LEDGER + known + (0 if twin is None else twin >= 0)
+
+
 def _seen(one: Invocation) -> int:
     if one.started and one.report is None and one.end_ms is not None:
         steps = int(25 * math.log2(max(0, one.end_ms - one.start_ms) + 1))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from collector.drafts import CallDraft, Invocation, StoreDraft
 from collector.event import LogEvent, Origin
+from collector.lane.bare_rows import BareRows, Function
 from collector.lane.columns import LaneRows, as_table
 from collector.lane.record_columns import Columns
 from collector.lane.requests import Lot, Requests
@@ -88,11 +89,22 @@ class Laying:
         if len(self._sessions):
             self._one_of_each()
         name = teller.defaults.function_name
+        self._bare = self._bare_rows(lambda origin: _function(origin, name))
         self._lane = (
             LaneRows(settled.found, settled.lots, teller, lambda origin: _function(origin, name)[0])
             if settled.lots
             else None
         )
+
+    def _bare_rows(self, function: Function) -> BareRows | None:
+        """Return the rows of lines outside requests that are columns; None: there are none."""
+        found, lines = self._settled.found, None
+        for number, one in enumerate(self._settled.one_by_one):
+            for part in one.bare:
+                lines = part.lines
+                for kind, span in zip(lines.kinds, part.run.spans, strict=True):
+                    kind.owner[span] = number
+        return None if lines is None else BareRows(found, lines, self._teller, function)
 
     def _one_of_each(self) -> None:
         """Leave one telling of a message met both in columns and line by line: the fuller, of equal ones the last."""
@@ -119,8 +131,9 @@ class Laying:
         teller = self._teller
         minimum = lru_cache(maxsize=None)(teller.book.cache_minimum_tokens)
         told = _table([_call(draft, owner, teller, minimum) for draft, owner in self._drafts], _TOLD, CALLS)
-        if self._lane:
-            quick = [self._lane.calls(minimum), self._lane.records(minimum)]
+        lanes = [lane for lane in (self._lane, self._bare) if lane]
+        if lanes:
+            quick = [columns for lane in lanes for columns in (lane.calls(minimum), lane.records(minimum))]
             told = _among(told, self._places, quick, _TOLD, CALLS)
         if len(self._sessions):
             named = teller.defaults.function_name
@@ -137,7 +150,7 @@ class Laying:
     def gone(self) -> list[str]:
         """Return the keys of lines that one of the calls stands for now."""
         gone = [part_key(line.event, line.part) for draft, _ in self._drafts for line in draft.absorbed]
-        return gone + (self._lane.gone() if self._lane else [])
+        return gone + [key for lane in (self._lane, self._bare) if lane for key in lane.gone()]
 
     def invocations(self) -> pa.Table:
         """Return rows of the invocations table; what has no request id is none."""
@@ -157,8 +170,9 @@ class Laying:
         """Return rows of the prompt_store_events table."""
         drafts, places = self._settled.drafts(_stores_of)
         told = _table([_store(draft, owner, self._teller) for draft, owner in drafts], _OF_STORES, PROMPT_STORE_EVENTS)
-        if self._lane:
-            told = _among(told, places, [self._lane.stores()], _OF_STORES, PROMPT_STORE_EVENTS)
+        lanes = [lane for lane in (self._lane, self._bare) if lane]
+        if lanes:
+            told = _among(told, places, [lane.stores() for lane in lanes], _OF_STORES, PROMPT_STORE_EVENTS)
         return told
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from collector.drafts import PAIR_MS, CallDraft, Invocation, StoreDraft, same_tokens
+from collector.drafts import PAIR_MS, CallDraft, Invocation, StoreDraft, tokens_of
 from collector.event import LogEvent, Position, TimeKind
 from collector.lane.requests import Head, Kept, Lot, Place, ToldCall
+from collector.outside import BareRecord
 from collector.parsers import parse_message
 from collector.parsers.facts import CallRecord, CostLine, Report
 
@@ -46,6 +47,9 @@ class Unmade:
         return owner.calls[0]
 
 
+Records = deque[CallDraft | Unmade | BareRecord]
+
+
 @dataclass(slots=True)
 class Stream:
     """What is known of one environment."""
@@ -59,7 +63,7 @@ class Stream:
     others: dict[str, Invocation] = field(default_factory=dict)  # open beside the current one
     closed: deque[tuple[int, int, str]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     recent: dict[tuple[int, int, int], Told] = field(default_factory=dict)
-    records: deque[CallDraft | Unmade] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    records: Records = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     misses: dict[str, tuple[int, StoreDraft]] = field(default_factory=dict)
     engine: str | None = None
     last_ms: int = 0
@@ -97,27 +101,32 @@ def open_in(stream: Stream) -> list[Invocation]:
     return [*([stream.current] if stream.current else []), *stream.others.values()]
 
 
-def _made(records: deque[CallDraft | Unmade]) -> list[CallDraft]:
-    """Make drafts of all records kept but those that have their text line."""
+def _made(records: Records, line: CostLine, ts_ms: int) -> list[CallDraft]:
+    """Make drafts of all records kept that may be told by that line."""
+    tokens = tokens_of(line) or ()
     for place, record in enumerate(records):
-        if isinstance(record, Unmade) and not record.kept.joined:
+        if isinstance(record, Unmade):
+            may_be = not record.kept.joined
+        elif isinstance(record, BareRecord):
+            may_be = record.waits() == tokens and abs(record.ts_ms - ts_ms) <= PAIR_MS
+        else:
+            continue
+        if may_be:
             records[place] = record.made()
     return [record for record in records if isinstance(record, CallDraft)]
 
 
-def nearest(draft: CallDraft, records: deque[CallDraft | Unmade]) -> CallDraft | None:
+def nearest(draft: CallDraft, records: Records) -> CallDraft | None:
     """Return the record that tells what a text line tells, if one was written at nearly the same time."""
-    if not isinstance(draft.fact, CostLine):
+    line = draft.fact
+    if not isinstance(line, CostLine):
         return None
 
     def away(record: CallDraft) -> int:
         return abs(record.event.ts_ms - draft.event.ts_ms)
 
-    same = [
-        record
-        for record in _made(records)
-        if record.twin is None and isinstance(record.fact, CallRecord) and same_tokens(draft.fact, record.fact)
-    ]
+    told = _made(records, line, draft.event.ts_ms)
+    same = [record for record in told if record.twin is None and tokens_of(record.fact) == tokens_of(line)]
     nearest = min(same, key=away, default=None)
     return nearest if nearest is not None and away(nearest) <= PAIR_MS else None
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.lane.arrays import either, moments, same, zeros
+from collector.lane.arrays import either, moments, same
+from collector.lane.cost_columns import cost_columns, keys_of, lines_shown, origins_of
 from collector.lane.record_columns import Columns, Minimum, record_columns
 from collector.lane.requests import (
     UNNAMED,
     Bools,
+    Costs,
     Ints,
     Lot,
     Requests,
@@ -24,12 +26,10 @@ from collector.lane.requests import (
     twins_of,
 )
 from collector.rank import record_ranks, text_ranks, whole_ranks
-from core.caching.cacheable import is_cacheable
 
 if TYPE_CHECKING:
     from collector.rows import Teller
 
-_KEY = 16  # bytes
 FunctionName = Callable[[Any], str | None]
 
 
@@ -62,43 +62,20 @@ class LaneRows:
         """Return columns of the calls that text lines tell, unpriced, and the places of the rows."""
         kept = self._settled[self._calls.number] >= 0
         told, defaults = self._calls.only(kept), self._teller.defaults
-        given, output, read, write = (
-            pa.concat_arrays([getattr(block.costs, name) for block in self._found.blocks]).filter(pa.array(kept))
-            for name in ("given", "output", "read", "write")
+        parts = [block.costs for block in self._found.blocks]
+        costs = Costs(
+            *(
+                pa.concat_arrays([getattr(part, one.name) for part in parts]).filter(pa.array(kept))
+                for one in fields(Costs)
+            )
         )
-        usd = pa.concat_arrays([block.costs.usd for block in self._found.blocks]).filter(pa.array(kept))
-        prompt = pc.add(pc.add(given, read), write)
-        ttl, model, provider = defaults.cache_ttl, defaults.model, defaults.provider
-        known = {"5m": (write, zeros(write)), "1h": (zeros(write), write)}
-        unknown = pc.if_else(pc.equal(write, 0), 0, pa.scalar(None, pa.int64()))
-        write_5m, write_1h = known.get(ttl or "", (unknown, unknown))
         common = self._common(told)
         columns = {
             **common,
+            **cost_columns(costs, defaults, minimum),
             "call_id": self._keys(told.number, common["event_id"]),
-            "id_kind": same("event", told.number),
             "ts": moments(told.ms),
             "ts_kind": either(told.stamped, "logged", "file"),
-            "told_by": same("text", told.number),
-            "provider": same(provider, told.number),
-            "model": same(model, told.number),
-            "model_known_by": same("defaults" if model is not None else None, told.number),
-            "status": same("ok", told.number),
-            "complete": same(True, told.number),
-            "caching_enabled": same(defaults.caching_enabled, told.number),
-            "cache_ttl": same(ttl, told.number),
-            "ttl_known_by": same("defaults" if ttl is not None else None, told.number),
-            "cacheable": _cacheable(
-                defaults.caching_enabled, pc.add(read, write), prompt, minimum(model, provider) if model else None
-            ),
-            "input_tokens": given,
-            "cache_read_tokens": read,
-            "cache_write_5m_tokens": write_5m,
-            "cache_write_1h_tokens": write_1h,
-            "output_tokens": output,
-            "prompt_tokens": prompt,
-            "web_search_requests": same(0, told.number),
-            "reported_cost_usd": usd,
             "row_rank": text_ranks(self._lines[told.number]),
         }
         return columns, self._places(told.number)
@@ -205,17 +182,9 @@ class LaneRows:
 
     def _whence(self, number: Ints, offsets: Ints) -> Columns:
         place = pa.array(self._place[number])
-        origins = [place.origin for place in self._found.places]
-
-        def told(values: list[str | None]) -> pa.Array:
-            return pa.array(values, pa.string()).take(place)
-
         return {
             "source": same(self._teller.source, number),
-            "account": told([origin.account for origin in origins]),
-            "region": told([origin.region for origin in origins]),
-            "log_group": told([origin.log_group for origin in origins]),
-            "log_stream": told([origin.log_stream for origin in origins]),
+            **origins_of(self._found.places, place),
             "event_id": self._shown(number, offsets),
             "function_name": self._names.take(place),
         }
@@ -224,19 +193,14 @@ class LaneRows:
         """Return the ids that a person finds lines of requests by (LogEvent.shown_id)."""
         if self._ids is not None:
             return self._ids.take(pa.array(offsets))
-        files = pa.array([place.file_id for place in self._found.places], pa.string())
-        files = files.take(pa.array(self._place[number]))
-        return pc.binary_join_element_wise(files, pa.array(offsets).cast(pa.string()), "@")
+        return lines_shown(self._found.places, pa.array(self._place[number]), offsets)
 
     def _keys(self, number: Ints, shown: pa.Array) -> pa.Array:
         """Return the keys of these lines (LogEvent.event_key)."""
         if self._ids is not None:
             keys = pa.array([place.key_of_events for place in self._found.places], pa.string())
             shown = pc.binary_join_element_wise(keys.take(pa.array(self._place[number])), shown, "|")
-        told = shown.cast(pa.binary()).to_pylist()
-        letters = b"".join([blake2b(one, digest_size=_KEY).digest() for one in told]).hex().encode()
-        ends = np.arange(0, 2 * _KEY * (len(told) + 1), 2 * _KEY, dtype=np.int32)
-        return pa.Array.from_buffers(pa.string(), len(told), [None, pa.py_buffer(ends), pa.py_buffer(letters)])
+        return keys_of(shown)
 
 
 def order_of(place: Ints, number: Ints | int) -> Ints:
@@ -257,17 +221,3 @@ def as_table(columns: Columns, names: Sequence[str], schema: pa.Schema) -> pa.Ta
 
 def _array(values: Any) -> pa.Array:
     return values if isinstance(values, pa.Array) else pa.array(values)
-
-
-def _cacheable(enabled: bool | None, cached: pa.Array, prompt: pa.Array, minimum: int | None) -> pa.Array:
-    """Ask `is_cacheable` once for each of the four kinds of calls there are."""
-    least = minimum or 0
-    answers = [
-        is_cacheable(
-            caching_enabled=enabled, cached_tokens=some, prompt_tokens=least - short, minimum_tokens=minimum
-        )
-        for some in (0, 1)
-        for short in (0, 1)
-    ]  # fmt: skip
-    kind = 2 * (cached.to_numpy() > 0) + (prompt.to_numpy() < least)
-    return pa.array(answers, pa.bool_()).take(pa.array(kind))

@@ -27,11 +27,11 @@ OURS = (
 )
 """Words of prefilter.py, and those of envelopes."""
 _ENVELOPE = r'"logEvents"|"awslogs"|"eventId"|"messageType"|"resourceSpans"'
-_TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d"
+TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d"
 _START_WORD, _END_WORD, _REPORT_WORD = b"START RequestId: ", b"END RequestId: ", b"REPORT RequestId: "
 _START_HEAD, _END_HEAD, _REPORT_HEAD = head_of(_START_WORD), head_of(_END_WORD), head_of(_REPORT_WORD)
-_HITS = (head_of("✅ Cache".encode()), head_of(b"Cache HIT"))
-_COSTS = (head_of("💰 API".encode()), head_of(b"API Cost"))
+HIT_HEADS = (head_of("✅ Cache".encode()), head_of(b"Cache HIT"))
+COST_HEADS = (head_of("💰 API".encode()), head_of(b"API Cost"))
 _CHECK, _MONEYBAG = len("✅ ".encode()), len("💰 ".encode())
 _SKIPPED, _PERMANENT = b" - DB query skipped", b" (permanent cache)"
 FIGURES = ("usd", "given", "output", "read", "write")
@@ -155,7 +155,7 @@ def read_lines(lines: Lines, frames: Frames, now_ms: int) -> Read:
     places, times = lines.stamped(now_ms)
     message, named = _messages(lines, places, times)
     heads = lines.words(message[inside])
-    is_hit, is_cost = (np.isin(heads, words) for words in (_HITS, _COSTS))
+    is_hit, is_cost = (np.isin(heads, words) for words in (HIT_HEADS, COST_HEADS))
     good = np.ones(len(frames), dtype=np.bool_)
 
     hits = _own(lines, frames, inside[is_hit], owner, places, named)
@@ -174,12 +174,12 @@ def read_lines(lines: Lines, frames: Frames, now_ms: int) -> Read:
     brace = lines.firsts == _BRACE
     telling = ~looked_at & ((lines.firsts == _BRACKET) | (lines.firsts == _TWO))
     untimed = np.flatnonzero(telling & (times < 0) & ~ours)  # a time in any other form is looked for line by line
-    dated = _matches(_beginnings(lines, untimed), _TIME)
+    dated = matches(beginnings(lines, untimed), TIME)
     ours[untimed[dated]] = True
     telling &= ~ours
 
     maybe = inside[ours[inside] & brace[inside]]
-    strange = _matches(lines.whole(maybe), _ENVELOPE) | _matches(_beginnings(lines, maybe), _TIME)
+    strange = matches(lines.whole(maybe), _ENVELOPE) | matches(beginnings(lines, maybe), TIME)
     records = Own(maybe, owner[maybe], np.zeros(len(maybe), dtype=np.bool_))
     good[owner[inside[ours[inside] & ~brace[inside]]]] = False
     good[owner[maybe[strange]]] = False
@@ -244,7 +244,7 @@ def hits_of(lines: Lines, which: Ints, at: Ints, ends: Ints | None = None) -> tu
 
     The messages end there, or with their lines.
     """
-    told, ends = Reading(lines, _undressed(lines, at, _HITS[0], _CHECK)), _ends(lines, which, ends)
+    told, ends = Reading(lines, _undressed(lines, at, HIT_HEADS[0], _CHECK)), _ends(lines, which, ends)
     told.word(b"Cache HIT for ")
     close = Reading(lines, np.maximum(ends - len(_PERMANENT), 0))
     close.word(_PERMANENT)
@@ -263,7 +263,7 @@ def costs_of(lines: Lines, which: Ints, at: Ints, ends: Ints | None = None) -> t
 
     The messages end there, or with their lines.
     """
-    told = Reading(lines, _undressed(lines, at, _COSTS[0], _MONEYBAG))
+    told = Reading(lines, _undressed(lines, at, COST_HEADS[0], _MONEYBAG))
     told.word(b"API Cost: $")
     usd, counts = told.dollars(), []
     for name in (b" | input: ", b", output: ", b", cache_read: ", b", cache_write: "):
@@ -319,7 +319,7 @@ def is_ours(lines: Lines, which: Ints) -> Bools:
     """Say in which lines a word of ours is. Where many lines have none, they are looked at together."""
     found = np.zeros(len(which), dtype=np.bool_)
     likely = lines.firsts[which] == _BRACE
-    found[likely] = _matches(lines.whole(which[likely]), OURS)
+    found[likely] = matches(lines.whole(which[likely]), OURS)
     others = np.flatnonzero(~likely)
     told = lines.whole(which[others])
     if not len(told):
@@ -328,16 +328,18 @@ def is_ours(lines: Lines, which: Ints) -> Bools:
     ends = np.frombuffer(ends, dtype=np.int32)[: len(told) + 1]
     bounds = np.append(ends[:-1:_TOGETHER], ends[-1])
     groups = pa.Array.from_buffers(pa.binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), letters])
-    near = np.repeat(_matches(groups, OURS), _TOGETHER)[: len(told)]
+    near = np.repeat(matches(groups, OURS), _TOGETHER)[: len(told)]
     if near.any():
-        found[others[near]] = _matches(told.filter(pa.array(near)), OURS)
+        found[others[near]] = matches(told.filter(pa.array(near)), OURS)
     return found
 
 
-def _beginnings(lines: Lines, which: Ints) -> pa.Array:
+def beginnings(lines: Lines, which: Ints) -> pa.Array:
+    """Return as much of each line as is looked at for its time."""
     return lines.cut(lines.starts[which], np.minimum(lines.ends[which], lines.starts[which] + STAMP_SPAN))
 
 
-def _matches(told: pa.Array, form: str) -> Bools:
+def matches(told: pa.Array, form: str) -> Bools:
+    """Say which of some bytes hold what a regular expression says."""
     found: Bools = pc.match_substring_regex(told, form).to_numpy(zero_copy_only=False)
     return found

@@ -45,8 +45,8 @@ _FRONTS = tuple(
 _LONGEST = 256 * 1024  # from START to REPORT
 _LONGEST_VERSION = 80
 _LIMIT = 10**12
-_ENVELOPES = frozenset({"logEvents", "awslogs", "eventId", "messageType", "resourceSpans"})
-_OTHERS = _ENVELOPES | {
+ENVELOPES = frozenset({"logEvents", "awslogs", "eventId", "messageType", "resourceSpans"})
+_OTHERS = ENVELOPES | {
     "event", "schemaType", "_aws", "call_type", "spanId", "custom_id", "response", "sessionId", "uuid", "type",
 }  # fmt: skip
 """Members by which objects of other formats are known: a wrapper of a message has none of them."""
@@ -138,7 +138,7 @@ def _look_at(lines: Lines, which: Ints) -> _Found:
                     marks.append(mark)
                 continue
             if not _OTHERS.isdisjoint(body):
-                if body.get("event") == RECORD_EVENT and _ENVELOPES.isdisjoint(body):
+                if body.get("event") == RECORD_EVENT and ENVELOPES.isdisjoint(body):
                     body.pop(METRICS, None)
                     records.append((number, (body, request_id_in(body))))
                 else:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from collector.event import LogEvent, Origin, TimeKind
+from collector.lane.bare import Bare, BareRun
 from collector.parsers.facts import CallRecord, CostLine
 
 if TYPE_CHECKING:
@@ -206,9 +207,10 @@ class Requests:
     """Everything the lane took of one batch."""
 
     places: list[Place] = field(default_factory=list)
+    bare: Bare = field(default_factory=Bare)  # lines outside them
     ids: list[str] | None = None  # of events: where they have ids, an offset is a place among these
     blocks: list[Block] = field(default_factory=list)
-    runs: list[Run] = field(default_factory=list)
+    runs: list[Run | BareRun] = field(default_factory=list)
     engines: dict[str, int] = field(default_factory=dict)  # the code of each name, in order
     count: int = 0
 

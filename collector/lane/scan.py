@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from collector.event import LogEvent
+from collector.lane.bare_scan import read_bare
 from collector.lane.forms import Read
 from collector.lane.json_forms import look
 from collector.lane.lines import Lines
@@ -46,6 +47,11 @@ class Lane:
         """
         lines = Lines(data) if len(data) >= _LEAST else None
         read = look(lines, self._now_ms) if lines else None
+        hands = Hands(self._by_line, self._lines_again, events, self._now_ms)
+        if lines is not None and read is None:
+            ignored = read_bare(file, lines, found, Place(file.origin, file.known.file_id), hands)
+            if ignored is not None:
+                return ignored
         if lines is None or read is None:
             self._by_line(file, data)
             return 0
@@ -54,7 +60,7 @@ class Lane:
             self._by_line(file, data)
             return 0
         offset, place = file.offset, self._place(file, found)
-        walk = _Walk(file, lines, read, told, Hands(self._by_line, self._lines_again, events, self._now_ms))
+        walk = _Walk(file, lines, read, told, hands)
         walk.through()
         if walk.runs:
             counts = [count for _, count in walk.runs]

@@ -199,12 +199,8 @@ class Taken:
         return told
 
     def _code(self, name: bytes) -> int:
-        try:
-            engine = name.decode().strip()
-        except UnicodeDecodeError:
-            return UNNAMED
-        told_otherwise = not engine or len(name) > _LONGEST_NAME or "Cost" in engine or ISO_TIME.search(engine)
-        return UNNAMED if told_otherwise else self._found.code_of(engine)
+        engine = engine_in(name)
+        return UNNAMED if engine is None else self._found.code_of(engine)
 
     # records
 
@@ -290,6 +286,16 @@ class Taken:
                 )
             )  # fmt: skip
         return calls
+
+
+def engine_in(name: bytes) -> str | None:
+    """Return the engine that a hit names; None: the parser may say otherwise."""
+    try:
+        engine = name.decode().strip()
+    except UnicodeDecodeError:
+        return None
+    told_otherwise = not engine or len(name) > _LONGEST_NAME or "Cost" in engine or ISO_TIME.search(engine)
+    return None if told_otherwise else engine
 
 
 def _fact(line: bytes, request_id: str) -> CallRecord | None:

@@ -29,6 +29,7 @@ _BATCH_READ = 512 * 1024 * 1024  # of lines that tell nothing too: what was read
 _BATCH_REQUESTS = 40_000  # of the quick lane: columns take less memory than events
 _TIME_NAMES = ('"time"', '"timestamp"', '"@timestamp"', '"date"', '"ts"', '"_time"')
 _PIECES_SPAN = 8 * 1024 * 1024  # bytes of a file that may lie between the pieces of one line
+_BATCH_BARE = 120_000  # lines of ours outside requests that are columns
 _TAIL_LINE = re.compile(  # `aws logs tail`: time, stream (unless --format short), message
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?) +"
     r"(?:(\d{4}/\d\d/\d\d/\S*\[[^\]\s]+\][0-9a-f]+) +)?(?=\S)"
@@ -350,7 +351,10 @@ class Telling:
         """Say whether the batch should be handed over."""
         batch = self.batch
         return (
-            (len(batch.events) + len(self._keyed)) / BATCH_EVENTS + batch.lane.count / _BATCH_REQUESTS >= 1
+            (len(batch.events) + len(self._keyed)) / BATCH_EVENTS
+            + batch.lane.count / _BATCH_REQUESTS
+            + batch.lane.bare.count / _BATCH_BARE
+            >= 1
             or batch.sessions.count >= 2 * _BATCH_CALLS  # no message is cut in two for as long as that can be
             or self._text_bytes >= BATCH_BYTES
             or batch.ignored["other"] >= _BATCH_LINES
