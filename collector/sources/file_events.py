@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from collector.event import LogEvent, Origin, Position, TimeKind
-from collector.lane.scan import Lane
 from collector.parsers import otel
 from collector.parsers.clock import iso_ms, plausible, stamp_in
 from collector.parsers.prefilter import bytes_may_be_ours, may_be_ours
@@ -22,6 +21,9 @@ from collector.sources.open_file import OpenFile, Pieces, settle_stamp
 from collector.sources.wrappers import Unwrapped
 from core.settings import SourceSettings
 from core.telemetry import RECORD_EVENT
+
+if TYPE_CHECKING:
+    from collector.lane.scan import Lane
 
 _BATCH_LINES = 400_000
 _BATCH_CALLS = 50_000
@@ -44,7 +46,7 @@ class Telling:
         self._origins: dict[tuple[object, object, object], Origin] = {}
         self._keyed: list[LogEvent] = []
         self._text_bytes = 0
-        self._lane = Lane(self._each_line, self._lines_again)
+        self._lane: Lane | None = None
         self._session_lane = SessionLane(self._each_line)
         self.batch = Batch()
         self.now_ms = 0
@@ -53,7 +55,8 @@ class Telling:
         """Forget what an interrupted pass left behind."""
         self.now_ms = now_ms
         self.batch, self._keyed, self._text_bytes = Batch(), [], 0
-        self._lane.begin(now_ms)
+        if self._lane:
+            self._lane.begin(now_ms)
         self._session_lane.begin(now_ms)
 
     def lines(self, file: OpenFile, data: bytes) -> None:
@@ -66,8 +69,16 @@ class Telling:
             self.session_lines(file, read_lines(data, file.offset), file.offset + len(data))
         else:
             batch = self.batch
-            ignored = self._lane.read(file, data, batch.lane, lambda: len(batch.events))
+            ignored = self._quick_lane().read(file, data, batch.lane, lambda: len(batch.events))
             batch.ignored["other"] += ignored
+
+    def _quick_lane(self) -> Lane:
+        if self._lane is None:
+            from collector.lane.scan import Lane  # the forms of Lambda's lines, which sessions do without
+
+            self._lane = Lane(self._each_line, self._lines_again)
+            self._lane.begin(self.now_ms)
+        return self._lane
 
     def session_lines(self, file: OpenFile, piece: ToldPiece, end: int) -> None:
         """Tell whole lines of a session, none of which was told before, and which were read already."""

@@ -80,6 +80,18 @@ def test_collecting_files_loads_the_tables_and_neither_their_queries_nor_aws(tmp
     assert not second & {*TABLES, *HEAVY, "orjson", "msgspec", "arro3"}
 
 
+def test_a_session_is_read_without_the_forms_of_lambda_s_lines(tmp_path: Path) -> None:
+    """A folder of Claude Code sessions does not take the quick lane of logs."""
+    lines = ('{"type":"user","sessionId":"s","uuid":"u","timestamp":"2026-11-20T10:00:00.000Z","message":{}}\n',) * 3
+    (tmp_path / "a.jsonl").write_text("".join(lines))
+    look = LOOK.replace('name.partition(".")[0]', "name")
+
+    loaded = loaded_by("collect", str(tmp_path / "a.jsonl"), tables=tmp_path / "tables", look=look)
+
+    assert {"collector.sessions.lines", "pyarrow"} <= loaded
+    assert not loaded & {"collector.lane.scan", "collector.lane.forms", "collector.lane.json_exact"}
+
+
 def test_a_question_loads_its_engine_and_no_data_frames(tmp_path: Path) -> None:
     """What asks the tables needs Ibis and DuckDB with DuckDB's SQL: neither pandas nor the SQL of other databases."""
     (tmp_path / "a.log").write_text("💰 API Cost: $0.001000 | input: 9, output: 1, cache_read: 0, cache_write: 0\n" * 3)
