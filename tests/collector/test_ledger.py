@@ -103,6 +103,27 @@ def test_a_disagreement_is_shown_and_the_ledger_counts(lake: Lake, tmp_path: Pat
     assert call["check_note"] == "differs: output_tokens 200 in record, 180 in bedrock_log"
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["service first", "bedrock first"])
+def test_the_provider_s_request_id_joins_whatever_the_counts_say(
+    lake: Lake, tmp_path: Path, order: tuple[int, int]
+) -> None:
+    """The client notes Bedrock's x-amzn-requestid, which its log calls requestId: one call, and the difference shown.
+
+    Of two records in one invocation that wrote no such id, whose counts are not the log's, none is taken for it.
+    """
+    told = [service(own(api_request_id="req-1")), bedrock("req-1", owner=rid(1), output=180)]
+    for place in order:
+        collect(lake, write(tmp_path / f"{place}.jsonl", told[place]), name=f"source {place}")
+    nameless = service(own("msg_2", given=12), number=2), bedrock("req-2", owner=rid(2))
+    for place, one in enumerate(nameless):
+        collect(lake, write(tmp_path / f"n{place}.jsonl", one), name=f"nameless {place}")
+
+    calls = rows(lake, "calls")
+    notes = {call["check_note"] for call in calls if {call["call_id"], call["other_id"]} == {"msg_1", "req-1"}}
+    assert notes == {"differs: output_tokens 200 in record, 180 in bedrock_log"}
+    assert sorted(call["call_id"] for call in calls if call["checked_by"] is None) == ["msg_2", "req-2"]
+
+
 def test_equal_calls_of_one_invocation_stay_two(lake: Lake, tmp_path: Path) -> None:
     """Two calls with the same tokens in one request, told by both sides: two rows, each confirmed once."""
     path = write(tmp_path / "a.jsonl", service(own("msg_1"), own("msg_2")))
