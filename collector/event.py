@@ -40,6 +40,7 @@ class LogEvent:
     position: Position | None = None
     ingested_ms: int | None = None
     again: bool = False  # read by an earlier pass: told for its context, not counted a second time
+    timed: bool = False  # its time is its own, not that of a line near it; with an id, it always is
     partial: bool = False  # the last line of a file, without its newline: more of it may come
 
     @property

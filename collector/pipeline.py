@@ -159,22 +159,24 @@ class Collector:
             step.dropped_records += correlator.dropped
             correlator.dropped = 0
         cursor = self._source.hold(batch.cursor, held)
-        settled = Settled(told, batch.lane, lots, batch.context_before_ms, batch.sessions, batch.events)
+        settled = Settled(
+            told, batch.lane, lots, batch.context_before_ms, batch.sessions, batch.events, round(now.timestamp() * 1000)
+        )
         self._commit(step, settled, cursor, batch, changed=fresh or not last or self._reading or batch.scan > 0)
         return step
 
     def _commit(self, step: PassResult, settled: Settled, cursor: Cursor, batch: Batch, *, changed: bool) -> None:
         """Write rows, then the step with its cursor; a quiet step is kept for later."""
-        rows = Laying(settled, self._teller)
+        laid = Laying(settled, self._teller)
         tables = {
-            "calls": self._told.new("calls", rows.calls()),
-            "invocations": self._told.new("invocations", rows.invocations()),
-            "prompt_store_events": self._told.new("prompt_store_events", rows.stores()),
+            "calls": self._told.new("calls", laid.calls()),
+            "invocations": self._told.new("invocations", laid.invocations()),
+            "prompt_store_events": self._told.new("prompt_store_events", laid.stores()),
         }
         step.duplicates += self._told.take_duplicates()
         merged = {**(self._cursor or {}), **cursor}
         if changed or any(table.num_rows for table in tables.values()) or self._is_due(step):
-            gone = rows.gone()
+            gone = laid.gone()
             with self._lake.writer_lock(wait_s=_LOCK_WAIT_S):
                 pass_no = self._next_pass_no()
                 told = dict(tables)
@@ -195,6 +197,8 @@ class Collector:
                     setattr(step, field, getattr(step, field) + done.added)
                     step.duplicates += done.duplicates
                     step.replaced += done.replaced
+                    if name == "calls" and laid.ahead and done.new_keys is not None:
+                        step.clock_ahead += sum(key in laid.ahead for key in done.new_keys.to_pylist())
                     if batch.scan and done.added:
                         _count_late(step, batch, rows.filter(pc.is_in(rows[KEYS[name]], value_set=done.new_keys)))
                 self._write_pass(step, merged, pass_no)

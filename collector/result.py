@@ -49,6 +49,7 @@ class PassResult:
     stopped: bool = False
     reading: bool = False  # more of the same pass is to come: what was read so far says nothing of now
     dropped_records: int = 0  # log records that Lambda itself says it lost
+    clock_ahead: int = 0  # new calls dated ahead of their own lines
     examples: dict[str, Example] = field(default_factory=dict)  # of every reason to skip, the first line met
 
     @property
@@ -117,6 +118,7 @@ class PassResult:
         self.stopped = self.stopped or other.stopped
         self.reading = other.reading
         self.dropped_records += other.dropped_records
+        self.clock_ahead += other.clock_ahead
         self.examples = {**other.examples, **self.examples}
 
     def example(self, reason: str, event: LogEvent) -> None:
@@ -144,6 +146,7 @@ class PassResult:
             "new_prompt_store_events": self.new_prompt_store_events,
             "duplicates": self.duplicates,
             "replaced": self.replaced,
+            "clock_ahead": self.clock_ahead,
             "requests": self.requests,
             "complete_until": _iso(self.complete_until_ms),
             "errors": [str(problem) for problem in self.problems],
@@ -172,6 +175,8 @@ class PassResult:
             outcomes["examples"] = dict(sorted(self.examples.items()))
         if self.dropped_records:
             outcomes["dropped_records"] = self.dropped_records
+        if self.clock_ahead:
+            outcomes["clock_ahead"] = self.clock_ahead
         return {
             "pass_id": f"{self.source}/{pass_no}",
             "source": self.source,

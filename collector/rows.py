@@ -21,7 +21,9 @@ from collector.lane.columns import LaneRows, as_table
 from collector.lane.record_columns import Columns
 from collector.lane.requests import Lot, Requests
 from collector.parsers.claude_code import completeness
+from collector.parsers.clock import SKEW_MS
 from collector.parsers.facts import CallRecord, CostLine
+from collector.parsers.values import LATEST_MS
 from collector.rank import RECORD_LEDGER, TEXT_LEDGER, draft_rank, invocation_rank
 from collector.sessions.columns import session_columns
 from collector.sessions.found import SessionCalls
@@ -62,6 +64,7 @@ class Settled:
     context_before_ms: int | None = None  # what was logged before is stored already
     sessions: SessionCalls = field(default_factory=SessionCalls)
     events: Sequence[LogEvent] = ()  # all ordinary ones of the batch, in order
+    now_ms: int = LATEST_MS  # when it was read: nothing happened later
 
     def drafts(self, of: Callable[[Invocation], Sequence[Draft]]) -> tuple[list[tuple[Draft, Invocation]], list[int]]:
         """Return calls or prompt-store events with their requests, and the place of each among all rows."""
@@ -85,6 +88,7 @@ class Laying:
     def __init__(self, settled: Settled, teller: Teller) -> None:
         self._settled, self._teller = settled, teller
         self._drafts, self._places = settled.drafts(_calls_of)
+        self.ahead: set[str] = set()  # calls dated ahead of the line that tells them, which have its time now
         self._sessions = settled.sessions.rows()
         if len(self._sessions):
             self._one_of_each()
@@ -130,10 +134,13 @@ class Laying:
         """Return priced rows of the calls table."""
         teller = self._teller
         minimum = lru_cache(maxsize=None)(teller.book.cache_minimum_tokens)
-        told = _table([_call(draft, owner, teller, minimum) for draft, owner in self._drafts], _TOLD, CALLS)
+        now_ms = self._settled.now_ms
+        told = _table([_call(draft, owner, teller, minimum, now_ms) for draft, owner in self._drafts], _TOLD, CALLS)
+        self.ahead = {_id_of(draft) for draft, _ in self._drafts if _is_ahead(draft.fact, draft.event, now_ms)}
         lanes = [lane for lane in (self._lane, self._bare) if lane]
         if lanes:
-            quick = [columns for lane in lanes for columns in (lane.calls(minimum), lane.records(minimum))]
+            quick = [columns for lane in lanes for columns in (lane.calls(minimum), lane.records(minimum, now_ms))]
+            self.ahead |= {call_id for lane in lanes for call_id in lane.ahead}
             told = _among(told, self._places, quick, _TOLD, CALLS)
         if len(self._sessions):
             named = teller.defaults.function_name
@@ -143,6 +150,7 @@ class Laying:
                 teller.defaults,
                 minimum,
                 lambda origin: _function(origin, named),
+                now_ms,
             )
             told = pa.concat_tables([told, as_table(columns, _TOLD, CALLS)])
         return _priced(told, teller)
@@ -234,7 +242,7 @@ def _where(event: LogEvent, source: str) -> tuple[str | None, ...]:
 
 
 def _call(
-    draft: CallDraft, owner: Invocation, teller: Teller, minimum: Minimum
+    draft: CallDraft, owner: Invocation, teller: Teller, minimum: Minimum, now_ms: int
 ) -> tuple[Any, ...]:  # in the order of _TOLD
     fact, event, defaults = draft.fact, draft.event, teller.defaults
     reported: Decimal | None
@@ -244,7 +252,7 @@ def _call(
         usage = Usage(fact.input_tokens, fact.cache_read, output_tokens=fact.output_tokens)
         record, written, split = _AS_TEXT, fact.cache_write, None
         reported, ledger, told_by = fact.reported_cost_usd, TEXT_LEDGER, "text"
-        call_id, id_kind = part_key(event, draft.part), "event"
+        id_kind = "event"
         checked_by = check_keys = None
     else:
         assert isinstance(fact, CallRecord)
@@ -255,7 +263,6 @@ def _call(
         ledger, told_by = RECORD_LEDGER, fact.told_by
         checked_by = "text" if draft.twin else None
         check_keys = ",".join(part_key(line.event, line.part) for line in draft.absorbed) or None
-        call_id = fact.call_id or part_key(event, draft.part)
         id_kind = _id_kind(fact)
     prompt = usage.input_tokens + usage.cache_read_tokens + written
     said = Said(
@@ -265,7 +272,7 @@ def _call(
     known = fill(said, defaults, minimum)
     if usage.iterations and known.cache_ttl in ("5m", "1h"):
         usage = usage.with_write_ttl(known.cache_ttl)  # type: ignore[arg-type]  # just checked
-    ts_ms, ts_kind = _moment(record, event)
+    ts_ms, ts_kind = _moment(record, event, now_ms)
     counts: tuple[int | None, ...] = (
         usage.input_tokens, usage.cache_read_tokens, known.write_5m_tokens, known.write_1h_tokens, usage.output_tokens,
         usage.thinking_tokens, prompt, usage.web_search_requests,
@@ -273,7 +280,7 @@ def _call(
     if type(fact) is CallRecord and fact.usage is None:  # a call that failed before any usage: unknown, not zero
         counts = (None,) * len(counts)
     return (
-        call_id, id_kind, ts_ms * 1000, ts_kind, *_where(event, teller.source),
+        _id_of(draft), id_kind, ts_ms * 1000, ts_kind, *_where(event, teller.source),
         record.other_id, told_by, checked_by, check_keys, "confirmed" if checked_by else None,
         draft.invocation_id, draft.attribution, draft.redelivery, name, owner.version or version,
         draft.engine, record.tenant, known.provider, known.model, known.model_known_by,
@@ -290,8 +297,24 @@ def _call(
 _AS_TEXT = CallRecord(None, None, None, None, None, None)
 
 
-def _moment(record: CallRecord, event: LogEvent) -> tuple[int, str]:
+def _id_of(draft: CallDraft) -> str:
+    told = draft.fact.call_id if isinstance(draft.fact, CallRecord) else None
+    return told or part_key(draft.event, draft.part)
+
+
+def _is_ahead(fact: CallRecord | CostLine, event: LogEvent, now_ms: int) -> bool:
+    """Say whether a call is dated after the line that tells it, or after now: by a clock that is wrong."""
+    if isinstance(fact, CostLine):
+        return False
+    told = fact.started_ms if fact.started_ms is not None else fact.logged_ms
+    own = event.timed or event.event_id is not None
+    return told is not None and told > (event.ts_ms if own else max(event.ts_ms, now_ms)) + SKEW_MS
+
+
+def _moment(record: CallRecord, event: LogEvent, now_ms: int) -> tuple[int, str]:
     """Return when the call happened: its start where told, else when it was written down."""
+    if _is_ahead(record, event, now_ms):
+        return event.ts_ms, event.ts_kind
     if record.started_ms is not None:
         return record.started_ms, "start"
     return (event.ts_ms, event.ts_kind) if record.logged_ms is None else (record.logged_ms, "logged")

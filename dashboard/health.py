@@ -59,6 +59,7 @@ def source_rows(rows: Sequence[Row], now: datetime, lang: Language) -> list[dict
                 "late_events": total["late_events"],
                 "max_lateness_ms": row.get("max_lateness_ms"),
                 "dropped_records": total["dropped_records"],
+                "clock_ahead": total["clock_ahead"],
                 "error_code": row.get("error_code"),
                 "_order": _STATES.index(state),
             }

@@ -27,6 +27,15 @@ def lines(told: Rows) -> Iterator[Check]:
                 "Lower the function's log volume: these calls cannot be counted.",
                 "COL-305",
             )
+        if day["clock_ahead"]:
+            yield Check(
+                "lines",
+                name,
+                "warn",
+                f"{day['clock_ahead']:,} calls of the last 24 hours were dated over 5 minutes ahead of the line that "
+                "tells them, and have its time instead.",
+                "Set the clock of the machine that makes the calls (NTP), or the times its records tell.",
+            )
         if day["lines_skipped"]:
             examples = day["skip_examples"]
             reasons = ", ".join(

@@ -14,7 +14,7 @@ from collector.lane.arrays import either, moments, same
 from collector.lane.bare import COSTS, RECORDS, STORES, BareLines
 from collector.lane.columns import order_of
 from collector.lane.cost_columns import cost_columns, keys_of, lines_shown, origins_of
-from collector.lane.record_columns import Columns, Minimum, record_columns
+from collector.lane.record_columns import Columns, Minimum, record_columns, record_times
 from collector.lane.requests import Bools, Costs, Ints, Requests
 from collector.rank import RECORD_LEDGER, TEXT_LEDGER, bare_ranks
 
@@ -29,6 +29,7 @@ class BareRows:
 
     def __init__(self, found: Requests, lines: BareLines, teller: Teller, function: Function) -> None:
         self._found, self._lines, self._teller = found, lines, teller
+        self.ahead: set[str] = set()  # records dated ahead of their own lines, which have these lines' time
         self._functions = [function(place.origin) for place in found.places]
 
     def calls(self, minimum: Minimum) -> tuple[Columns, Ints]:
@@ -45,10 +46,13 @@ class BareRows:
         }
         return columns, self._places(COSTS, number)
 
-    def records(self, minimum: Minimum) -> tuple[Columns, Ints]:
+    def records(self, minimum: Minimum, now_ms: int) -> tuple[Columns, Ints]:
         """Return columns of the calls that records tell, and the places of the rows."""
         number = self._lines.kinds[RECORDS].settled()
-        known = record_columns(self._lines.rows.take(pa.array(number)), self._teller.defaults, minimum)
+        rows, lines = self._lines.rows.take(pa.array(number)), self._lines.kinds[RECORDS]
+        known = record_columns(rows, self._teller.defaults, minimum)
+        times, ahead = record_times(rows, lines.ms[number], lines.stamped[number], own=False, now_ms=now_ms)
+        self.ahead = set(known["call_id"].filter(pa.array(ahead)).to_pylist())
         twin = self._lines.twin[number]
         joined: Bools = twin >= 0
         usd = self._lines.figures["usd"].combine_chunks().take(pa.array(twin, mask=~joined))
@@ -56,6 +60,7 @@ class BareRows:
         columns = {
             **self._common(RECORDS, number),
             **known,
+            **times,
             "told_by": same("record", number),
             "reported_cost_usd": pc.coalesce(usd, known["reported_cost_usd"]),
             "checked_by": pc.if_else(paired, "text", nothing),

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from collector.lane.arrays import either, moments, same
 from collector.lane.cost_columns import cost_columns, keys_of, lines_shown, origins_of
-from collector.lane.record_columns import Columns, Minimum, record_columns
+from collector.lane.record_columns import Columns, Minimum, record_columns, record_times
 from collector.lane.requests import (
     UNNAMED,
     Bools,
@@ -42,6 +42,7 @@ class LaneRows:
         self._heads = heads_of(heads)
         self._place = np.concatenate([block.places for block in found.blocks])
         self._lines = self._heads.lines
+        self.ahead: set[str] = set()  # records dated ahead of their own lines, which have these lines' time
         self._settled = np.full(found.count, -1, dtype=np.int64)  # -1: told line by line after all
         drafts = np.zeros(found.count, dtype=np.bool_)
         for lot in lots:
@@ -80,17 +81,20 @@ class LaneRows:
         }
         return columns, self._places(told.number)
 
-    def records(self, minimum: Minimum) -> tuple[Columns, Ints]:
+    def records(self, minimum: Minimum, now_ms: int) -> tuple[Columns, Ints]:
         """Return columns of the calls that records tell, each alone in its request, and the places of the rows."""
         told = self._records.only(self._as_columns)
         kept = pa.concat_tables([block.rows for block in self._found.blocks]).filter(pa.array(self._as_columns))
         twins, paired = self._twins.only(self._as_columns), self._as_columns & (self._twins.offset >= 0)
         known = record_columns(kept, self._teller.defaults, minimum)
+        times, ahead = record_times(kept, told.ms, told.stamped, own=self._ids is not None, now_ms=now_ms)
+        self.ahead = set(known["call_id"].filter(pa.array(ahead)).to_pylist())
         joined = pa.array(twins.offset >= 0)
         nothing = pa.scalar(None, pa.string())
         columns = {
             **self._common(told),
             **known,
+            **times,
             "told_by": same("record", told.number),
             "reported_cost_usd": pc.coalesce(twins.usd, known["reported_cost_usd"]),
             "checked_by": pc.if_else(joined, "text", nothing),

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.lane.arrays import filled, known_by, moments, same
-from collector.lane.lines import Ints
+from collector.lane.arrays import either, filled, known_by, moments, same
+from collector.lane.lines import Bools, Ints
+from collector.parsers.clock import SKEW_MS
 from core.caching.cacheable import is_cacheable
 from core.settings import LineDefaults
 
@@ -41,8 +42,6 @@ def record_columns(rows: pa.Table, defaults: LineDefaults, minimum: Minimum) -> 
     return {
         **{name: told[name] for name in _AS_TOLD},
         "id_kind": pc.if_else(by_message, "message", "request"),
-        "ts": moments(told["started_ms"].to_numpy()),
-        "ts_kind": same("start", given),
         "provider": providers,
         "model": models,
         "model_known_by": known_by(told["model"], models),
@@ -63,6 +62,17 @@ def record_columns(rows: pa.Table, defaults: LineDefaults, minimum: Minimum) -> 
         "web_search_requests": same(0, given),
         "reported_cost_usd": told["reported"],
     }
+
+
+def record_times(rows: pa.Table, ms: Ints, stamped: Bools, *, own: bool, now_ms: int) -> tuple[Columns, Bools]:
+    """Return the columns of when calls happened, and which of them are dated ahead of the line that tells them.
+
+    `ms` are the lines' times; `own` says that they are not those of lines near them (see collector/rows.py).
+    """
+    started = rows["started_ms"].to_numpy()
+    ahead: Bools = started > (ms if own else np.maximum(ms, now_ms)) + SKEW_MS
+    kinds = pc.if_else(pa.array(ahead), either(stamped, "logged", "file"), "start")
+    return {"ts": moments(np.where(ahead, ms, started)), "ts_kind": kinds}, ahead
 
 
 _AS_TOLD = (

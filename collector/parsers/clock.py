@@ -11,6 +11,8 @@ STAMP_SPAN = 240
 """How far into a line its time is looked for."""
 AHEAD_MS = 2 * 86_400_000
 """How far ahead of ours the clock of a log may be."""
+SKEW_MS = 5 * 60 * 1000
+"""How far ahead of its own line a call may be dated: AWS refuses whoever's clock is further off than this."""
 _TIMELESS = ("START RequestId:", "END RequestId:", "REPORT RequestId:")
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from collector.event import Origin
 from collector.parsers.claude_code import project_name
+from collector.parsers.clock import AHEAD_MS
 from collector.rank import message_ranks
 from collector.sessions.found import SessionRows
 from collector.sessions.told import UNTOLD
@@ -27,7 +28,7 @@ Bools = NDArray[np.bool_]
 
 
 def session_columns(
-    found: SessionRows, source: str, defaults: LineDefaults, minimum: Minimum, function: Function
+    found: SessionRows, source: str, defaults: LineDefaults, minimum: Minimum, function: Function, now_ms: int
 ) -> dict[str, Any]:
     """Return columns of the calls, unpriced, in the order in which their messages were met.
 
@@ -50,6 +51,7 @@ def session_columns(
     unsaid = pa.array(~split & (written > 0))
     nothing = pa.scalar(None, pa.int64())
     at = pa.array(shape)
+    ahead = found["ms"] > now_ms + AHEAD_MS  # no time at all: by then the line cannot have been read
 
     def told(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         return pa.array(values, kind).take(at)
@@ -57,8 +59,8 @@ def session_columns(
     return {
         "call_id": found.ids,
         "id_kind": pc.if_else(pc.starts_with(found.ids, "msg_"), "message", "request"),
-        "ts": pa.array(found["ms"] * 1000).cast(pa.timestamp("us", tz="UTC")),
-        "ts_kind": _same("logged", found),
+        "ts": pa.array(np.where(ahead, now_ms, found["ms"]) * 1000).cast(pa.timestamp("us", tz="UTC")),
+        "ts_kind": pc.if_else(pa.array(ahead), "file", "logged"),
         "source": _same(source, found),
         **_whence(found, function),
         "other_id": found.requests,

@@ -140,9 +140,10 @@ class Telling:
                 stamp, message = iso_ms(tailed[1]), message[tailed.end() :]
                 if tailed[2]:
                     origin = self.origin(file.origin.account, file.origin.log_group, tailed[2])
+        timed = stamp is not None
         if stamp is None:
             stamp = stamp_in(message) or _stamp_within(message)
-        self._line(file, message, stamp, origin, file.offset, partial=partial)
+        self._line(file, message, stamp, origin, file.offset, partial=partial, timed=timed)
 
     def _unwrapped(self, file: OpenFile, found: Unwrapped, length: int, *, partial: bool) -> None:
         """Tell a line by what stood around it; of one in pieces, when its last has come."""
@@ -179,9 +180,10 @@ class Telling:
                 self.skip("cut_off", file, begun.length, again=begun.start < file.seen)
 
     def _line(
-        self, file: OpenFile, message: str, stamp: int | None, origin: Origin, start: int, *, partial: bool
-    ) -> None:
-        """Make an event of a line; `start` is where it begins."""
+        self, file: OpenFile, message: str, stamp: int | None, origin: Origin, start: int, *, partial: bool,
+        timed: bool = True,
+    ) -> None:  # fmt: skip
+        """Make an event of a line; `start` is where it begins, `timed` says that the stamp was put on it by others."""
         ts_ms, kind = self._time(file, stamp)
         file.ids = False
         event = LogEvent(
@@ -193,6 +195,7 @@ class Telling:
             start,
             Position(file.known.file_id, start),
             again=file.offset < file.seen,
+            timed=timed and ts_ms == stamp,
             partial=partial,
         )
         self.batch.events.append(event)

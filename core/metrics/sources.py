@@ -6,7 +6,8 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from typing import Any
 
 import ibis
@@ -26,6 +27,8 @@ _COUNTERS = (
     "duplicates",
     "late_events",
 )
+_NOTED = ("dropped_records", "clock_ahead")
+"""What a pass notes among its outcomes when there is any of it."""
 BACKLOG = timedelta(minutes=20)
 """A pass that read lines and ends further back than this is still catching up with older logs."""
 _STALLED, _PAUSED = timedelta(minutes=10), timedelta(minutes=1)
@@ -188,19 +191,23 @@ def _counters(reader: Reader, passes: ir.Table) -> dict[str, dict[str, Any]]:
 
 def _outcomes(reader: Reader, passes: ir.Table) -> dict[str, dict[str, Any]]:
     """Add up the reasons of skips and the dropped records; passes with the same outcomes are read once."""
-    some = passes.filter((passes.lines_skipped > 0) | passes.outcomes_json.contains('"dropped_records"'))
+    noted = (passes.outcomes_json.contains(f'"{name}"') for name in _NOTED)
+    some = passes.filter(reduce(or_, noted, passes.lines_skipped > 0))
     found: dict[str, dict[str, Any]] = {}
     for row in reader.rows(some.group_by(["source", "outcomes_json"]).aggregate(times=some.count())):
         told = json.loads(row["outcomes_json"] or "{}")
-        into = found.setdefault(
-            row["source"], {"skipped_by_reason": Counter(), "skip_examples": {}, "dropped_records": 0}
-        )
+        into = found.setdefault(row["source"], _no_outcomes() | {"skipped_by_reason": Counter()})
         for reason, lines in told.get("skipped", {}).items():
             into["skipped_by_reason"][reason] += lines * row["times"]
         into["skip_examples"] = {**told.get("examples", {}), **into["skip_examples"]}
-        into["dropped_records"] += told.get("dropped_records", 0) * row["times"]
+        for name in _NOTED:
+            into[name] += told.get(name, 0) * row["times"]
     return found
 
 
 def _no_counters() -> dict[str, Any]:
-    return dict.fromkeys(_COUNTERS, 0) | {"skipped_by_reason": {}, "skip_examples": {}, "dropped_records": 0}
+    return dict.fromkeys(_COUNTERS, 0) | _no_outcomes()
+
+
+def _no_outcomes() -> dict[str, Any]:
+    return {"skipped_by_reason": {}, "skip_examples": {}} | dict.fromkeys(_NOTED, 0)

@@ -74,6 +74,7 @@ with components.section("health.sources", rows=sources):
                 Column("late_events", "count", "col.late_events"),
                 Column("max_lateness_ms", "ms", "col.max_lateness"),
                 Column("dropped_records", "count", "col.dropped_records"),
+                Column("clock_ahead", "count", "col.clock_ahead"),
             ],
             key="health_sources",
             alt=t("health.sources.title"),

@@ -60,7 +60,12 @@ def test_skipped_lines_show_where_they_stand_and_never_what_they_say(
 ) -> None:
     """Reason, count, length and position of one example; what Lambda dropped is a warning."""
     example = {"length": len(BAD), "at": "stream 123", "ts_ms": 1_763_000_000_000}
-    outcomes = {"skipped": {"bad_count": 2}, "examples": {"bad_count": example}, "dropped_records": 41}
+    outcomes = {
+        "skipped": {"bad_count": 2},
+        "examples": {"bad_count": example},
+        "dropped_records": 41,
+        "clock_ahead": 17,
+    }
     fill(
         tmp_path,
         monkeypatch,
@@ -74,6 +79,7 @@ def test_skipped_lines_show_where_they_stand_and_never_what_they_say(
     assert list(skips["meaning"]) == ["A count that no request can have"]
     assert (list(skips["lines"]), list(skips["position"])) == ([2], ["stream 123"])
     assert any("41 log records" in box.value for box in app.warning)
+    assert [list(frame.value["clock_ahead"]) for frame in app.dataframe if "clock_ahead" in frame.value] == [[17]]
     assert any("claude-unheard-of" in list(frame.value.get("model", ())) for frame in app.dataframe)
     assert BAD not in words(app)
 

@@ -209,7 +209,7 @@ def test_files_are_looked_for(tmp_path: Path) -> None:
 def test_tables_freshness_lines_and_coverage(tmp_path: Path) -> None:
     """What the tables tell: behind, not understood, dropped, without a price, never read."""
     now = datetime.now(UTC)
-    outcomes = {"recognised": {}, "ignored": {}, "skipped": {"bad_count": 2}, "dropped_records": 5}
+    outcomes = {"recognised": {}, "ignored": {}, "skipped": {"bad_count": 2}, "dropped_records": 5, "clock_ahead": 3}
     late = make_pass(ts=now, complete_until=now - timedelta(hours=2), lines_read=2, lines_skipped=2,
                      lines_recognised=0, outcomes_json=json.dumps(outcomes))  # fmt: skip
     failed = make_pass(ts=now, source="other", status="failed", error_code="COL-403", error_message="denied")
@@ -224,6 +224,8 @@ def test_tables_freshness_lines_and_coverage(tmp_path: Path) -> None:
     assert sorted(status(checks, "freshness")) == ["fail", "warn", "warn"]
     assert sorted(message.split(" (")[0] for _, message in found(checks, "lines")) == [
         "2 lines of the last 24 hours were not understood: bad_count 2.",
+        "3 calls of the last 24 hours were dated over 5 minutes ahead of the line that tells them, and have its time "
+        "instead.",
         "Lambda dropped 5 log records in the last 24 hours",
     ]
     ((verdict, message),) = found(checks, "coverage")
