@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,8 +50,14 @@ def command(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
 
 
 def _facts(lake: Lake, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    from core.metrics import tables
-    from core.store.query import Reader
+    from core.store.rewrite import bytes_of, older_than
 
-    with Reader(lake) as reader:
-        return {row["table"]: row for row in tables(reader) if row["table"] in names}
+    pinned = {name: lake.pinned(name) for name in names}
+    return {
+        name: {
+            "files": len(snapshot.files) if snapshot else 0,
+            "bytes": bytes_of(lake, name),
+            "rows": older_than(lake, name, date.max).rows,
+        }
+        for name, snapshot in pinned.items()
+    }

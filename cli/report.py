@@ -20,7 +20,7 @@ from core.errors import FixSettings
 from core.report_settings import REPORT_LANGUAGES, SCHEDULES, Schedule
 
 if TYPE_CHECKING:
-    from core.reports.request import Progress
+    from core.reports.request import Desk, Progress, Request
 
 _WITH_SCHEDULE = {"scheduled_for", "to", "form", "by", "zone", "lang", "billing_account", "again", "as_json"}
 _BESIDE = "--to, --format, --by, --zone, --lang, --billing-account, --again, --json"
@@ -76,7 +76,7 @@ def command(
     from collector import memory
     from core.metrics.chargeback import check_rule
     from core.pricing import load_book
-    from core.reports import files, focus
+    from core.reports import files
     from core.reports.request import Desk, Request
     from core.store.lake import Lake
     from core.store.query import Reader
@@ -117,7 +117,7 @@ def command(
             rows = files.send(desk, request, form, sys.stdout.buffer, progress=progress)
         else:
             rows = files.write(desk, request, form, Path(out), progress=progress)
-        left_out = focus.left_out(desk, request) if form.startswith("focus") else 0
+        left_out = _left_out(desk, request) if form.startswith("focus") else 0
     if left_out:
         click.echo(f"{left_out} calls have no price and are in no row.", err=True)
     if out == "-":
@@ -125,6 +125,12 @@ def command(
     told = {"file": out, "format": form, "rows": rows, "from": scope.start, "to": scope.end}
     click.echo(json.dumps(plain(told)) if as_json else f"Wrote {rows} rows to {out}.")
     return 0
+
+
+def _left_out(desk: Desk, request: Request) -> int:
+    from core.reports import focus
+
+    return focus.left_out(desk, request)
 
 
 def _was_given(context: click.Context, name: str) -> bool:

@@ -13,7 +13,7 @@ from core.errors import CachewiseError
 from core.metrics.aggregate import COLUMNS, TIMES
 from core.metrics.chargeback import RULES
 from core.metrics.leading import others
-from core.reports import files, said, xlsx
+from core.reports import files, said
 from core.reports.request import Desk, Request
 from core.reports.words import word
 from dashboard import components
@@ -96,6 +96,8 @@ def counted(rows: Sequence[Mapping[str, Any]], by: Sequence[str]) -> int:
 def hand_out(desk: Desk, form: str, request: Request, *, calls: int, rows: int) -> None:
     """Offer the file: at one click, or after a bar of progress where it takes long."""
     if form == "xlsx":
+        from core.reports import xlsx  # what writes workbooks, which most visitors do not ask for
+
         xlsx.check_rows(rows)
     name, kind = files.file_name(form, request), files.FORMS[form].mime
     if calls < LARGE:

@@ -10,8 +10,7 @@ from typing import BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
 
 from core.errors import FixSettings
-from core.metrics import summary
-from core.reports import csv, document, focus, html, parquet, pdf, table, xlsx
+from core.reports import csv, table
 from core.reports.request import Desk, Progress, Request, silent
 
 _BOM = b"\xef\xbb\xbf"
@@ -32,30 +31,50 @@ def _csv(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int
     return csv.write(table.stream(desk.reader, request, progress), out)
 
 
+# Each format loads what it is written with when one is asked for: dashboards and a CSV need none of the others.
+
+
 def _parquet(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int:
+    from core.reports import document, parquet
+
     stream = table.stream(desk.reader, request, progress)
     return parquet.write(stream, dict(document.cover(desk, request, stream.total)), out)
 
 
 def _xlsx(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int:
+    from core.reports import document, xlsx
+
     made = document.build(desk, request, progress)
     xlsx.write(made, out)
     return made.rows
 
 
 def _html(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int:
+    from core.reports import document, html
+
     made = document.build(desk, request, progress)
     html.write(made, out)
     return made.rows
 
 
 def _pdf(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int:
+    from core.reports import document, pdf
+
     made = document.build(desk, request, progress)
     pdf.write(made, out)
     return made.rows
 
 
+def _focus(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int:
+    from core.reports import focus
+
+    return focus.write_csv(desk, request, out, progress)
+
+
 def _focus_parquet(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int:
+    from core.metrics import summary
+    from core.reports import document, focus
+
     total = table.flat(summary(desk.reader, request.scope))
     told = {key.removeprefix("cover."): value for key, value in document.cover(desk, request, total)}
     return focus.write_parquet(desk, request, told | {"focus_version": "1.0"}, out, progress)
@@ -67,7 +86,7 @@ FORMS: dict[str, Form] = {
     "xlsx": Form(_xlsx, ".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     "html": Form(_html, ".html", "text/html"),
     "pdf": Form(_pdf, ".pdf", "application/pdf"),
-    "focus": Form(focus.write_csv, ".csv", "text/csv"),
+    "focus": Form(_focus, ".csv", "text/csv"),
     "focus-parquet": Form(_focus_parquet, ".parquet", "application/vnd.apache.parquet"),
 }
 FORMATS = tuple(FORMS)

@@ -104,6 +104,15 @@ def test_a_question_loads_its_engine_and_no_data_frames(tmp_path: Path) -> None:
     assert not loaded & {"pandas", "boto3", "anthropic", "streamlit", "plotly", "ibis.backends.sql.compilers.bigquery"}
 
 
+def test_a_table_of_figures_loads_no_writer_of_documents(tmp_path: Path) -> None:
+    """A CSV takes neither what writes workbooks nor what draws PDF; joining files asks the tables nothing."""
+    report = loaded_by("report", "--format", "csv", "--out", str(tmp_path / "a.csv"), tables=tmp_path / "tables")
+    compact = loaded_by("compact", "--json", tables=tmp_path / "tables")
+
+    assert not report & {"xlsxwriter", "reportlab", "pandas"}
+    assert not compact & HEAVY
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_list_of_verbs_says_what_each_one_s_help_says_first(verb: str) -> None:
     """The sentence in the list is the verb's own; only so the list needs no verb."""

@@ -16,7 +16,7 @@ from core.errors import FixSettings
 from core.metrics import summary
 from core.metrics.scope import Scope
 from core.pricing import default_book
-from core.reports import files, said
+from core.reports import files, said, xlsx
 from core.reports.request import Desk, Request
 from core.store.lake import Lake
 from core.store.query import Reader
@@ -97,7 +97,7 @@ def test_a_report_that_cannot_be_made_is_said_so(show: Open, monkeypatch: pytest
     def refuse(rows: int) -> None:
         raise FixSettings("Too many rows.", code="REP-004", mend="Use CSV.")
 
-    monkeypatch.setattr(report_desk.xlsx, "check_rows", refuse)
+    monkeypatch.setattr(xlsx, "check_rows", refuse)
 
     app = show(report_format="xlsx")
 
