@@ -41,7 +41,7 @@ def judged(scope: Scope, *, quiet: bool, every: bool = False) -> tuple[Traffic, 
         limits = {"at_once": EVERY, "with_earlier": EVERY} if every else {}
         traffic, bounds = load_bounded(reader, scope, load_book(chosen.price_files), **limits)
         if not quiet and not traffic.in_scope.any():
-            say_nothing_matches(lake, reader)
+            say_nothing_matches(lake, reader, scope)
     if bounds.cut and not quiet:
         assert bounds.scope.start is not None
         click.echo(
@@ -53,11 +53,22 @@ def judged(scope: Scope, *, quiet: bool, every: bool = False) -> tuple[Traffic, 
     return traffic, bounds
 
 
-def say_nothing_matches(lake: Lake, reader: Reader) -> None:
-    """Say on stderr that no call is in scope, and what the tables hold instead."""
+def say_nothing_matches(lake: Lake, reader: Reader, scope: Scope) -> None:
+    """Say on stderr that no call in scope has tokens, and what there is instead."""
+    from core.metrics import summary
+
     hint_if_empty(lake)
     held = reader.span("calls")
-    if held is not None:
+    if held is None:
+        return
+    found = summary(reader, scope)
+    if found["calls"] or found["failed_calls"]:
+        click.echo(
+            f"No call of the range and the filters told any tokens: {found['failed_calls']:,} failed, "
+            f"{found['calls']:,} came back without.",
+            err=True,
+        )
+    else:
         click.echo(
             f"No call matches the range and the filters; the tables hold calls of {held[0]:%Y-%m-%d} to "
             f"{held[1] - timedelta(days=1):%Y-%m-%d}.",
@@ -68,7 +79,8 @@ def say_nothing_matches(lake: Lake, reader: Reader) -> None:
 def hint_if_empty(lake: Lake) -> None:
     """Say on stderr what to do where no call was ever stored."""
     if lake.version("calls") is None:
-        hint = (
-            f"No calls in {lake.path} yet. Run `cachewise collect`, or set CACHEWISE_DEMO=true for the demo's tables."
+        click.echo(
+            f"No calls in {lake.path} yet. Run `cachewise collect`, or `export CACHEWISE_DEMO=true` for the demo's "
+            "tables.",
+            err=True,
         )
-        click.echo(hint, err=True)

@@ -11,7 +11,7 @@ import click
 from cli.accepted import MISS_GROUPS
 from cli.asking import Misuse, make_scope, scope_options
 from cli.judging import judged, whole_option
-from cli.printing import plain
+from cli.printing import money, plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -96,10 +96,10 @@ def _mend_table(mends: list[dict[str, Any]], whole: dict[str, Any]) -> Table:
         table.add_column(name, justify="right" if name == "recoverable" else "left")
     for row in mends:
         table.add_row(
-            escape(row["engine"] or "(unknown)"), row["cause"], _dollars(row["recoverable_usd"]), escape(row["mend"])
+            escape(row["engine"] or "(unknown)"), row["cause"], money(row["recoverable_usd"]), escape(row["mend"])
         )
     table.add_section()
-    table.add_row("TOTAL", "", _dollars(whole["recoverable_usd"]), "")
+    table.add_row("TOTAL", "", money(whole["recoverable_usd"]), "")
     return table
 
 
@@ -107,11 +107,7 @@ def _figures(row: dict[str, Any]) -> list[str]:
     share = row["measured_share"]
     return [
         f"{row['tokens']:,}",
-        _dollars(row["usd"]),
+        money(row["usd"]),
         f"{row['calls']:,}",
         "–" if share is None else f"{share:.1%}",
     ]
-
-
-def _dollars(value: Any) -> str:
-    return "–" if value is None else f"{'-' if value < 0 else ''}${abs(value):,.2f}"

@@ -11,7 +11,7 @@ import click
 
 from cli.asking import make_scope, scope_options
 from cli.judging import say_nothing_matches
-from cli.printing import plain
+from cli.printing import money, plain
 from core import settings
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def command(only_open: bool, zone: str, as_json: bool, **given: Any) -> None:
         found = regressions.ranked(regressions.find(reader, scope, now=now, zone=zone))
         nothing = not found and not as_json and not summary(reader, scope)["calls"]
         if nothing:
-            say_nothing_matches(lake, reader)
+            say_nothing_matches(lake, reader, scope)
     shown = [item for item in found if item.open or not only_open]
     if as_json:
         told = {"from": scope.start, "to": scope.end, "zone": zone, "regressions": [item.to_json() for item in shown]}
@@ -77,11 +77,10 @@ def _table(found: list[Regression]) -> Table:
         table.add_column(name, justify="right" if name in ("before", "after", "lost") else "left")
     for item in found:
         until = f"{item.ended_at:%m-%d %H:%M}" if item.ended_at else "open"
-        lost = "–" if item.lost_usd is None else f"${item.lost_usd:,.2f}"
         table.add_row(
             escape(item.engine or item.source), escape(item.model or "–"), item.metric,
             regressions.shown(item.metric, item.before), regressions.shown(item.metric, item.after),
-            f"{item.started_at:%Y-%m-%d %H:%M}", until, lost,
+            f"{item.started_at:%Y-%m-%d %H:%M}", until, money(item.lost_usd),
             escape(item.likely_cause.label), item.confidence,
         )  # fmt: skip
     return table

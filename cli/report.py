@@ -14,6 +14,7 @@ import click
 from cli import scheduled
 from cli.accepted import ALLOCATION_RULES, REPORT_FORMATS
 from cli.asking import Misuse, make_scope, parse_groups, scope_options
+from cli.judging import say_nothing_matches
 from cli.printing import plain
 from core import settings
 from core.errors import FixSettings
@@ -118,6 +119,8 @@ def command(
         else:
             rows = files.write(desk, request, form, Path(out), progress=progress)
         left_out = _left_out(desk, request) if form.startswith("focus") else 0
+        if not rows and not left_out:
+            say_nothing_matches(desk.reader.lake, reader, scope)
     if left_out:
         click.echo(f"{left_out} calls have no price and are in no row.", err=True)
     if out == "-":

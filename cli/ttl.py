@@ -10,7 +10,7 @@ import click
 
 from cli.asking import make_scope, scope_options
 from cli.judging import judged, whole_option
-from cli.printing import plain
+from cli.printing import money, plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -60,16 +60,18 @@ def command(zone: str, every: bool, as_json: bool, **given: Any) -> None:
     console.print(_table(advice, ttl.compare(found)))
     whole = ttl.mix(found)
     console.print(
-        f"All engines: ${whole['configured_month_usd']:,.2f} a month as configured, "
-        f"${whole['best_mix_month_usd']:,.2f} with each on its best policy."
+        f"All engines: {money(whole['configured_month_usd'])} a month as configured, "
+        f"{money(whole['best_mix_month_usd'])} with each on its best policy."
     )
+    if found.span_days < ttl.FEWEST_DAYS:
+        console.print(f"Fewer than {ttl.FEWEST_DAYS} days of calls: a month and its intervals say little yet.")
     if found.unpriced_calls:
         console.print(f"{found.unpriced_calls:,} calls without a price are in none of these figures.")
     for row in bursts:
         if row["pays"]:
             console.print(
                 f"Pre-warming {escape(row['engine'] or '(unknown)')} before its {row['bursts']} bursts would save "
-                f"${row['saving_month_usd']:,.2f} a month."
+                f"{money(row['saving_month_usd'])} a month."
             )
 
 
@@ -85,11 +87,11 @@ def _table(advice: list[dict[str, Any]], policies: list[dict[str, Any]]) -> Tabl
     for name in (*ttl.POLICIES, "now", "best", "saves", "90 % interval", "model error"):
         table.add_column(name, justify="right")
     for row in advice:
-        interval = f"{row['saving_low_usd']:,.2f} to {row['saving_high_usd']:,.2f}"
+        interval = f"{money(row['saving_low_usd'])} to {money(row['saving_high_usd'])}"
         error = "–" if row["model_error"] is None else f"{row['model_error']:+.2%}"
         table.add_row(
             escape(row["engine"] or "(unknown)"),
-            *(f"{month[row['engine'], policy]:,.2f}" for policy in ttl.POLICIES),
-            row["configured"], row["best"], f"{row['saving_month_usd']:,.2f}", interval, error,
+            *(money(month[row['engine'], policy]) for policy in ttl.POLICIES),
+            row["configured"], row["best"], money(row['saving_month_usd']), interval, error,
         )  # fmt: skip
     return table

@@ -35,7 +35,6 @@ _DAY_MS = 86_400_000
 _FEWEST_CALLS = 20  # so many calls without a miss before it can be called over
 _BEGUN_CALLS = 5  # a cause that has just begun is none before so many calls: a month is not told from one of them
 _SPACINGS = 10  # and so many times the usual distance between two: by chance, once in e^10
-_FEWEST_DAYS = 3  # below it, days drawn anew say nothing
 _RESAMPLES = 2_000
 _ZERO = Decimal(0)
 Rows = list[dict[str, Any]]
@@ -171,7 +170,7 @@ def _cause_actions(lines: pa.Table, lab: ttl.Lab) -> Rows:
 
 
 def _lifetime_actions(lines: pa.Table, lab: ttl.Lab) -> Rows:
-    if lab.span_days < _FEWEST_DAYS:
+    if lab.span_days < ttl.FEWEST_DAYS:
         return []  # nothing is sure yet
     switched_off = {row["engine"] for row in misses.recoverable(lines) if row["cause"] == "caching_off"}
     expired: dict[str | None, dict[str, Any]] = {}
@@ -234,7 +233,7 @@ class _Stretch:
         """Return dollars a month with the 5th and 95th percentile of days drawn anew."""
         month = (self.back_usd * _DAYS_A_MONTH / Decimal(str(self.days))).quantize(Decimal("0.000001"))
         count = len(self.daily_usd)
-        if count < _FEWEST_DAYS:
+        if count < ttl.FEWEST_DAYS:
             return month, None, None
         rng = np.random.default_rng(20_261_123)  # fixed: the same data give the same interval
         means = self.daily_usd[rng.integers(0, count, (_RESAMPLES, count))].mean(axis=1)

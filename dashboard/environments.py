@@ -128,5 +128,7 @@ def _cold(whole: drift.ColdStarts) -> str:
     told = {"share": fmt.percent(whole.share), "cold": fmt.count(whole.cold), "of": fmt.count(whole.invocations)}
     if not whole.cold or whole.init_p50_ms is None:
         return t("latency.memory.cold.none", **told)
-    durations = {"init": whole.init_p50_ms, "added": whole.added_ms_per_request, "penalty": whole.penalty_ms}
-    return t("latency.memory.cold", **told, **{name: fmt.duration_ms(ms, lang) for name, ms in durations.items()})
+    penalty = whole.penalty_ms
+    durations = {"init": whole.init_p50_ms, "added": whole.added_ms_per_request, "penalty": penalty and abs(penalty)}
+    key = "latency.memory.cold.less" if penalty is not None and penalty < 0 else "latency.memory.cold"
+    return t(key, **told, **{name: fmt.duration_ms(ms, lang) for name, ms in durations.items()})

@@ -2,10 +2,11 @@
 
 from core.ttl.arrivals import Arrivals, arrivals
 from core.ttl.chunks import GAP_EDGES_MS
-from core.ttl.lab import advise, best_policy, bursts, compare, crossover, gaps, lab, mix
+from core.ttl.lab import FEWEST_DAYS, advise, best_policy, bursts, compare, crossover, gaps, lab, mix
 from core.ttl.study import POLICIES, Lab, of_traffic, study
 
 __all__ = [
+    "FEWEST_DAYS",
     "GAP_EDGES_MS",
     "POLICIES",
     "Arrivals",

@@ -2,11 +2,10 @@
 
 import streamlit as st
 
+from core.ttl import FEWEST_DAYS
 from dashboard import components, data, drawers, miss_words, price_checks, ttl_charts
 from dashboard import format as fmt
 from dashboard.i18n import language, t
-
-FEWEST_DAYS = 3
 
 view = components.open_page()
 look = components.look(view)
@@ -95,7 +94,7 @@ with components.section("ttl_lab.crossover", rows=meeting["curve"]):
     else:
         components.chart(ttl_charts.crossover(meeting, look), key="ttl_crossover")
 
-off = [row for row in advice if row["off_is_best"] and not row["prefix_first"]]
+off = [row for row in advice if row["off_is_best"] and row["sure"] and not row["prefix_first"]]
 with components.section("ttl_lab.off", rows=off):
     if not off:
         st.info(t("ttl_lab.off.none"), icon=":material/check_circle:")

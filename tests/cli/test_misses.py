@@ -10,6 +10,7 @@ import pytest
 
 from cli.main import main
 from tests.support.lakes import fill
+from tests.support.rows import make_failed_call
 from tests.support.traffic import at, reads, writes
 
 
@@ -178,3 +179,37 @@ def test_nothing_to_judge_is_no_good_news(tables: Path, capsys: pytest.CaptureFi
     assert err == (
         f"No call matches the range and the filters; the tables hold calls of {at():%Y-%m-%d} to {at():%Y-%m-%d}.\n"
     )
+
+
+@pytest.mark.parametrize("verb", ["misses", "ttl", "regressions"])
+def test_failed_calls_are_told_where_nothing_else_is_there(
+    tables: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    """Calls in range that all failed are not "no call": they were there, and returned no tokens."""
+    fill(tables, calls=[make_failed_call(ts=at()), make_failed_call(ts=at(minutes=1))])
+
+    code, out, err = run(capsys, verb)
+
+    assert (code, out) == (0, "")
+    assert err == "No call of the range and the filters told any tokens: 2 failed, 0 came back without.\n"
+
+
+def test_cents_that_are_there_are_never_shown_as_none(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A tenth of a cent is no $0.00, in no table; a month of an hour of calls is said to be a guess."""
+    fill(tables, calls=[writes(at(), input_tokens=300), reads(at(minutes=1), input_tokens=300)])
+
+    _, misses, _ = run(capsys, "misses")
+    _, ttl, _ = run(capsys, "ttl")
+
+    (tail,) = [line for line in misses.splitlines() if "dynamic_tail" in line]
+    assert "$0.00 " not in tail
+    assert "$0.002700" in tail  # 600 tokens × ($5 − $0.50) / million
+    assert "Fewer than 3 days of calls: a month and its intervals say little yet." in ttl
+
+
+def test_an_empty_report_says_why(tables: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A newcomer who exports before anything was collected learns what to do, not only that no row was written."""
+    code, out, err = run(capsys, "report", "--out", str(tmp_path / "none.csv"))
+
+    assert (code, out) == (0, f"Wrote 0 rows to {tmp_path / 'none.csv'}.\n")
+    assert "Run `cachewise collect`, or `export CACHEWISE_DEMO=true`" in err

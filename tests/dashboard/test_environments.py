@@ -95,3 +95,19 @@ def test_memory_and_cold_starts(lake: Lake, lang: str) -> None:
     assert "latency.memory" not in text
     (frame,) = [frame.value for frame in app.dataframe if "store_max_kb" in frame.value.columns]
     assert dict(zip(frame["function_version"], frame["store_max_kb"], strict=True))["9"] == 48
+
+
+@both_languages
+def test_a_cold_request_that_was_quicker_is_not_slower_by_less_than_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lang: str
+) -> None:
+    """A cold request may be the shorter one, by chance: then it took less, and no "-1,200.0 ms longer"."""
+    now = datetime.now(UTC) - timedelta(minutes=5)
+    warm = [make_invocation(ts=now, duration_ms=4_000.0) for _ in range(5)]
+    quick = make_invocation(ts=now, duration_ms=2_000.0, cold=True, init_ms=300.0)
+    Lake(tmp_path / "tables").commit("invocations", table_of("invocations", [*warm, quick]))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+
+    text = words(opened("latency", lang))
+
+    assert "took 1.70 s less than" in text if lang == "en" else "1.70초 빨랐" in text

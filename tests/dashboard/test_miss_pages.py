@@ -96,6 +96,22 @@ def test_the_lab_warns_of_few_days(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Fewer than three days" in words(app)
 
 
+def test_the_lab_does_not_say_off_by_one_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days drawn anew may draw no such call at all: where the interval reaches zero, nothing is to be switched off."""
+    now, told = datetime.now(UTC), {"prefix_tokens": 6_000, "cache_ttl": "1h"}
+    often = {"cache_read_tokens": 6_000, **told}
+    rows = [make_call(engine="tutor", ts=now - timedelta(minutes=9 * n), **often) for n in range(5 * 160)]
+    rows.append(make_call(engine="once", ts=now - timedelta(days=2), cache_write_1h_tokens=6_000, **told))
+    Lake(tmp_path / "tables").commit("calls", table_of("calls", rows))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+
+    app = opened("ttl_lab")
+
+    assert not app.exception
+    assert "**once**: off saves" not in words(app)
+    assert catalogue("en")["ttl_lab.off.none"] in words(app)
+
+
 @pytest.mark.usefixtures("shown")
 @pytest.mark.parametrize(("engine", "charts"), [("tutor", 4), ("writer", 2)])
 def test_the_lab_compares_the_engine_that_is_chosen(engine: str, charts: int) -> None:
