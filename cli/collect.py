@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 import time
@@ -72,7 +71,6 @@ def _quiet(settings: Settings, sources: Sequence[SourceSettings]) -> dict[str, P
 
 def _collectors(settings: Settings, sources: Sequence[SourceSettings], *, follow: bool) -> tuple[Lake, list[Collector]]:
     """Return the tables and the collectors of the sources, each of them begun."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here is computed by it: numpy need not start threads
     from collector import memory
     from collector.build import make_collector
     from collector.sources.pace import Paces

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import logging
+import os
 import sys
 
 import click
@@ -67,6 +68,7 @@ def cachewise() -> None:
 def main(args: list[str] | None = None) -> None:
     """Run a verb. Exit code 0 = done, 1 = failed, 2 = misuse; an error is one line that says what to do."""
     _never_fail_to_print()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # what it computes here is small: numpy need not start threads
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
         code = cachewise.main(args=args, standalone_mode=False)

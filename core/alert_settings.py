@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from core.settings_tables import only, wrong
+from core.settings_tables import only, wrong, zone_of
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 _wrong = wrong("ALR-001")
 AlertMetric = Literal[
@@ -44,6 +46,8 @@ class Quiet:
     @property
     def zoneinfo(self) -> ZoneInfo:
         """Return the zone of the hours."""
+        from zoneinfo import ZoneInfo
+
         return ZoneInfo(self.zone)
 
 
@@ -229,10 +233,7 @@ def _quiet(item: Mapping[str, Any], where: str, path: Path | None) -> Quiet | No
 
 
 def _zone(name: object, where: str, path: Path | None) -> str:
-    try:
-        return ZoneInfo(str(name)).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise _wrong(path, f"{where} = {name!r} is no time zone", "Accepted: names such as Asia/Seoul.") from None
+    return zone_of(_wrong, name, f"{where} = {name!r} is no time zone", path)
 
 
 def _window(text: object, where: str, path: Path | None) -> float:

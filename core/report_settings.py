@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from core.settings_tables import only, wrong
+from core.settings_tables import only, wrong, zone_of
 
 _wrong = wrong("REP-005")
 Schedule = Literal["daily", "weekly", "monthly"]
@@ -164,7 +163,4 @@ def _texts(
 
 
 def _zone(name: object, where: str, path: Path | None) -> str:
-    try:
-        return ZoneInfo(str(name)).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise _wrong(path, f"{where} has zone = {name!r}", "Accepted: names such as Asia/Seoul.") from None
+    return zone_of(_wrong, name, f"{where} has zone = {name!r}", path)

@@ -26,6 +26,16 @@ def only(wrong: Wrong, item: Mapping[str, Any], known: Collection[str], where: s
             raise wrong(path, f'{where} has an unknown key "{key}"', f"Accepted: {', '.join(sorted(known))}.")
 
 
+def zone_of(wrong: Wrong, name: object, told: str, path: Path | None) -> str:
+    """Return the name of a time zone; `told` says what was written where there is none of that name."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # loaded by those who set one
+
+    try:
+        return ZoneInfo(str(name)).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise wrong(path, told, "Accepted: names such as Asia/Seoul.") from None
+
+
 def _wrong(code: str, path: Path | None, what: str, mend: str) -> FixSettings:
     return FixSettings(f"{path}: {what}.", code=code, mend=mend)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -120,6 +119,8 @@ def _parse(path: Path, raw: bytes) -> Mapping[str, Any]:
         if path.suffix.lower() == ".json":
             table = json.loads(written, parse_float=Decimal)
         else:
+            import tomllib  # the built-in book is JSON
+
             table = tomllib.loads(written, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
         form = "JSON" if path.suffix.lower() == ".json" else "TOML"
