@@ -7,12 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from collector.parsers.claude_code import provider_of
-from collector.parsers.facts import CallRecord, Parsed, Teller, skipped
-from collector.parsers.values import caching_seen, inner, messages_usage_in, moment_ms, tenant, text, written_ttl
+from collector.parsers.facts import NOT_OURS, CallRecord, Parsed, Teller, skipped
+from collector.parsers.values import (
+    caching_seen,
+    inner,
+    messages_usage_in,
+    moment_ms,
+    possible,
+    tenant,
+    text,
+    written_ttl,
+)
+from core.errors import BadInput
+from core.usage import UsageStream
 
+_NO_COUNTS = {"input_tokens": 0, "output_tokens": 0}
 _TIMES = ("timestamp", "created_at", "ts", "time")
 
 
@@ -61,6 +73,42 @@ def parse_response(
         logged_ms=next((ms for key in _TIMES if (ms := moment_ms(wrapper.get(key))) is not None), None),
     )
     return Parsed("recognised", told_by, (fact,))
+
+
+def parse_events(events: Any, request_id: str | None = None, *, around: Mapping[str, Any] | None = None) -> Parsed:
+    """Read the events of a streamed answer; a stream that broke off is not complete."""
+    if not isinstance(events, list) or not any(is_start(event) for event in events[:3]):
+        return NOT_OURS
+    stream = UsageStream()
+    try:
+        for event in events:
+            if isinstance(event, Mapping):
+                stream.feed(event)
+        usage = possible(stream.usage())
+    except BadInput:
+        return skipped("bad_count")
+    start = next(event["message"] for event in events if is_start(event))
+    parsed = parse_response({**start, "usage": _NO_COUNTS}, request_id, around=around)
+    fact = replace(
+        cast("CallRecord", parsed.facts[0]),
+        usage=usage,
+        caching_enabled=caching_seen(usage),
+        cache_ttl=written_ttl(usage),
+        complete=usage.complete,
+        stop_reason=stream.stop_reason,
+        stop_category=stream.stop_category,
+        has_output=stream.has_output,
+    )
+    return Parsed("recognised", "anthropic_response", (fact,))
+
+
+def is_start(event: Any) -> bool:
+    """Say whether an object is the event that a streamed answer begins with."""
+    return (
+        isinstance(event, Mapping)
+        and event.get("type") == "message_start"
+        and isinstance(event.get("message"), Mapping)
+    )
 
 
 def parse_batch_result(body: Mapping[str, Any]) -> Parsed:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from collector.parsers.facts import CallRecord, Parsed, skipped
 from collector.parsers.values import (
     caching_seen,
@@ -127,7 +129,15 @@ def _usage(body: Mapping[str, Any], told: Usage | None) -> Usage | None:
 
 
 def _read_body(body: Any) -> _Body:
-    """Read what InvokeModel (an object), Converse (an object) or a stream (a list of events) left in the log."""
+    """Read what InvokeModel (an object), Converse (an object) or a stream (a list of events) left in the log.
+
+    A pipeline on the way may have made a string of it.
+    """
+    if isinstance(body, str) and body[:1] in ("{", "["):
+        try:
+            body = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return _Body()
     if isinstance(body, list):
         return _stream(body)
     if not isinstance(body, Mapping):

@@ -6,15 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from collector.parsers.clock import EARLIEST_MS, iso_ms
 from collector.parsers.facts import CallRecord, Parsed, skipped
 from collector.parsers.plain_record import call_of, plain_row, prefix_blocks
 from collector.parsers.values import (
-    LATEST_MS,
     dollars,
     flag,
     inner,
     milliseconds,
+    moment_ms,
     one,
     tenant,
     text,
@@ -27,7 +26,8 @@ from core.settings import CACHE_TTLS
 from core.telemetry import RECORD_EVENT, RECORD_VERSION
 from core.usage import Usage
 
-LOOKS_LIKE_RECORD = re.compile(rf'\\*"event\\*"\s*:\s*\[?\s*\\*"{RECORD_EVENT}')
+LOOKS_LIKE_RECORD = re.compile(rf"""[\\"']event[\\"']{{1,9}}\s*:\s*\[?\s*[\\"']{{1,9}}{RECORD_EVENT}""")
+"""However its quotes were escaped, doubled or changed on the way."""
 
 _REASONS = frozenset(
     {
@@ -123,13 +123,7 @@ def _number_in(item: Any) -> Any:
 
 
 def _started_ms(body: Mapping[str, Any]) -> int | None:
-    value = one(body.get("ts"))
-    if isinstance(value, str):
-        value = iso_ms(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and EARLIEST_MS <= value < LATEST_MS else None
+    return moment_ms(body.get("ts"))
 
 
 def _reason(body: Mapping[str, Any]) -> str | None:

@@ -39,7 +39,7 @@ def tells_a_call(text: str) -> bool:
     return (
         LOOKS_LIKE_RECORD.search(text) is not None
         or LOOKS_LIKE_COST.search(text) is not None
-        or (_COUNTS.search(text) is not None and _CLAUDE.search(text) is not None)
+        or ((_COUNTS.search(text) is not None or '"gen_ai.usage.' in text) and _CLAUDE.search(text) is not None)
     )
 
 
@@ -50,6 +50,8 @@ def _parse(body: Mapping[str, Any], request_id: str | None, names: MetricNames) 
         return bedrock_log.parse_invocation_log(body)
     if anthropic_json.is_response(body):
         return anthropic_json.parse_response(body, request_id)
+    if anthropic_json.is_start(body):
+        return anthropic_json.parse_events([body], request_id)  # the rest of the stream is not beside it
     if emf.is_emf(body):
         return emf.parse_emf(body, request_id, names)
     if litellm.is_spend_log(body):

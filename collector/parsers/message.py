@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from collector.parsers.anthropic_json import parse_events
 from collector.parsers.call_record import LOOKS_LIKE_RECORD, is_call_record, parse_call_record
 from collector.parsers.emf import METRIC_NAMES, MetricNames
 from collector.parsers.facts import NOT_OURS, Parsed, skipped
@@ -22,6 +23,7 @@ _MAX_DEPTH = 3  # JSON logging around a JSON string around a record
 _AROUND = (
     "message", "msg", "log", "MESSAGE", "@message", "log_processed", "_raw", "line", "textPayload", "jsonPayload",
     "body", "stringValue", "_source", "fields", "record", "event", "result", "data", "payload", "attributes",
+    "response", "events", "chunks",
 )  # fmt: skip
 """Members that loggers, shippers and log services put a line under."""
 _STRIPPED = "\ufeff"
@@ -46,11 +48,15 @@ def parse_message(message: str, names: MetricNames = METRIC_NAMES) -> Parsed:
         parsed = parse_platform_text(message)
         if parsed is not NOT_OURS:
             return parsed
+    if first == "[" and '"message_start"' in message:
+        return _parse_json(message, None, 0, names)
     if "{" in message and may_hold_json(message):
         return _parse_dressed(message, names)
     parsed = parse_text(message)
     if parsed is NOT_OURS and "Task timed out" in message:
         return parse_platform_text(message)
+    if parsed is NOT_OURS and LOOKS_LIKE_RECORD.search(message):
+        return skipped("unknown_form")  # a record spread over lines, or written as something else than JSON
     return parsed
 
 
@@ -60,7 +66,7 @@ def _parse_json(text: str, request_id: str | None, depth: int, names: MetricName
     except orjson.JSONDecodeError:
         return _joined(text, request_id, depth, names) or _broken(text)
     if not isinstance(body, dict):
-        return NOT_OURS
+        return parse_events(body, request_id)
     return _parse_body(body, request_id, depth, names)
 
 
@@ -81,7 +87,7 @@ def _joined(text: str, request_id: str | None, depth: int, names: MetricNames) -
         if not isinstance(body, dict):
             return None
         told.append(_parse_body(body, request_id, depth, names))
-        while at < len(text) and text[at].isspace():
+        while at < len(text) and (text[at].isspace() or text[at] == ","):
             at += 1
     facts = tuple(fact for parsed in told for fact in parsed.facts)
     first = next((parsed for parsed in told if parsed.facts), told[0])
@@ -108,6 +114,8 @@ def _parse_within(body: Mapping[str, Any], request_id: str | None, depth: int, n
         parsed = NOT_OURS
         if isinstance(held, Mapping) and depth < _MAX_DEPTH:
             parsed = _parse_body(held, request_id, depth + 1, names)
+        elif isinstance(held, list):
+            parsed = parse_events(held, request_id, around=body)
         elif isinstance(held, str) and may_be_ours(held):
             if held.lstrip()[:1] == "{" and depth < _MAX_DEPTH:
                 parsed = _parse_json(held, request_id, depth + 1, names)

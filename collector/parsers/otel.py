@@ -39,7 +39,7 @@ def is_trace(body: Mapping[str, Any]) -> bool:
 
 def is_span(body: Mapping[str, Any]) -> bool:
     """Say whether a JSON object is one span."""
-    return "spanId" in body and "startTimeUnixNano" in body and "attributes" in body
+    return "spanId" in body and "attributes" in body and ("traceId" in body or "startTimeUnixNano" in body)
 
 
 def spans_of(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -127,7 +127,9 @@ def attributes_of(value: Any) -> dict[str, Any]:
     """Return attributes as a plain mapping: OTLP writes a list of typed pairs, CloudWatch an object."""
     if isinstance(value, Mapping):
         return {str(key): _counted(str(key), item) for key, item in value.items()}
-    pairs = ((item["key"], _plain(item.get("value"))) for item in _objects(value) if isinstance(item.get("key"), str))
+    pairs = (
+        (item["key"], plain_value(item.get("value"))) for item in _objects(value) if isinstance(item.get("key"), str)
+    )
     return {key: _counted(key, held) for key, held in pairs}
 
 
@@ -140,14 +142,17 @@ def _counted(key: str, held: Any) -> Any:
     return int(held) if isinstance(held, str) and held.isascii() and held.isdigit() and len(held) < 20 else held
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """Return what an OTLP value of any type holds."""
     if not isinstance(value, Mapping):
         return value
     for kind, held in value.items():
         if kind == "intValue":  # OTLP JSON writes 64-bit integers as strings
             return int(held) if isinstance(held, str) and held.lstrip("-").isdecimal() else held
         if kind == "arrayValue":
-            return [_plain(item) for item in _objects(held.get("values"))] if isinstance(held, Mapping) else []
+            return [plain_value(item) for item in _objects(held.get("values"))] if isinstance(held, Mapping) else []
+        if kind == "kvlistValue" and isinstance(held, Mapping):
+            return {str(item.get("key")): plain_value(item.get("value")) for item in _objects(held.get("values"))}
         return held
     return None
 

@@ -23,6 +23,7 @@ _LOOSE_COST = re.compile(
     rf"cache_read\s*:\s*{_NUMBER}\s*,\s*cache_write\s*:\s*{_NUMBER}(?![\d.]|,\d)"
 )
 LOOKS_LIKE_COST = re.compile(r"API\s{1,9}Cost\s{0,9}:\s{0,9}\$?[\d.]{1,20}\s{0,9}\|\s{0,9}input\s{0,9}:")
+_RUN_TOGETHER = re.compile(r"(?<=\d)\s*(?=(?:💰\s*)?API Cost: \$)")
 _COST_ANCHOR = re.compile(r"API\s{1,9}Cost\s{0,9}:")
 _COST_START = re.compile(r"API\s+Cost\s*:\s*[+-]?\s*\$")
 _ALL_COUNTS = re.compile(
@@ -43,6 +44,10 @@ def parse_text(message: str, *, request_id: str | None = None) -> Parsed:
 
     A message of several lines may tell several facts; it still ends in one counter, that of its first fact.
     """
+    if "\r" in message:  # progress bars; and what Lambda's Node runtime makes of newlines
+        message = message.replace("\r", "\n")
+    if message.count("Cost: $") > 1:  # threads that wrote at once
+        message = _RUN_TOGETHER.sub("\n", message)
     if "\n" not in message.rstrip("\n"):
         return _parse_line(message, request_id)
     facts: list[Fact] = []

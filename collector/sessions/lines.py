@@ -132,6 +132,7 @@ class _OddLines:
                 and (type(message_id) is str and 0 < len(message_id) <= MAX_TEXT)
                 and type(message.get("model", "")) is str
                 and message.get("model") != SYNTHETIC
+                and type(usage) is dict
                 and body.get("isApiErrorMessage") is not True
                 and message.get("stop_details") is None
                 and INVOCATION_METRICS not in message

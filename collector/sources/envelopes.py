@@ -16,6 +16,9 @@ from typing import Any
 
 import orjson
 
+from collector.parsers.otel import plain_value
+from collector.parsers.values import moment_ms
+
 MAX_PAYLOAD = 16 * 1024 * 1024
 """A payload is one delivery of many events; a longer one is skipped as `too_long`."""
 
@@ -30,13 +33,18 @@ _ANSWER = re.compile(  # of an API that lists rows: LiteLLM's spend logs, a quer
     rb'\s*"(?:data|results)"\s*:\s*\['
 )
 _LIST = re.compile(rb'\s*\[\s*\{\s*"')  # rows exported as one array
-_PRETTY_TRACE = re.compile(rb'\s*\{\s*\n\s*"resourceSpans"\s*:\s*\[')
 _TABLE = re.compile(rb'(?:\xef\xbb\xbf)?"?@?[\w.]+"?(?:,"?@?[\w.]+"?)*\r?\n')
 _LIST_WORDS = (b'"request_id"', b'"schemaType"', b'"custom_id"', b"_tokens", b"gen_ai.", b'"@message"', b'"log"',
                b'"MESSAGE"')  # fmt: skip
 _LISTS = ("events", "resourceSpans", "data", "results")
+_LISTED = re.compile(
+    rf'\s*\{{(?:\s*"[^"\\]{{1,80}}"\s*:\s*(?:"[^"\\]{{0,200}}"|-?[\d.]{{1,30}}|true|false|null|\[\s*\])\s*,)*'
+    rf'\s*"(?:{"|".join(_LISTS)})"\s*:\s*\['
+)
 _MEMBER = re.compile(rf'"(?:{"|".join(_LISTS)})"\s*:\s*\[')
 _ARRAY = re.compile(r"\s*\[")
+_OBJECTS = re.compile(r"(?=\s*\{)")
+_INDENTED = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{[ \t]*\r?\n[ \t]+\"")
 
 
 def is_envelope(line: bytes) -> bool:
@@ -46,7 +54,7 @@ def is_envelope(line: bytes) -> bool:
 
 def _leads(line: bytes) -> bool:
     head = line[:4096]
-    return b'"messageType"' in head or b'"resourceSpans"' in head or _is_answer(head)
+    return b'"messageType"' in head or b'"resourceSpans"' in head or b'"resourceLogs"' in head or _is_answer(head)
 
 
 def _is_answer(head: bytes) -> bool:
@@ -61,9 +69,9 @@ def is_document(head: bytes) -> bool:
     """Say whether a file is one document of many events, rather than lines.
 
     That is what `aws logs filter-log-events` or `get-log-events` prints, an array of rows, an answer of an API that
-    lists them (unless each answer is a line), an indented trace, or a table of Logs Insights.
+    lists them (unless each answer is a line), objects that are indented, or a table of Logs Insights.
     """
-    if _DOCUMENT.match(head) is not None or _PRETTY_TRACE.match(head) is not None or is_table(head):
+    if _DOCUMENT.match(head) is not None or _INDENTED.match(head) is not None or is_table(head):
         return True
     if _LIST.match(head) is not None:
         return _tells(head)
@@ -96,6 +104,22 @@ def rows_in(body: dict[str, Any]) -> list[dict[str, Any]] | None:
             rows = [row_of(item) for item in listed]
             return rows if all(rows) else None
     return None
+
+
+def records_in(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the log records of an OTLP document as objects with a message, or one of their own, and a timestamp."""
+    for group in _objects(body.get("resourceLogs")):
+        for scope in _objects(group.get("scopeLogs")):
+            for record in _objects(scope.get("logRecords")):
+                said = plain_value(record.get("body"))
+                told = record.get("timeUnixNano") or record.get("observedTimeUnixNano")
+                at_ns = int(told) if isinstance(told, str) and told.isdecimal() and len(told) < 20 else told
+                message = said if isinstance(said, str) else orjson.dumps(said).decode()
+                yield {"message": message, "timestamp": moment_ms(at_ns)}
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def row_of(item: Any) -> dict[str, Any]:
@@ -146,12 +170,14 @@ def document_events(pieces: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]
     An event of None stands for a place where the document is damaged or cut off; nothing follows it.
     """
     source = iter(pieces)
-    buffer, passed, inside = next(source, ""), 0, False
+    buffer, passed, inside = next(source, "").removeprefix("\ufeff"), 0, False
     opening = _ARRAY if _ARRAY.match(buffer) else _MEMBER
+    if opening is _MEMBER and not _LISTED.match(buffer):
+        opening = _OBJECTS
     more = True
     while True:
         if not inside:
-            opened = opening.match(buffer) if opening is _ARRAY else opening.search(buffer)
+            opened = opening.search(buffer) if opening is _MEMBER else opening.match(buffer)
             if opened:
                 buffer, passed, inside = buffer[opened.end() :], passed + opened.end(), True
         if inside:
@@ -177,9 +203,9 @@ def document_events(pieces: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]
         more = piece is not None
         if len(buffer) > MAX_PAYLOAD:
             break
-        keep = buffer if inside or opening is _ARRAY else buffer[-64:]
+        keep = buffer[-64:] if opening is _MEMBER and not inside else buffer
         buffer, passed = keep + (piece or ""), passed + len(buffer) - len(keep)
-    if inside or (opening is _ARRAY and buffer.strip()):
+    if (inside and opening is not _OBJECTS) or (opening is not _MEMBER and buffer.strip()):
         yield passed, None
 
 

@@ -122,9 +122,11 @@ def chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 def _gunzip(handle: BinaryIO | _Rest, raw: bytes, size: int) -> Iterator[bytes]:
     member = zlib.decompressobj(31)
     while raw:
+        before = member.copy()
         try:
             piece = member.decompress(raw, size)
         except zlib.error:
+            yield from _until_damage(before, raw)
             raise BadInput("the gzip data is damaged", code="COL-303", mend="Fetch the file again.") from None
         if piece:
             yield piece
@@ -136,6 +138,20 @@ def _gunzip(handle: BinaryIO | _Rest, raw: bytes, size: int) -> Iterator[bytes]:
             raw = member.unconsumed_tail or handle.read(size)
     if not member.eof:
         raise BadInput("the gzip data ends too early", code="COL-303", mend="Fetch the file again, or let it finish.")
+
+
+def _until_damage(member: zlib._Decompress, raw: bytes) -> Iterator[bytes]:
+    """Yield what damaged data holds before the damage: zlib keeps back all of a piece in which it meets some."""
+    for step in (4096, 1):
+        for at in range(0, len(raw), step):
+            before = member.copy()
+            try:
+                piece = member.decompress(raw[at : at + step])
+            except zlib.error:
+                member, raw = before, raw[at : at + step]
+                break
+            if piece:
+                yield piece
 
 
 def _expand(path: str) -> Iterator[str]:

@@ -15,7 +15,8 @@ from collector.parsers.prefilter import bytes_may_be_ours, may_be_ours
 from collector.parsers.values import moment_ms
 from collector.sessions.scan import SessionLane
 from collector.sessions.told import ToldPiece
-from collector.sources import envelopes, wrappers
+from collector.sources import answer_events, envelopes, wrappers
+from collector.sources.answer_events import ANSWER
 from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch
 from collector.sources.open_file import OpenFile, Pieces, settle_stamp
 from collector.sources.wrappers import Unwrapped
@@ -61,7 +62,7 @@ class Telling:
 
     def lines(self, file: OpenFile, data: bytes) -> None:
         """Tell whole lines of a file: those not read before by the quick lane where it can take them."""
-        if file.offset < file.seen or file.joint >= file.offset or file.wrapped:
+        if file.offset < file.seen or file.joint >= file.offset or file.wrapped or file.pieces:
             self._each_line(file, data)
         elif file.session:
             from collector.sessions.lines import read_lines  # its decoder takes a while to load
@@ -98,7 +99,7 @@ class Telling:
             if first == b"{" and envelopes.is_envelope(line):
                 file.offset = here
                 self.payload_line(file, line)
-            elif bytes_may_be_ours(line) or (file.wrapped and (file.pieces or wrappers.may_hide(line))):
+            elif bytes_may_be_ours(line) or file.pieces or (file.wrapped and wrappers.may_hide(line)):
                 file.offset = here
                 self.text_line(file, line)
             else:
@@ -133,6 +134,13 @@ class Telling:
         found = wrappers.unwrap(message)
         if found is not None:
             self._unwrapped(file, found, len(line), partial=partial)
+            return
+        if "message_start" in message or ANSWER in file.pieces:
+            event = answer_events.event_in(message)
+            if event is not None and self._joined(file, event, file.offset):
+                return
+        if file.pieces and not may_be_ours(message):
+            self._ignore("other", again=again)
             return
         if message[:1] == "2":
             tailed = _TAIL_LINE.match(message)
@@ -172,10 +180,41 @@ class Telling:
         else:
             self._ignore("other", again=again)
 
+    def _joined(self, file: OpenFile, event: dict[str, Any], start: int) -> bool:
+        """Take an event of a streamed answer, which is told as a whole when it ends; False: it belongs to none."""
+        begun = file.pieces.get(ANSWER)
+        if event["type"] == "message_start":
+            if begun is not None:
+                self._answer(file, partial=False)  # it broke off
+            begun = file.pieces[ANSWER] = Pieces(start, [], 0)
+        elif begun is None:
+            return False
+        if not event["type"].startswith("content_block") and begun.length <= MAX_LINE:
+            begun.texts.append(orjson.dumps(event).decode())
+            begun.length += len(begun.texts[-1])
+        if event["type"] == "message_stop":
+            self._answer(file, partial=False)
+        return True
+
+    def _answer(self, file: OpenFile, *, partial: bool) -> None:
+        """Tell the answer whose events were joined."""
+        begun = file.pieces.pop(ANSWER)
+        self._line(file, f"[{','.join(begun.texts)}]", None, file.origin, begun.start, partial=partial)
+
+    def answer_so_far(self, file: OpenFile) -> None:
+        """Tell what is there of an answer whose events may go on; its whole will replace it."""
+        begun = file.pieces.get(ANSWER)
+        if begun is not None:
+            self._answer(file, partial=True)
+            file.pieces[ANSWER] = begun
+
     def pieces_left(self, file: OpenFile, *, ended: bool) -> None:
         """Give up lines in pieces whose end will not come: nothing follows (`ended`), or too much has followed."""
         for key, begun in list(file.pieces.items()):
             if ended or file.offset - begun.start > _PIECES_SPAN:
+                if key == ANSWER:
+                    self._answer(file, partial=False)
+                    continue
                 del file.pieces[key]
                 self.skip("cut_off", file, begun.length, again=begun.start < file.seen)
 
@@ -257,6 +296,9 @@ class Telling:
         elif otel.is_trace(opened):
             for index, span in enumerate(otel.spans_of(opened)):
                 self._object(file, span, place, index, again=again)
+        elif isinstance(opened.get("resourceLogs"), list):
+            for index, record in enumerate(envelopes.records_in(opened)):
+                self._told(file, record, file.origin, place, index, again=again)
         elif "message" in opened and "eventId" in opened and isinstance(opened.get("timestamp"), int):
             self.exported(file, opened, place, 0, again=again)
         else:
@@ -268,6 +310,8 @@ class Telling:
 
     def listed(self, file: OpenFile, item: dict[str, Any], place: Position, index: int, *, again: bool) -> None:
         """Tell one element of a list: an event as AWS prints it, what a shipper sent, a row of a table, or spans."""
+        if answer_events.is_event(item) and self._joined(file, item, index):
+            return
         if "@message" in item:
             self._queried(file, item, place, index, again=again)
         elif "eventId" in item or isinstance(item.get("message"), str):
@@ -275,8 +319,15 @@ class Telling:
         elif "scopeSpans" in item:
             for number, span in enumerate(otel.spans_of({"resourceSpans": [item]})):
                 self._object(file, span, place, index + number, again=again)
-        else:
+        elif not self._holds_more(file, item, place, index, again=again):
             self._object(file, item, place, index, again=again)
+
+    def _holds_more(self, file: OpenFile, item: dict[str, Any], place: Position, index: int, *, again: bool) -> bool:
+        """Tell what an indented object holds that is itself an envelope; False: it is one event."""
+        rows = envelopes.rows_in(item) or list(envelopes.records_in(item)) or list(otel.spans_of(item))
+        for number, row in enumerate(rows):
+            self.listed(file, row, place, index + number, again=again)
+        return bool(rows)
 
     def _object(self, file: OpenFile, body: dict[str, Any], place: Position, index: int, *, again: bool) -> None:
         """Tell an object that is an event itself, or stands around one; a span says when it began."""

@@ -217,6 +217,8 @@ class FilesSource:
             self._last_line(file, pending)
         if file.whole:
             self._tell.pieces_left(file, ended=True)
+        elif self._final:
+            self._tell.answer_so_far(file)
 
     def _last_line(self, file: OpenFile, line: bytes) -> None:
         """Take a last line without its newline if it is sure to be whole; with `final`, look at it in any case."""
@@ -251,6 +253,7 @@ class FilesSource:
             self._tell.listed(file, item, place, offset, again=offset < seen)
             if self._tell.is_full():
                 yield self._take()
+        self._tell.pieces_left(file, ended=True)
         file.offset = max(file.found.size, seen)
 
     def _decoded(self, decoder: codecs.IncrementalDecoder, pieces: Iterator[bytes]) -> Iterator[str]:
@@ -266,7 +269,8 @@ class FilesSource:
         if not stamp_ms:
             first = find_iso_ms(head.decode("utf-8", errors="replace"))
             stamped = first is not None and plausible(first, now_ms=self._tell.now_ms)
-            stamp_ms = first if stamped and first is not None else (found.mtime_ns // 1_000_000 or self._tell.now_ms)
+            changed_ms = min(found.mtime_ns // 1_000_000, self._tell.now_ms)  # a wrong clock is no reason to skip lines
+            stamp_ms = first if stamped and first is not None else (changed_ms or self._tell.now_ms)
         origin = self._tell.origin(settings.account, settings.log_group, found.path if found.path != STDIN else "stdin")
         self._touched[known.file_id] = found
         session, wrapped = is_session_head(head), is_wrapped(head)
