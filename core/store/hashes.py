@@ -50,16 +50,39 @@ def _hashed(keys: pa.LargeStringArray) -> Hashes:
     offsets = np.frombuffer(told, dtype=np.int64)[keys.offset : keys.offset + len(keys) + 1]
     letters = np.frombuffer(data, dtype=np.uint8)
     lengths = np.diff(offsets)
-    for length in np.unique(lengths).tolist():
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    if longest == shortest:  # as most keys are: they lie side by side
+        return _mixed(letters[offsets[0] : offsets[-1]].reshape(-1, longest))
+    for length in np.flatnonzero(np.bincount(lengths)).tolist():
         rows = np.flatnonzero(lengths == length)
-        words = np.zeros((len(rows), length // 8 + 1), dtype="<u8")
-        if length and len(rows) == len(keys):  # keys of one length lie side by side
-            words.view(np.uint8)[:, :length] = letters[offsets[0] : offsets[-1]].reshape(len(rows), length)
-        elif length:
-            words.view(np.uint8)[:, :length] = letters[offsets[rows][:, None] + np.arange(length)]
-        mixed = np.full(len(rows), length, dtype=np.uint64)
-        for column in words.T:
-            mixed = (mixed ^ column) * _ODD  # wraps around: that is what mixes
-            mixed ^= mixed >> _SHIFT
-        hashes[rows] = mixed
+        hashes[rows] = _mixed(_cut(letters, offsets[rows], length))
     return hashes
+
+
+def _cut(letters: NDArray[np.uint8], at: NDArray[np.int64], length: int) -> NDArray[np.uint8]:
+    """Return keys of one length that begin there, a row for each."""
+    if not length:
+        return np.zeros((len(at), 0), dtype=np.uint8)
+    count = len(letters) - length + 1
+    rows = np.ndarray((count,), dtype=f"V{length}", buffer=letters, strides=(1,))  # overlapping, none is written
+    return rows[at].view(np.uint8).reshape(-1, length)
+
+
+def _mixed(letters: NDArray[np.uint8]) -> Hashes:
+    """Return the hash of keys of one length: their words, each times an odd number of its own, added up."""
+    count, length = letters.shape
+    words = np.zeros((count, length // 8 + 1), dtype="<u8")
+    words.view(np.uint8)[:, :length] = letters
+    mixed = words @ _odd(words.shape[1]) + np.uint64(length)  # wraps around: that is what mixes
+    mixed ^= mixed >> _SHIFT
+    mixed *= _ODD
+    mixed ^= mixed >> _SHIFT
+    return np.asarray(mixed, dtype=np.uint64)
+
+
+def _odd(count: int) -> Hashes:
+    """Return odd numbers that have nothing to do with each other."""
+    numbers = np.arange(1, count + 1, dtype=np.uint64) * _ODD
+    numbers ^= numbers >> _SHIFT
+    numbers *= _ODD
+    return (numbers ^ (numbers >> _SHIFT)) | np.uint64(1)
