@@ -7,8 +7,11 @@ import ctypes
 import gc
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import pyarrow as pa
+
+_ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 
 
 def spare() -> None:
@@ -19,6 +22,7 @@ def spare() -> None:
     gc.freeze()
     atexit.register(gc.unfreeze)  # else DuckDB's binding calls what the end does not find a leak, on the terminal
     gc.set_threshold(100_000, 50, 100)
+    _one_arena()
     lean()
 
 
@@ -28,6 +32,14 @@ def lean() -> None:
     Arrow's own allocator keeps what was freed; the system's gives it back when asked to.
     """
     pa.set_memory_pool(pa.system_memory_pool())
+
+
+def _one_arena() -> None:
+    """Let the C library keep one heap for all threads: what one gives back, another may have."""
+    if not sys.platform.startswith("linux"):
+        return
+    with suppress(AttributeError, OSError):  # another C library than glibc
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def _trimmer() -> Callable[[], None]:

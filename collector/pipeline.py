@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collector.behind import Behind
 from collector.correlate import Correlator
 from collector.event import LogEvent
 from collector.glance import QUIET_S
@@ -38,6 +41,19 @@ _LOCK_WAIT_S = 60.0
 _LARGE_BATCH = 1024 * 1024  # bytes read: after it, memory is given back
 _TICK = timedelta(microseconds=1)
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _Laid:
+    """What a batch comes to: rows, keys that are told otherwise now, the place behind it, and whether it was news."""
+
+    step: PassResult
+    tables: dict[str, pa.Table]
+    gone: list[str]
+    ahead: set[str]  # keys of calls dated ahead of their lines
+    cursor: Cursor
+    changed: bool
+    late_of: Batch | None  # the batch of a re-scan: what it finds new came late
 
 
 class Collector:
@@ -121,26 +137,37 @@ class Collector:
         return total
 
     def _steps(self, now: datetime, *, final: bool) -> Iterator[PassResult]:
-        """Yield the counters of every committed batch."""
+        """Yield the counters of every committed batch. A large one is stored while the next is read."""
         self._load_cursor()
         correlator, scan = Correlator(), 0
         batches = self._source.read(self._cursor, now)
+        behind = Behind()
         try:
             for batch, last in _with_last(batches):
                 if batch.scan != scan:
                     correlator, scan = Correlator(), batch.scan
-                step = self._one_batch(batch, correlator, self._clock(), now, last=last, final=final)
-                if step.bytes_read > _LARGE_BATCH:
-                    del batch
-                    give_back()
-                yield step
+                laid = self._one_batch(batch, correlator, self._clock(), now, last=last, final=final)
+                del batch
+                yield from behind.end()
+                store = partial(self._store, laid)
+                if not last and not laid.late_of and behind.is_worth(laid.step):
+                    behind.begin(store)
+                    del laid, store  # what is not needed any more is given back while it is stored
+                else:
+                    yield store()
+            yield from behind.end()
+        except CachewiseError:
+            yield from behind.end()  # what was read before it was stored, and counts
+            raise
         finally:
+            behind.close()
             if isinstance(batches, Generator):
                 batches.close()  # it may hold files and processes, and a failure that is kept would keep it
 
     def _one_batch(
         self, batch: Batch, correlator: Correlator, began: datetime, now: datetime, *, last: bool, final: bool
-    ) -> PassResult:
+    ) -> _Laid:
+        """Lay a batch out as rows. Nothing of it is changed by what is read later, as drafts may be."""
         step = PassResult(self._source.name, self._source.kind, began, reading=not last and not batch.scan)
         step.add_batch(batch)
         fresh = _parse(batch, correlator, step, self._names)
@@ -162,21 +189,20 @@ class Collector:
         settled = Settled(
             told, batch.lane, lots, batch.context_before_ms, batch.sessions, batch.events, round(now.timestamp() * 1000)
         )
-        self._commit(step, settled, cursor, batch, changed=fresh or not last or self._reading or batch.scan > 0)
-        return step
+        rows = Laying(settled, self._teller)
+        tables = {"calls": rows.calls(), "invocations": rows.invocations(), "prompt_store_events": rows.stores()}
+        changed = fresh or not last or batch.scan > 0
+        return _Laid(step, tables, rows.gone(), rows.ahead, cursor, changed, batch if batch.scan else None)
 
-    def _commit(self, step: PassResult, settled: Settled, cursor: Cursor, batch: Batch, *, changed: bool) -> None:
+    def _store(self, laid: _Laid) -> PassResult:
         """Write rows, then the step with its cursor; a quiet step is kept for later."""
-        laid = Laying(settled, self._teller)
-        tables = {
-            "calls": self._told.new("calls", laid.calls()),
-            "invocations": self._told.new("invocations", laid.invocations()),
-            "prompt_store_events": self._told.new("prompt_store_events", laid.stores()),
-        }
+        step, gone = laid.step, laid.gone
+        tables = {name: self._told.new(name, rows) for name, rows in laid.tables.items()}
+        laid.tables.clear()
         step.duplicates += self._told.take_duplicates()
-        merged = {**(self._cursor or {}), **cursor}
+        merged = {**(self._cursor or {}), **laid.cursor}
+        changed = laid.changed or self._reading
         if changed or any(table.num_rows for table in tables.values()) or self._is_due(step):
-            gone = laid.gone()
             with self._lake.writer_lock(wait_s=_LOCK_WAIT_S):
                 pass_no = self._next_pass_no()
                 told = dict(tables)
@@ -199,14 +225,19 @@ class Collector:
                     step.replaced += done.replaced
                     if name == "calls" and laid.ahead and done.new_keys is not None:
                         step.clock_ahead += sum(key in laid.ahead for key in done.new_keys.to_pylist())
-                    if batch.scan and done.added:
-                        _count_late(step, batch, rows.filter(pc.is_in(rows[KEYS[name]], value_set=done.new_keys)))
+                    if laid.late_of and done.added:
+                        added = rows.filter(pc.is_in(rows[KEYS[name]], value_set=done.new_keys))
+                        _count_late(step, laid.late_of, added)
                 self._write_pass(step, merged, pass_no)
         elif self._unwritten is None:
             self._unwritten = step
         else:
             self._unwritten.add(step)
         self._cursor = merged
+        if step.bytes_read > _LARGE_BATCH:
+            del tables
+            give_back()
+        return step
 
     def _write_pass(self, step: PassResult, cursor: Cursor | None, pass_no: int) -> None:
         written = step
