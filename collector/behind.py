@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from collector.result import PassResult
 from collector.sources import sessions_ahead
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 MUCH = 16 * 1024 * 1024
 """Bytes read: a batch of so many is worth a thread, and more is likely to come."""
@@ -25,6 +28,8 @@ class Behind:
 
     def begin(self, work: Callable[[], PassResult]) -> None:
         """Begin with it; what was begun before has ended."""
+        from concurrent.futures import ThreadPoolExecutor  # small passes need none
+
         assert self._doing is None, "its end was not waited for"
         self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="storing")
         self._doing = self._pool.submit(work)

@@ -11,20 +11,18 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.behind import Behind
-from collector.correlate import Correlator
 from collector.event import LogEvent
 from collector.glance import QUIET_S
 from collector.lane.bare import BareRun
 from collector.lane.requests import count_run
 from collector.ledger import Ledger
 from collector.memory import give_back
-from collector.parsers import parse_message
 from collector.parsers.emf import METRIC_NAMES, MetricNames
 from collector.result import PassResult
 from collector.rows import Laying, Settled, Teller
@@ -36,6 +34,11 @@ from core.settings import LineDefaults
 from core.store import noted
 from core.store.lake import Lake
 from core.store.schema import KEYS
+
+if TYPE_CHECKING:
+    from collector.correlate import Correlator
+    from collector.drafts import Invocation
+    from collector.lane.requests import Lot
 
 _LOCK_WAIT_S = 60.0
 _LARGE_BATCH = 1024 * 1024  # bytes read: after it, memory is given back
@@ -139,13 +142,18 @@ class Collector:
     def _steps(self, now: datetime, *, final: bool) -> Iterator[PassResult]:
         """Yield the counters of every committed batch. A large one is stored while the next is read."""
         self._load_cursor()
-        correlator, scan = Correlator(), 0
+        correlator: Correlator | None = None
+        scan = 0
         batches = self._source.read(self._cursor, now)
         behind = Behind()
         try:
             for batch, last in _with_last(batches):
                 if batch.scan != scan:
-                    correlator, scan = Correlator(), batch.scan
+                    correlator, scan = None, batch.scan
+                if correlator is None and (batch.events or batch.lane.runs):
+                    from collector.correlate import Correlator  # sessions tell calls, and nothing to be put together
+
+                    correlator = Correlator()
                 laid = self._one_batch(batch, correlator, self._clock(), now, last=last, final=final)
                 del batch
                 yield from behind.end()
@@ -165,26 +173,13 @@ class Collector:
                 batches.close()  # it may hold files and processes, and a failure that is kept would keep it
 
     def _one_batch(
-        self, batch: Batch, correlator: Correlator, began: datetime, now: datetime, *, last: bool, final: bool
+        self, batch: Batch, correlator: Correlator | None, began: datetime, now: datetime, *, last: bool, final: bool
     ) -> _Laid:
         """Lay a batch out as rows. Nothing of it is changed by what is read later, as drafts may be."""
         step = PassResult(self._source.name, self._source.kind, began, reading=not last and not batch.scan)
         step.add_batch(batch)
         fresh = _parse(batch, correlator, step, self._names)
-        if not last:
-            told, held = correlator.take_settled(), list(correlator.open_events())
-        elif batch.scan:  # what its window cuts off was told by the passes that read on from there
-            told, waiting = correlator.finish(batch.window_end_ms or 0, final=False)
-            held = [one.first for one in waiting]
-        else:
-            told, waiting = correlator.finish(round(now.timestamp() * 1000), final=final)
-            held = [one.first for one in waiting]
-            told += waiting if final else []
-        lots = correlator.take_lots()
-        if correlator.dropped:
-            step.problems.append(_dropped(correlator.dropped))
-            step.dropped_records += correlator.dropped
-            correlator.dropped = 0
+        told, held, lots = _settled(batch, correlator, step, now, last=last, final=final)
         cursor = self._source.hold(batch.cursor, held)
         settled = Settled(
             told, batch.lane, lots, batch.context_before_ms, batch.sessions, batch.events, round(now.timestamp() * 1000)
@@ -342,13 +337,40 @@ def _count_late(step: PassResult, batch: Batch, added: pa.Table) -> None:
         step.max_lateness_ms = max(step.max_lateness_ms, known_ms - ts_ms, at_ms - ts_ms if ts_ms >= from_ms else 0)
 
 
-def _parse(batch: Batch, correlator: Correlator, step: PassResult, names: MetricNames) -> bool:
+def _settled(
+    batch: Batch, correlator: Correlator | None, step: PassResult, now: datetime, *, last: bool, final: bool
+) -> tuple[list[Invocation], list[LogEvent], list[Lot]]:
+    """Take what a batch settled: what was told, the events that are still held, and the lots of the quick lane."""
+    if correlator is None:
+        return [], [], []
+    if not last:
+        told, held = correlator.take_settled(), list(correlator.open_events())
+    elif batch.scan:  # what its window cuts off was told by the passes that read on from there
+        told, waiting = correlator.finish(batch.window_end_ms or 0, final=False)
+        held = [one.first for one in waiting]
+    else:
+        told, waiting = correlator.finish(round(now.timestamp() * 1000), final=final)
+        held = [one.first for one in waiting]
+        told += waiting if final else []
+    lots = correlator.take_lots()
+    if correlator.dropped:
+        step.problems.append(_dropped(correlator.dropped))
+        step.dropped_records += correlator.dropped
+        correlator.dropped = 0
+    return told, held, lots
+
+
+def _parse(batch: Batch, correlator: Correlator | None, step: PassResult, names: MetricNames) -> bool:
     """Parse and correlate a batch; return whether it held anything not read before."""
     recognised = step.recognised
     lane = batch.lane
     fresh = bool(batch.ignored or batch.skipped or lane.runs or batch.sessions.lines)
     if batch.sessions.lines:
         recognised["claude_code"] += batch.sessions.lines
+    if correlator is None:  # no line was left to be parsed
+        return fresh
+    from collector.parsers import parse_message
+
     newest_ms = max((run.highest_ms for run in lane.runs), default=0) if lane.ids is not None else 0
     for event in _in_order(batch, correlator, step):
         parsed = parse_message(event.message, names)

@@ -81,7 +81,7 @@ def test_collecting_files_loads_the_tables_and_neither_their_queries_nor_aws(tmp
 
 
 def test_a_session_is_read_without_the_forms_of_lambda_s_lines(tmp_path: Path) -> None:
-    """A folder of Claude Code sessions does not take the quick lane of logs."""
+    """A folder of Claude Code sessions does not take the quick lane of logs, nor what puts their lines together."""
     lines = ('{"type":"user","sessionId":"s","uuid":"u","timestamp":"2026-11-20T10:00:00.000Z","message":{}}\n',) * 3
     (tmp_path / "a.jsonl").write_text("".join(lines))
     look = LOOK.replace('name.partition(".")[0]', "name")
@@ -89,7 +89,7 @@ def test_a_session_is_read_without_the_forms_of_lambda_s_lines(tmp_path: Path) -
     loaded = loaded_by("collect", str(tmp_path / "a.jsonl"), tables=tmp_path / "tables", look=look)
 
     assert {"collector.sessions.lines", "pyarrow"} <= loaded
-    assert not loaded & {"collector.lane.scan", "collector.lane.forms", "collector.lane.json_exact"}
+    assert not loaded & {"collector.lane.scan", "collector.lane.forms", "collector.correlate", "collector.streams"}
 
 
 def test_a_question_loads_its_engine_and_no_data_frames(tmp_path: Path) -> None:
