@@ -30,7 +30,7 @@ def arrivals(calls: int, prefixes: int = PREFIXES, *, seed: int = 0) -> Arrivals
 
     return Arrivals(
         engine=lane, engines=tuple(f"engine-{n}" for n in range(prefixes)), lane=lane, start_ms=start,
-        begin_ms=start + rng.integers(400, 2_500, calls), prefix=size[lane], eligible=all_of(True),
+        begin_ms=start + rng.integers(400, 2_500, calls), prefix=size[lane], fresh=all_of(0), eligible=all_of(True),
         marked=all_of(True), ttl_ms=all_of(300_000), tail_cost=all_of(2_000_000_000),
         observed_cost=all_of(5_000_000_000), rate_input=all_of(5_000_000), rate_read=all_of(500_000),
         rate_5m=all_of(6_250_000), rate_1h=all_of(10_000_000), counted=all_of(True), in_range=all_of(True),

@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from core.misses.causes import CODE
 from core.misses.judge import Verdict, judge
 from core.traffic import Traffic
 from core.traffic.arrays import Bools, Ints, by_lane, combined
 from core.ttl.replay import LONG_MS, SHORT_MS
+
+_NEW = [CODE[name] for name in ("first_touch", "prefix_changed", "after_deploy", "after_clear", "lookback")]
+"""Why a call writes behind what it read, under whatever lifetime: no earlier call had left those tokens behind."""
 
 _SURELY_BEGUN = 3  # times the usual wait: by then an answer has begun
 
@@ -25,6 +29,7 @@ class Arrivals:
     start_ms: Ints
     begin_ms: Ints
     prefix: Ints
+    fresh: Ints  # of them, the new end that a call which reads the others writes: a conversation that has grown
     eligible: Bools  # long enough to be cached
     marked: Bools  # had a breakpoint
     ttl_ms: Ints  # lifetime asked for
@@ -90,6 +95,7 @@ def arrivals(calls: Traffic, verdict: Verdict | None = None) -> Arrivals:
         start_ms=calls.start_ms,
         begin_ms=calls.begin_ms,
         prefix=prefix,
+        fresh=_fresh(calls, verdict),
         eligible=eligible,
         marked=marked,
         ttl_ms=ttl_ms,
@@ -106,6 +112,12 @@ def arrivals(calls: Traffic, verdict: Verdict | None = None) -> Arrivals:
     )
     sent = _sent(calls, seen)
     return seen.extended(calls.unseen.like[sent], calls.unseen.start_ms[sent])
+
+
+def _fresh(calls: Traffic, verdict: Verdict) -> Ints:
+    """Return the tokens that a call wrote behind what it read, where no lifetime would have had them read."""
+    new = (calls.read > 0) & np.isin(verdict.cause, _NEW)
+    return np.where(new, np.minimum(calls.write_5m + calls.write_1h, verdict.prefix), 0)
 
 
 def _sent(calls: Traffic, known: Arrivals) -> Bools:

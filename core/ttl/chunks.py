@@ -101,6 +101,7 @@ class Chunk:
         self._told = calls.told[self.rows]
         costing = self._prefix if self._told.all() else np.where(self._told, self._prefix, 0)
         self._off, self._read, self._5m, self._1h = (costing * rate for rate in self._rates)
+        self._grown = np.where(self._told, calls.fresh[self.rows], 0)
         self._costs: dict[str, Ints] = {OBSERVED: self._observed}
         self._reads: dict[str, Ints] = {}
         self._writes: dict[str, Ints] = {}
@@ -110,10 +111,10 @@ class Chunk:
         self._sum("off", self._off, None, None)
         for policy, ttl_ms, price in (("5m", SHORT_MS, self._5m), ("1h", LONG_MS, self._1h)):
             done = replay(self.lanes, ttl_ms)
-            self._sum(policy, np.where(done.read, self._read, price), done.read, ~done.read)
+            self._sum(policy, np.where(done.read, self._reading(ttl_ms), price), done.read, ~done.read)
         alive = replay_kept_alive(self.lanes, stop_rule(self._rates[1], self._rates[2]), end_ms=self._frame.end_ms)
         assert alive.pings is not None
-        spent = np.where(alive.read, self._read, self._5m) + alive.pings * self._prefix * self._rates[1]
+        spent = np.where(alive.read, self._reading(SHORT_MS), self._5m) + alive.pings * self._prefix * self._rates[1]
         self._sum("5m_keep_alive", spent, alive.read, ~alive.read)
         bursts = self._in_force()
         return Part(
@@ -127,21 +128,28 @@ class Chunk:
         self._reads[policy] = none if read is None else self._segments.by_engine(read & self._told)
         self._writes[policy] = none if wrote is None else self._segments.by_engine(wrote & self._told)
 
+    def _reading(self, ttl_ms: Ints | int) -> Ints:
+        """Return what a call costs that reads its prefix: whatever has grown behind it is written all the same."""
+        if not self._grown.any():
+            return self._read
+        _, read, short, long = self._rates
+        return self._read + self._grown * (np.where(np.asarray(ttl_ms) == LONG_MS, long, short) - read)
+
     def _in_force(self) -> tuple[Ints, ...]:
         """Replay what each call asked for, and look for bursts in it."""
         calls, rows = self._calls, self.rows
         marked, ttl_ms = calls.marked[rows], calls.ttl_ms[rows]
-        write = np.where(ttl_ms == LONG_MS, self._1h, self._5m)
+        write, reading = np.where(ttl_ms == LONG_MS, self._1h, self._5m), self._reading(ttl_ms)
         if marked.all():
             done = replay_mixed(self.lanes, ttl_ms)
-            self._sum(IN_FORCE, np.where(done.read, self._read, write), done.read, ~done.read)
+            self._sum(IN_FORCE, np.where(done.read, reading, write), done.read, ~done.read)
             return self._bursts(rows, done, write - self._read, self._read)
         some = rows[marked]
         lanes = Sorted.of(calls.lane[some], calls.start_ms[some], calls.begin_ms[some])
         done = replay_mixed(lanes, ttl_ms[marked])
         read = np.zeros(len(rows), dtype=np.bool_)
         read[marked] = done.read
-        spent = np.where(marked, np.where(read, self._read, write), self._off)
+        spent = np.where(marked, np.where(read, reading, write), self._off)
         self._sum(IN_FORCE, spent, read, marked & ~read)
         return self._bursts(some, done, (write - self._read)[marked], self._read[marked])
 

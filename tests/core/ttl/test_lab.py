@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core import ttl
 from core.ttl.lab import Rows
-from tests.support.rows import Row
+from tests.support.rows import Row, make_call
 from tests.support.traffic import at, idle, reads, text, traffic_of, writes
 
 
@@ -54,6 +54,25 @@ def test_the_policy_in_force_is_held_against_what_was_paid() -> None:
 
     assert advice["model_error"] == 0
     assert advice["observed_usd"] == advice["replayed_usd"]
+
+
+def test_a_conversation_that_grows_writes_its_new_end_under_every_lifetime() -> None:
+    """Each turn reads what the one before left and writes 500 tokens more: to read those too, nobody could have."""
+    told = {"prefix_tokens": None, "prefix_fingerprint": None}
+    rows = [writes(at(minutes=0), **told, cache_write_1h_tokens=6_000)]
+    for turn in range(1, 8):
+        grown = {"cache_read_tokens": 5_500 + 500 * turn, "cache_write_1h_tokens": 500}
+        rows.append(make_call(ts=at(minutes=10 * turn), cache_ttl="1h", ttft_ms=900.0, latency_ms=2_000.0, **grown))
+    lab = ttl.of_traffic(traffic_of(rows))
+
+    short, long = (row_of(ttl.compare(lab), policy=policy) for policy in ("5m", "1h"))
+    advice = row_of(ttl.advise(lab))
+
+    tails, read = Decimal("0"), sum(6_000 + 500 * turn for turn in range(7))
+    tails += sum(row["input_cost_usd"] + row["output_cost_usd"] for row in rows)
+    assert advice["model_error"] == 0
+    assert long["cost_usd"] == tails + Decimal("0.00001") * (6_000 + 7 * 500) + Decimal("0.0000005") * read
+    assert short["cost_usd"] == tails + Decimal("0.00000625") * (6_000 + read + 7 * 500)
 
 
 def test_keep_alive_pays_for_its_pings() -> None:
