@@ -133,7 +133,8 @@ class Chunk:
         if not self._grown.any():
             return self._read
         _, read, short, long = self._rates
-        return self._read + self._grown * (np.where(np.asarray(ttl_ms) == LONG_MS, long, short) - read)
+        write: Ints = np.where(np.asarray(ttl_ms) == LONG_MS, long, short)
+        return self._read + self._grown * (write - read)
 
     def _in_force(self) -> tuple[Ints, ...]:
         """Replay what each call asked for, and look for bursts in it."""
