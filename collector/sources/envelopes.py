@@ -34,17 +34,11 @@ _ANSWER = re.compile(  # of an API that lists rows: LiteLLM's spend logs, a quer
 )
 _LIST = re.compile(rb'\s*\[\s*\{\s*"')  # rows exported as one array
 _TABLE = re.compile(rb'(?:\xef\xbb\xbf)?"?@?[\w.]+"?(?:,"?@?[\w.]+"?)*\r?\n')
-_LIST_WORDS = (b'"request_id"', b'"schemaType"', b'"custom_id"', b"_tokens", b"gen_ai.", b'"@message"', b'"log"',
-               b'"MESSAGE"')  # fmt: skip
-_LISTS = ("events", "resourceSpans", "data", "results")
-_LISTED = re.compile(
-    rf'\s*\{{(?:\s*"[^"\\]{{1,80}}"\s*:\s*(?:"[^"\\]{{0,200}}"|-?[\d.]{{1,30}}|true|false|null|\[\s*\])\s*,)*'
-    rf'\s*"(?:{"|".join(_LISTS)})"\s*:\s*\['
-)
+_TABLE_OF_EVENTS = re.compile(rb'"?timestamp"?,"?message"?\s')
+_LISTS = ("events", "resourceSpans", "resourceLogs", "data", "results")
 _MEMBER = re.compile(rf'"(?:{"|".join(_LISTS)})"\s*:\s*\[')
 _ARRAY = re.compile(r"\s*\[")
-_OBJECTS = re.compile(r"(?=\s*\{)")
-_INDENTED = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{[ \t]*\r?\n[ \t]+\"")
+_PRETTY_TRACE = re.compile(rb'\s*\{\s*\n\s*"resource(?:Spans|Logs)"\s*:\s*\[')
 
 
 def is_envelope(line: bytes) -> bool:
@@ -58,42 +52,30 @@ def _leads(line: bytes) -> bool:
 
 
 def _is_answer(head: bytes) -> bool:
-    return (b'"data"' in head or b'"results"' in head) and _ANSWER.match(head) is not None and _tells(head)
-
-
-def _tells(head: bytes) -> bool:
-    return any(word in head for word in _LIST_WORDS) or b'"@ptr"' in head or b'"@timestamp"' in head
+    return (b'"data"' in head or b'"results"' in head) and _ANSWER.match(head) is not None
 
 
 def is_document(head: bytes) -> bool:
     """Say whether a file is one document of many events, rather than lines.
 
     That is what `aws logs filter-log-events` or `get-log-events` prints, an array of rows, an answer of an API that
-    lists them (unless each answer is a line), objects that are indented, or a table of Logs Insights.
+    lists them (unless each answer is a line), an indented trace, or a table.
     """
-    if _DOCUMENT.match(head) is not None or _INDENTED.match(head) is not None or is_table(head):
+    if _DOCUMENT.match(head) is not None or _PRETTY_TRACE.match(head) is not None or is_table(head):
         return True
-    if _LIST.match(head) is not None:
-        return _tells(head)
-    return _is_answer(head) and not _is_line(head)
+    return (_LIST.match(head) is not None or _is_answer(head)) and _goes_on(head.lstrip())
 
 
 def is_table(head: bytes) -> bool:
-    """Say whether a file is a table that the console of Logs Insights exported as CSV."""
+    """Say whether a file is a table that the console exported as CSV: of Logs Insights, or of a stream's events."""
     named = _TABLE.match(head)
-    return named is not None and b"@message" in named[0]
+    return named is not None and (b"@message" in named[0] or _TABLE_OF_EVENTS.search(named[0]) is not None)
 
 
-def _is_line(head: bytes) -> bool:
-    """Say whether a document ends with the line that it begins on."""
-    end = head.find(b"\n")
-    if end < 0:
-        return False
-    try:
-        orjson.loads(head[:end])
-    except orjson.JSONDecodeError:
-        return False
-    return True
+def _goes_on(head: bytes) -> bool:
+    """Say whether a document goes on behind the line it begins on."""
+    line, newline, _ = head.partition(b"\n")
+    return not newline or line.rstrip()[-1:] in (b"[", b"{", b",")
 
 
 def rows_in(body: dict[str, Any]) -> list[dict[str, Any]] | None:
@@ -172,8 +154,6 @@ def document_events(pieces: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]
     source = iter(pieces)
     buffer, passed, inside = next(source, "").removeprefix("\ufeff"), 0, False
     opening = _ARRAY if _ARRAY.match(buffer) else _MEMBER
-    if opening is _MEMBER and not _LISTED.match(buffer):
-        opening = _OBJECTS
     more = True
     while True:
         if not inside:
@@ -205,7 +185,7 @@ def document_events(pieces: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]
             break
         keep = buffer[-64:] if opening is _MEMBER and not inside else buffer
         buffer, passed = keep + (piece or ""), passed + len(buffer) - len(keep)
-    if (inside and opening is not _OBJECTS) or (opening is not _MEMBER and buffer.strip()):
+    if inside or (opening is _ARRAY and buffer.strip()):
         yield passed, None
 
 

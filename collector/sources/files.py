@@ -16,10 +16,11 @@ from collector.parsers.prefilter import bytes_may_be_ours
 from collector.sessions.scan import is_session_head
 from collector.sources import envelopes
 from collector.sources.base import MAX_LINE, Batch, Cursor
+from collector.sources.enveloped import may_be_payload
 from collector.sources.file_bytes import GZIP, Found, chained, chunks, head_of, list_files
-from collector.sources.file_events import Telling, may_be_payload
+from collector.sources.file_events import Telling
 from collector.sources.file_identity import HEAD, FileCursor, KnownFile, mark_of, still_marked
-from collector.sources.open_file import OpenFile, settle_stamp
+from collector.sources.open_file import OpenFile, held_at, settle_stamp
 from collector.sources.sessions_ahead import SessionsAhead
 from collector.sources.wrappers import is_wrapped
 from core.errors import BadInput
@@ -216,9 +217,10 @@ class FilesSource:
         if pending:
             self._last_line(file, pending)
         if file.whole:
+            self._tell.object_left(file)
             self._tell.pieces_left(file, ended=True)
         elif self._final:
-            self._tell.answer_so_far(file)
+            self._tell.so_far(file)
 
     def _last_line(self, file: OpenFile, line: bytes) -> None:
         """Take a last line without its newline if it is sure to be whole; with `final`, look at it in any case."""
@@ -227,7 +229,7 @@ class FilesSource:
             line = line[used:]
             if not line.strip():
                 return
-        if file.whole:
+        if file.whole or (file.indented is not None and line[:1] == b"}"):
             start = file.offset
             self._tell.lines(file, line + b"\n")
             file.offset = start + len(line)
@@ -289,7 +291,7 @@ class FilesSource:
         offset = max(file.offset, file.known.seen)
         known = replace(
             file.known,
-            at=min([file.offset, *(begun.start for begun in file.pieces.values())]),
+            at=held_at(file),
             seen=offset,
             size=0 if more else file.found.size,
             mtime_ns=file.found.mtime_ns,

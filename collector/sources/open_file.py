@@ -8,6 +8,7 @@ from collector.event import Origin
 from collector.parsers.clock import STAMP_SPAN, find_iso_ms, plausible
 from collector.sources.file_bytes import Found
 from collector.sources.file_identity import KnownFile
+from collector.sources.indented import Indented
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class OpenFile:
     session: bool = False  # it may be a session's of Claude Code
     wrapped: bool = False  # something stands around its lines, and may have cut them into pieces
     pieces: dict[tuple[str | None, str], Pieces] = field(default_factory=dict)  # of lines that did not end yet
+    indented: Indented | None = None  # an object over several lines that has not ended yet
     joint: int = -1  # where an envelope ended without a newline: the newline that may follow is no line
 
 
@@ -46,3 +48,11 @@ def settle_stamp(file: OpenFile, now_ms: int) -> None:
         file.stamp_line = b""
         if stamp is not None and plausible(stamp, now_ms=now_ms):
             file.stamp_ms, file.stamped = stamp, True
+
+
+def held_at(file: OpenFile) -> int:
+    """Return where to read on: the beginning of what has not ended yet."""
+    begun = [pieces.start for pieces in file.pieces.values()]
+    if file.indented is not None:
+        begun.append(file.indented.start)
+    return min([file.offset, *begun])

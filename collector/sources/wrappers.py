@@ -84,7 +84,7 @@ def opened(body: Mapping[str, Any]) -> Unwrapped | None:
 
 def time_of(body: Mapping[str, Any]) -> int | None:
     """Return the time that an object around a line tells."""
-    return next((ms for name in _TIMES if (ms := moment_ms(body.get(name))) is not None), None)
+    return next((ms for name in _TIMES if (ms := moment_ms(_number(body.get(name)))) is not None), None)
 
 
 def _shipped(body: Mapping[str, Any], log: str) -> Unwrapped:

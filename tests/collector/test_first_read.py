@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.sources import file_events
+from collector.sources import gathering
 from core.metrics import freshness
 from core.store.lake import Lake
 from core.store.query import Reader
@@ -44,7 +44,7 @@ def test_the_steps_of_a_long_pass_say_how_far_they_came(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every step but the last is `reading`, without a claim of completeness, with the newest line read so far."""
-    monkeypatch.setattr(file_events, "BATCH_EVENTS", 8)
+    monkeypatch.setattr(gathering, "BATCH_EVENTS", 8)
 
     collect(lake, write(tmp_path / "a.jsonl", *(payload(invocation(number), put=number) for number in range(4))))
 

@@ -106,7 +106,7 @@ def test_the_lane_tells_what_the_ordinary_way_tells(seed: int, tmp_path: Path, m
     monkeypatch.setattr("collector.sources.file_bytes.CHUNK", draw.choice((1_000_000, 9_000, 5_000)))
     monkeypatch.setattr("collector.correlate._GAP_LIMIT", draw.choice((2_000, 20)))
     for name in ("BATCH_EVENTS", "_BATCH_BARE"):
-        monkeypatch.setattr(f"collector.sources.file_events.{name}", 90 if seed % 2 else 10_000)
+        monkeypatch.setattr(f"collector.sources.gathering.{name}", 90 if seed % 2 else 10_000)
     path = tmp_path / "service.log"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     defaults = (DEFAULTS, LineDefaults(), LineDefaults(model="claude-haiku-4-5", cache_ttl="5m"))[seed % 3]
@@ -146,7 +146,7 @@ def test_the_lane_takes_what_a_service_writes(tmp_path: Path) -> None:
 def test_a_cost_line_behind_a_batch_goes_with_the_record_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch ends between a record and its cost line: it is one call, and its engine is the one spoken of before."""
     for name in ("BATCH_EVENTS", "_BATCH_BARE"):
-        monkeypatch.setattr(f"collector.sources.file_events.{name}", 40)
+        monkeypatch.setattr(f"collector.sources.gathering.{name}", 40)
     monkeypatch.setattr("collector.sources.file_bytes.CHUNK", 5_000)
     lines = [prompt_store_hit_line("faq")]
     for number in range(90):

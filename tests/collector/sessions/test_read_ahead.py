@@ -17,7 +17,7 @@ from collector.result import PassResult
 from collector.sessions import ahead, lines
 from collector.sessions.ahead import Ahead
 from collector.sessions.told import ToldPiece
-from collector.sources import file_bytes, file_events, sessions_ahead
+from collector.sources import file_bytes, gathering, sessions_ahead
 from core.store.lake import Lake
 from tests.collector.sessions.test_session_rows import turn, write
 from tests.support.collecting import adds_up, collector, files_source
@@ -167,7 +167,7 @@ def test_a_pass_that_is_stopped_leaves_no_process(tmp_path: Path, monkeypatch: p
     """What was committed stays, and the next pass reads the rest."""
     write(tmp_path / "logs", 8)
     here, here_rows = read_alone(tmp_path / "logs", tmp_path / "here", monkeypatch)
-    monkeypatch.setattr(file_events, "_BATCH_CALLS", 20)
+    monkeypatch.setattr(gathering, "_BATCH_CALLS", 20)
     before = psutil.Process().children()
     lake, source = Lake(tmp_path / "there"), files_source(tmp_path / "logs")
     reader = collector(source, lake)

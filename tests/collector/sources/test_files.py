@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from collector.pipeline import Collector
-from collector.sources import file_events
+from collector.sources import gathering
 from collector.sources.files import FilesSource
 from core.pricing import default_book
 from core.settings import SourceSettings
@@ -425,7 +425,7 @@ def test_a_large_file_is_read_in_batches_with_one_cursor_each(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each batch is committed with its cursor; requests that straddle two of them are told once, as wholes."""
-    monkeypatch.setattr(file_events, "BATCH_EVENTS", 7)
+    monkeypatch.setattr(gathering, "BATCH_EVENTS", 7)
     monkeypatch.setattr("collector.sources.file_bytes.CHUNK", 1_500)
     (tmp_path / "a.log").write_text(text_of([line for n in range(40) for line in invocation(n)]))
 
@@ -441,7 +441,7 @@ def test_stopping_in_the_middle_of_a_file_goes_on_there(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
 ) -> None:
     """A new process reads the rest, and the request that was cut in two is one."""
-    monkeypatch.setattr(file_events, "BATCH_EVENTS", 7)
+    monkeypatch.setattr(gathering, "BATCH_EVENTS", 7)
     monkeypatch.setattr("collector.sources.file_bytes.CHUNK", 1_500)
     path = tmp_path / "a.log"
     path.write_text(text_of([line for n in range(30) for line in invocation(n)]))

@@ -192,7 +192,7 @@ def test_days_before_the_first_one_wanted_are_not_listed(place: Place) -> None:
 def test_a_pass_that_stops_half_way_forgets_no_object(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Objects are read in order of key; stopped after the first batch, the next pass reads the others."""
     monkeypatch.setattr(s3, "RELIST_S", 0.0)
-    monkeypatch.setattr("collector.sources.file_events.BATCH_EVENTS", 1)
+    monkeypatch.setattr("collector.sources.gathering.BATCH_EVENTS", 1)
     later = NOW + timedelta(hours=1)
     for number in range(4):
         place.put(key(4 - number, f"{number}"), record(f"msg_{number}"), "an empty line of no interest")

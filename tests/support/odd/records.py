@@ -106,6 +106,40 @@ def cases() -> Iterator[Odd]:
     yield odd(
         "rec failed", lines(record(status="error", usage=None, error_type="x")), [(None, None, None, None, None, None)]
     )
+    yield odd(
+        "rec pretty twice",
+        text(record(), indent=2) + "\n" + text(record(i=21), indent=4),
+        [PLAIN, row(21, 30, 0, 0, 20)],
+    )
+    yield odd("rec pretty CRLF", (text(record(), indent=2) + "\n").replace("\n", "\r\n"), [PLAIN])
+    yield odd(
+        "rec pretty in a log",
+        lines(cost(i=22), "{", "not ours", text(record(), indent=2), cost(i=23)),
+        [PLAIN, row(22, 30, 0, 0, 20), row(23, 30, 0, 0, 20)],
+    )
+    yield odd(
+        "rec pretty config then log",
+        lines(text({"debug": True, "port": [1, 2]}, indent=2), cost(i=24)),
+        [row(24, 30, 0, 0, 20)],
+    )
+    yield odd("rec pretty wrapped", text({"log": text(record()), "stream": "stdout", "time": ISO}, indent=1), [PLAIN])
+    yield odd("rec pretty cut", text(record(), indent=2)[:-40], [], {"cut_off": 1})
+    yield odd(
+        "rec tail json",
+        f"2026-11-20T00:00:00.000000+00:00 2026/11/20/[$LATEST]{'0' * 32} {text(record(), indent=4)}\n",
+        [PLAIN],
+    )
+    yield odd(
+        "rec lists by line",
+        lines([record(i=25)], [record(i=26), {"x": 1}]),
+        [row(25, 30, 0, 0, 20), row(26, 30, 0, 0, 20)],
+    )
+    yield odd("rec list, long before counts", text([{"prompt": "y" * 9_000, **record(i=27)}]), [row(27, 30, 0, 0, 20)])
+    yield odd(
+        "rec console csv",
+        "timestamp,message\n" + f'{T0},"' + text(record()).replace('"', '""') + f'"\n{T0},"{cost(i=28)}"\n',
+        [PLAIN, row(28, 30, 0, 0, 20)],
+    )
     yield odd("rec pretty", text(record(), indent=2) + "\n", [PLAIN])
     yield odd(
         "rec array of records", text([record(i=18), record(i=19)]), [row(18, 30, 0, 0, 20), row(19, 30, 0, 0, 20)]

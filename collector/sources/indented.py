@@ -1,0 +1,57 @@
+"""A JSON object written over several lines, as `jq`, json.dumps(…, indent=2) and `aws logs tail --format json` do.
+
+Only its shape is known here: it begins with a line that ends in a brace and ends with one that begins with one, and
+every line between is indented. What looks like it and is none after all is read line by line, as if nothing was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from collector.sources.base import MAX_LINE
+
+_LONGEST_FRONT = 300  # a time and the name of a stream
+
+
+@dataclass(slots=True)
+class Indented:
+    """An object of which some lines have come."""
+
+    start: int  # offset of its first line
+    lines: list[bytes] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    length: int = 0
+
+    def add(self, offset: int, line: bytes) -> bool:
+        """Take a line; False: it is not of such an object, or there are too many."""
+        follows = offset == self.start + self.length
+        self.lines.append(line)
+        self.offsets.append(offset)
+        self.length += len(line) + 1
+        indented = not line or line[:1] in b" \t\r}"
+        return len(self.lines) == 1 or (follows and indented and self.length <= MAX_LINE)
+
+    @property
+    def closed(self) -> bool:
+        """Say whether its last line has come."""
+        return len(self.lines) > 1 and self.lines[-1][:1] == b"}"
+
+    def read(self) -> tuple[bytes, dict[str, Any]] | None:
+        """Return what stood in front of it, and the object; None: it is none."""
+        front = self.lines[0].rstrip()[:-1]
+        try:
+            body = orjson.loads(b"\n".join([b"{", *self.lines[1:]]))
+        except orjson.JSONDecodeError:
+            return None
+        return (front, body) if isinstance(body, dict) else None
+
+
+def begins(line: bytes) -> bool:
+    """Say whether an object may begin with this line: alone, or behind a time."""
+    told = line.rstrip()
+    if not told.endswith(b"{") or len(told) > _LONGEST_FRONT:
+        return False
+    return told.removeprefix(b"\xef\xbb\xbf") == b"{" or (told[:1] == b"2" and told.endswith(b" {"))
