@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from collector.lane.cost_columns import cost_columns, keys_of, lines_shown, orig
 from collector.lane.record_columns import Columns, Minimum, record_columns, record_times
 from collector.lane.requests import (
     UNNAMED,
-    Bools,
     Costs,
     Ints,
     Lot,
@@ -85,7 +85,7 @@ class LaneRows:
         """Return columns of the calls that records tell, each alone in its request, and the places of the rows."""
         told = self._records.only(self._as_columns)
         kept = pa.concat_tables([block.rows for block in self._found.blocks]).filter(pa.array(self._as_columns))
-        twins, paired = self._twins.only(self._as_columns), self._as_columns & (self._twins.offset >= 0)
+        twins = self._twins.only(self._as_columns)
         known = record_columns(kept, self._teller.defaults, minimum)
         times, ahead = record_times(kept, told.ms, told.stamped, own=self._ids is not None, now_ms=now_ms)
         self.ahead = set(known["call_id"].filter(pa.array(ahead)).to_pylist())
@@ -98,7 +98,7 @@ class LaneRows:
             "told_by": same("record", told.number),
             "reported_cost_usd": pc.coalesce(twins.usd, known["reported_cost_usd"]),
             "checked_by": pc.if_else(joined, "text", nothing),
-            "check_keys": pc.replace_with_mask(pa.nulls(len(joined), pa.string()), joined, self._keys_of(paired)),
+            "check_keys": pc.replace_with_mask(pa.nulls(len(joined), pa.string()), joined, self._twin_keys),
             "check_note": pc.if_else(joined, "confirmed", nothing),
             "row_rank": record_ranks(self._lines[told.number]),
         }
@@ -106,13 +106,14 @@ class LaneRows:
 
     def gone(self) -> list[str]:
         """Return the keys of the cost lines that records stand for."""
-        keys: list[str] = self._keys_of(self._as_columns & (self._twins.offset >= 0)).to_pylist()
+        keys: list[str] = self._twin_keys.to_pylist()
         return keys
 
-    def _keys_of(self, records: Bools) -> pa.Array:
-        """Return the keys of the cost lines of these records."""
-        number = self._records.number[records]
-        return self._keys(number, self._shown(number, self._twins.offset[records]))
+    @cached_property
+    def _twin_keys(self) -> pa.Array:
+        paired = self._as_columns & (self._twins.offset >= 0)
+        number = self._records.number[paired]
+        return self._keys(number, self._shown(number, self._twins.offset[paired]))
 
     def stores(self) -> tuple[Columns, Ints]:
         """Return columns of prompt-store hits, and the places of the rows."""

@@ -65,8 +65,13 @@ def lines_shown(places: Sequence[Place], place: pa.Array, offsets: Ints) -> pa.A
 
 def keys_of(shown: pa.Array) -> pa.Array:
     """Return the keys of lines (LogEvent.event_key)."""
-    told = shown.cast(pa.binary()).to_pylist()
-    letters = b"".join([blake2b(one, digest_size=_KEY).digest() for one in told]).hex().encode()
+    told, digests = shown.cast(pa.binary()).to_pylist(), []
+    new = blake2b(digest_size=_KEY).copy  # a quarter quicker than beginning anew with each
+    for one in told:
+        key = new()
+        key.update(one)
+        digests.append(key.digest())
+    letters = b"".join(digests).hex().encode()
     ends = np.arange(0, 2 * _KEY * (len(told) + 1), 2 * _KEY, dtype=np.int32)
     return pa.Array.from_buffers(pa.string(), len(told), [None, pa.py_buffer(ends), pa.py_buffer(letters)])
 

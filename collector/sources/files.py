@@ -199,10 +199,12 @@ class FilesSource:
                 if not cut:
                     continue
                 piece, discarding = piece[cut:], False
-            data = pending + piece
-            whole = data.rfind(b"\n") + 1
-            pending = data[whole:]
-            self._tell.lines(file, data[:whole])
+            cut = piece.rfind(b"\n") + 1
+            if not cut:
+                piece, pending = pending + piece, b""
+                cut = piece.rfind(b"\n") + 1
+            self._tell.lines(file, b"".join((pending, memoryview(piece)[:cut])))  # copied once: it is much
+            pending = piece[cut:]
             if len(pending) > MAX_LINE:
                 pending = pending[self._tell.whole_payloads(file, pending) :]
                 if len(pending) > (envelopes.MAX_PAYLOAD if may_be_payload(pending) else MAX_LINE):
