@@ -48,7 +48,9 @@ def is_envelope(line: bytes) -> bool:
 
 def _leads(line: bytes) -> bool:
     head = line[:4096]
-    return b'"messageType"' in head or b'"resourceSpans"' in head or b'"resourceLogs"' in head or _is_answer(head)
+    if b'"messageType"' in head:
+        return True
+    return b"[" in head and (b'"resourceSpans"' in head or b'"resourceLogs"' in head or _is_answer(head))
 
 
 def _is_answer(head: bytes) -> bool:

@@ -6,6 +6,7 @@ every line between is indented. What looks like it and is none after all is read
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,10 @@ import orjson
 
 from collector.sources.base import MAX_LINE
 
+_OPENED = re.compile(rb"(?:\A|\A\xef\xbb\xbf|\n|\n2[^\n]{18,280} )\{\r?\n")
+_MEMBER = re.compile(
+    rb'\n[ \t]+"(?:input_tokens|inputTokenCount|event"\s*:\s*"llm_usage|log|MESSAGE|message|gen_ai[.\w]+)"'
+)
 _LONGEST_FRONT = 300  # a time and the name of a stream
 
 
@@ -47,6 +52,11 @@ class Indented:
         except orjson.JSONDecodeError:
             return None
         return (front, body) if isinstance(body, dict) else None
+
+
+def may_hold_ours(data: bytes) -> bool:
+    """Say whether a piece of a file holds a call told over several lines: only then each line must be looked at."""
+    return _MEMBER.search(data) is not None and _OPENED.search(data) is not None
 
 
 def begins(line: bytes) -> bool:

@@ -26,7 +26,6 @@ _HEAD = re.compile(
     rb"\s*(?:\d{4}-\d\d-\d\dT\S+ std(?:out|err) [FP][ :]|\x1e?\{[^\n]*"
     rb'"(?:log|MESSAGE|__REALTIME_TIMESTAMP|container_name|container_id)"\s*:)'
 )
-_HIDING = (b"partial_message", b'"_p"', b"PARTIAL_MESSAGE", b"_LINE_BREAK")
 _UNTOLD = re.compile(rb'"MESSAGE"\s*:\s*(?:\[|null)')
 _PARTIAL_CRI = re.compile(rb"\d{4}-\d\d-\d\dT\S+ std(?:out|err) P[ :]")
 _TIMES = ("time", "timestamp", "@timestamp", "date", "ts", "_time")
@@ -51,9 +50,17 @@ def is_wrapped(head: bytes) -> bool:
 
 def may_hide(line: bytes) -> bool:
     """Say whether a line may be ours although it shows no word of ours: in a piece, or as numbers."""
-    if len(line) >= PIECE or any(word in line for word in _HIDING):
+    if len(line) >= PIECE:
         return True
-    return _PARTIAL_CRI.match(line) is not None or (b'"MESSAGE"' in line and _UNTOLD.search(line) is not None)
+    if line[:1] == b"2":
+        return _PARTIAL_CRI.match(line) is not None
+    return (
+        b'"_p"' in line
+        or b"partial_message" in line
+        or b"PARTIAL_MESSAGE" in line
+        or b"_LINE_BREAK" in line
+        or (b'"MESSAGE"' in line and _UNTOLD.search(line) is not None)
+    )
 
 
 def unwrap(line: str) -> Unwrapped | None:
