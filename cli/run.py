@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -26,6 +27,7 @@ from core.settings import Settings
 
 SERVER = Path(__file__).parents[1] / "dashboard" / "server.py"
 READY_WAIT_S = 60.0
+LOOK_AT_ROOM_S = 10.0
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never bound by default
 SIMULATED_KEY = "sk-ant-sim-demo"  # accepted by the simulated API only
 SIMULATED_ADMIN_KEY = "sk-ant-sim-admin-demo"
@@ -50,14 +52,14 @@ def command(port: int | None, address: str | None, demo: bool, no_collector: boo
         from cli.demo import demo_root
 
         children.insert(0, _simulated_claude(children[0].log.parent, demo_root(settings), environ))
-    supervisor = Supervisor(children, environ)
+    supervisor = Supervisor(children, environ, tell=partial(click.echo, err=True))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     try:
         supervisor.start()
         _wait_until_ready(supervisor, address, port)
         _say_ready(address, port, use_demo, as_json, settings)
-        _watch(supervisor)
+        _watch(supervisor, settings)
     except KeyboardInterrupt:
         click.echo("Stopping …", err=True)
     finally:
@@ -161,10 +163,27 @@ def _healthy(host: str, port: int) -> bool:
         connection.close()
 
 
-def _watch(supervisor: Supervisor) -> None:
+def _watch(supervisor: Supervisor, settings: Settings) -> None:
+    told, looked = False, -LOOK_AT_ROOM_S
     while True:
         _fail_if_ended(supervisor)
+        if time.monotonic() - looked >= LOOK_AT_ROOM_S:
+            told, looked = _say_room(settings.store_path, told), time.monotonic()
         time.sleep(0.5)
+
+
+def _say_room(folder: str, told: bool) -> bool:
+    """Say once that the disk is running out: the collector's own log may have no room left to say it."""
+    from core.store.room import too_little_room
+
+    left = None if "://" in folder else too_little_room(folder)
+    if left is not None and not told:
+        click.echo(
+            f"STO-003: The disk of {folder} has {left / 1e6:.1f} MB left; where it is full, no call is stored. "
+            "Free some space or set store.path to another disk.",
+            err=True,
+        )
+    return left is not None
 
 
 def _fail_if_ended(supervisor: Supervisor) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -66,8 +66,15 @@ class Child:
 class Supervisor:
     """Keeps a set of children alive until an essential one ends or `stop` is called."""
 
-    def __init__(self, children: Sequence[Child], environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        children: Sequence[Child],
+        environ: Mapping[str, str] | None = None,
+        *,
+        tell: Callable[[str], None] = lambda sentence: None,
+    ) -> None:
         self.children = list(children)
+        self.tell = tell
         self.environ = dict(os.environ if environ is None else environ)
 
     def start(self) -> None:
@@ -93,6 +100,10 @@ class Supervisor:
     def _restart(self, child: Child, moment: float) -> None:
         if child.restart_at == 0.0:
             child.restart_at = moment + child.pause_s
+            self.tell(
+                f"The {child.name} ended with exit code {child.exit_code()}: {child.tail(1) or 'no output'}. "
+                f"It starts again in {child.pause_s:.0f} s; its log is {child.log}."
+            )
             child.pause_s = min(child.pause_s * 2, RESTART_MOST_S)
         elif moment >= child.restart_at:
             child.restart_at = 0.0

@@ -24,6 +24,7 @@ from core.pricing.provenance import newest_check
 from core.probe.planning import target_of
 from core.reports import schedule
 from core.reports.request import Desk, Request
+from core.store import room
 from core.store.lake import Lake
 from core.store.query import Reader
 from core.traffic import Bounds, load_bounded
@@ -63,6 +64,11 @@ _READS: dict[str, tuple[str, ...]] = {
 def configuration() -> settings.Settings:
     """Read the settings once per process. Raises FixSettings."""
     return settings.load()
+
+
+def too_little_room() -> int | None:
+    """Return the bytes left on the disk of the tables where they are too few to store calls, else None."""
+    return room.too_little_room(configuration().lake_path)
 
 
 @st.cache_resource(show_spinner=False)

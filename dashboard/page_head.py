@@ -132,7 +132,15 @@ def sources() -> None:
 
 
 def failing_sources() -> None:
-    """Say on every page which source is not read for now, why, and what to do: its figures end where it stopped."""
+    """Say on every page which source is not read for now, why, and what to do: its figures end where it stopped.
+
+    A full disk is said first: nobody could store there that reading fails.
+    """
+    left = data.too_little_room()
+    if left is not None:
+        st.warning(
+            t("room.body", mb=f"{left / 1e6:.1f}"), title=f"{t('room.title')} · STO-003", icon=":material/hard_disk:"
+        )
     for row in data.freshness():
         if row.get("status") != "failed":
             continue

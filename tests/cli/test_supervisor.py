@@ -55,3 +55,19 @@ def test_stop_ends_every_child(tmp_path: Path) -> None:
 
     assert child.exit_code() is not None
     assert time.monotonic() - began < 8
+
+
+def test_a_child_that_falls_over_is_told_of(tmp_path: Path) -> None:
+    """Whoever sits at the terminal learns what ended, its last words, and where its log is."""
+    told: list[str] = []
+    child = Child("collector", python("print('no room'); raise SystemExit(1)"), tmp_path / "log")
+    supervisor = Supervisor([child], tell=told.append)
+    supervisor.start()
+    wait_for_exit(child)
+
+    supervisor.check(now=100.0)
+    supervisor.check(now=100.5)
+
+    assert told == [
+        f"The collector ended with exit code 1: no room. It starts again in 1 s; its log is {tmp_path / 'log'}."
+    ]

@@ -70,3 +70,20 @@ def test_a_locked_store_is_still_read(fleet: Path, monkeypatch: pytest.MonkeyPat
     assert len(app.metric) == 6
     assert not app.error
     assert not app.warning
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_disk_that_is_nearly_full_is_said_on_every_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lang: str
+) -> None:
+    """A collector that cannot write cannot store that it fails: the page looks at the disk itself."""
+    monkeypatch.setattr("core.store.room.LEAST_BYTES", 1 << 62)
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+
+    app = opened("overview", lang)
+
+    (box,) = app.warning
+    assert box.proto.title == f"{catalogue(lang)['room.title']} · STO-003"
+    assert "store.path" in box.value
+    assert str(tmp_path) not in box.value
+    assert not app.exception
