@@ -36,8 +36,9 @@ _CHECK, _MONEYBAG = len("✅ ".encode()), len("💰 ".encode())
 _SKIPPED, _PERMANENT = b" - DB query skipped", b" (permanent cache)"
 FIGURES = ("usd", "given", "output", "read", "write")
 """What a cost line says: dollars and counts of tokens."""
-_DASHES = [8, 13, 18, 23]
-_HEX = [place for place in range(RID) if place not in _DASHES]
+_KINDS = np.array([1 if chr(letter) in "0123456789abcdef" else 2 * (chr(letter) == "-") for letter in range(256)], "u1")
+_NAME = np.array([2 if place in (8, 13, 18, 23) else 1 for place in range(RID)], "u1")
+"""Of each letter and of each place in a request's id: is it a figure or small letter, or a dash."""
 _BRACE, _BRACKET, _TWO, _TAB = ord("{"), ord("["), ord("2"), 9
 _TOGETHER = 32  # lines
 _LONGEST = 256 * 1024  # from START to REPORT
@@ -294,9 +295,7 @@ def known_words(lines: Lines, told: Reading, ends: Ints, *forms: re.Pattern[byte
 
 def is_name(rid: Bytes) -> Bools:
     """Say which are request ids as Lambda writes them: figures and small letters, and dashes."""
-    figures = rid[:, _HEX]
-    plain = ((figures - np.uint8(ord("0"))) <= 9) | ((figures - np.uint8(ord("a"))) <= 5)
-    named: Bools = plain.all(axis=1) & (rid[:, _DASHES] == ord("-")).all(axis=1)
+    named: Bools = (_KINDS[rid] == _NAME).all(axis=1)
     return named
 
 

@@ -205,14 +205,17 @@ class _Members:
         self._logger, self._request = member(b"logger"), member(b"requestId")
         front, middle = b'{"timestamp":' + gap + b'"', member(b"level") + b"INFO" + member(b"message")
         line = np.flatnonzero(lines.heads == head_of(front))
-        told = Reading(lines, lines.starts[line])
-        told.word(front)
-        self._at = told.at
-        seconds = lines.letters[np.minimum(told.at + _SECONDS, len(lines.data))] == _Z
-        told.at = np.minimum(told.at + np.where(seconds, _SECONDS + 1, STAMP), len(lines.data))
+        line = line[lines.words(lines.starts[line] + len(front) - 8) == head_of(front[-8:])]
+        at = lines.starts[line] + len(front)
+        seconds = lines.letters[np.minimum(at + _SECONDS, len(lines.data))] == _Z
+        width = np.where(seconds, _SECONDS + 1, STAMP)
+        message = at + width + len(middle)
+        likely = np.flatnonzero(np.isin(lines.words(np.minimum(message, len(lines.data))), _HITS + _COSTS))
+        told = Reading(lines, (at + width)[likely])
         told.word(middle)
-        told.fits &= told.at < lines.ends[line]
-        self._line, self._at, self._message = line[told.fits], self._at[told.fits], told.at[told.fits]
+        told.fits &= told.at < lines.ends[line[likely]]
+        likely = likely[told.fits]
+        self._line, self._at, self._message = line[likely], at[likely], message[likely]
         self._heads = lines.words(self._message)
 
     def read(
