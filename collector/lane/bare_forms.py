@@ -14,20 +14,18 @@ import pyarrow.compute as pc
 
 from collector.lane.bare import COSTS, RECORDS, STORES
 from collector.lane.forms import COST_HEADS, HIT_HEADS, TIME, beginnings, costs_of, hits_of, is_ours, matches
-from collector.lane.json_forms import ENVELOPES
 from collector.lane.lines import Bools, Ints, Lines, head_of
-from collector.lane.records import decoded, read_records
+from collector.lane.records import read_lines
 from collector.lane.requests import UNNAMED
 from collector.lane.taken import engine_in
 from collector.parsers.clock import STAMP_SPAN, find_iso_ms, plausible
+from collector.sources.envelopes import is_envelope
+from collector.sources.indented import begins
 from core.telemetry import RECORD_EVENT
 
-_BRACE, _BRACKET, _TWO = ord("{"), ord("["), ord("2")
+_BRACE, _BRACKET, _TWO, _RETURN = ord("{"), ord("["), ord("2"), 13
 _RECORD = b'{"event":"llm_usage"'
 _LONGEST = 256 * 1024
-_AROUND = ENVELOPES | {"log", "MESSAGE", "data", "results"}
-_ANSWERS = r'"data"|"results"'
-"""Members of what stands around lines: such an object is opened first."""
 QUIET, ODD = -1, -2
 
 
@@ -55,7 +53,8 @@ def sort_out(lines: Lines, now_ms: int, code_of: Callable[[str], int]) -> Sorted
     others = np.flatnonzero(~(is_hit | is_cost | is_record))
     kind[others[is_ours(lines, others)]] = ODD
     objects = others[(lines.firsts[others] == _BRACE) & (kind[others] == QUIET)]
-    kind[objects[matches(lines.whole(objects), _ANSWERS)]] = ODD
+    kind[[number for number in objects.tolist() if is_envelope(lines.line(number))]] = ODD
+    kind[[number for number in _open(lines, others[kind[others] == QUIET]) if begins(lines.line(number))]] = ODD
     maybe = np.flatnonzero((kind == ODD) & (lines.firsts == _BRACE))
     is_record[maybe[matches(lines.whole(maybe), RECORD_EVENT)]] = True
     kind[is_hit | is_cost | is_record] = ODD
@@ -81,6 +80,14 @@ def sort_out(lines: Lines, now_ms: int, code_of: Callable[[str], int]) -> Sorted
     return Sorted(kind, said, rows, (nobody, _named(rows["engine"], code_of), codes), telling, times, last)
 
 
+def _open(lines: Lines, which: Ints) -> list[int]:
+    """Return those that end in a brace."""
+    last = lines.letters[lines.ends[which] - 2]
+    before = lines.letters[np.maximum(lines.ends[which] - 3, 0)]
+    told: list[int] = which[(last == _BRACE) | ((last == _RETURN) & (before == _BRACE))].tolist()
+    return told
+
+
 def _begin(lines: Lines, word: bytes) -> Bools:
     """Say which lines begin with a word of more than eight letters."""
     found = np.flatnonzero(lines.heads == head_of(word))
@@ -93,15 +100,17 @@ def _begin(lines: Lines, word: bytes) -> Bools:
 
 def _records(lines: Lines, which: Ints) -> tuple[pa.Table, Bools]:
     """Return what records tell that are in the plain form, stand in no envelope, and name no request and no time."""
-    bodies = [
-        decoded(lines.data[begin:end])
-        for begin, end in zip(lines.starts[which].tolist(), (lines.ends[which] - 1).tolist(), strict=True)
-    ]
-    wrapped = [type(body) is dict and not _AROUND.isdisjoint(body) for body in bodies]
-    rows, plain = read_records(bodies, [None] * len(bodies))
-    plain &= ~np.array(wrapped, dtype=np.bool_) & ~matches(beginnings(lines, which), TIME)
+    begin, end = lines.starts[which].tolist(), (lines.ends[which] - 1).tolist()
+    said = [lines.data[at:to] for at, to in zip(begin, end, strict=True)]
+    rows, plain = read_lines(said, [None] * len(said), unlike=_is_around)
+    plain &= ~matches(beginnings(lines, which), TIME)
     plain &= np.asarray(pc.is_null(rows["request_id"]))
     return rows.filter(pa.array(plain)), plain
+
+
+def _is_around(line: bytes) -> bool:
+    """Say whether an object may stand around lines: such a one is opened first."""
+    return is_envelope(line) or b'"log"' in line or b'"MESSAGE"' in line
 
 
 def _codes(names: pa.DictionaryArray, code_of: Callable[[str], int]) -> Ints:

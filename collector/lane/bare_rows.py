@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,9 +65,7 @@ class BareRows:
             "told_by": same("record", number),
             "reported_cost_usd": pc.coalesce(usd, known["reported_cost_usd"]),
             "checked_by": pc.if_else(paired, "text", nothing),
-            "check_keys": pc.replace_with_mask(
-                pa.nulls(len(number), pa.string()), paired, self._keys(twin[joined]).cast(pa.string())
-            ),
+            "check_keys": pc.replace_with_mask(pa.nulls(len(number), pa.string()), paired, self._twin_keys),
             "check_note": pc.if_else(paired, "confirmed", nothing),
             "row_rank": bare_ranks(RECORD_LEDGER, self._lines.kinds[RECORDS].engine[number], twin),
         }
@@ -87,12 +86,13 @@ class BareRows:
 
     def gone(self) -> list[str]:
         """Return the keys of the cost lines that records stand for."""
-        twin = self._lines.twin[self._lines.kinds[RECORDS].settled()]
-        keys: list[str] = self._keys(twin[twin >= 0]).to_pylist()
+        keys: list[str] = self._twin_keys.to_pylist()
         return keys
 
-    def _keys(self, costs: Ints) -> pa.Array:
-        return keys_of(self._whence(COSTS, costs)["event_id"])
+    @cached_property
+    def _twin_keys(self) -> pa.Array:
+        twin = self._lines.twin[self._lines.kinds[RECORDS].settled()]
+        return keys_of(self._whence(COSTS, twin[twin >= 0])["event_id"])
 
     def _places(self, kind: int, number: Ints) -> Ints:
         return order_of(2 * self._lines.kinds[kind].owner[number] + 1, 0)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _KINDS = (COSTS, RECORDS, STORES)
 _LEAST = 4  # lines of ours: fewer are told one by one
+_MORE = 16  # lines looked at together for the end of what goes on over several
 
 
 class _Stretch(NamedTuple):
@@ -65,7 +66,9 @@ class _Walk:
         begun = np.concatenate([[0], behind[:-1]])
         for at in np.flatnonzero(behind - begun >= _LEAST).tolist():
             self._leave(int(odd[at - 1]) + 1 if at else 0)
-            self._take(int(own[begun[at]]), int(own[behind[at] - 1]) + 1)
+            first = max(int(begun[at]), int(np.searchsorted(own, self._at)))
+            if behind[at] - first >= _LEAST:
+                self._take(int(own[first]), int(own[behind[at] - 1]) + 1)
         self._leave(count)
         self._file.offset = self._offset + len(self._lines.data)
 
@@ -93,13 +96,17 @@ class _Walk:
         """Leave lines to the ordinary way; those before and behind that are not ours need not go it."""
         loud = np.flatnonzero(self._told.kind[self._at : until] != QUIET) + self._at
         if len(loud):
-            first, last = int(loud[0]), int(loud[-1])
-            self._quiet(first)
-            start = int(self._lines.starts[first])
-            self._file.offset = self._offset + start
-            self._hands.by_line(self._file, self._lines.data[start : int(self._lines.ends[last])])
-            self._at = last + 1
-        self._quiet(until)
+            self._quiet(int(loud[0]))
+            self._hand_over(int(loud[-1]) + 1)
+        while self._at < len(self._lines) and (self._file.pieces or self._file.indented):
+            self._hand_over(min(self._at + _MORE, len(self._lines)))  # an answer or an object that goes on
+        self._quiet(max(until, self._at))
+
+    def _hand_over(self, end: int) -> None:
+        start = int(self._lines.starts[self._at])
+        self._file.offset = self._offset + start
+        self._hands.by_line(self._file, self._lines.data[start : int(self._lines.ends[end - 1])])
+        self._at = end
 
 
 class _Own:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as Names
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from collector.lane.lines import Bools, Ints
+from collector.lane.typed import Caching, Prefix, Record, Split, Usage, as_told, by_type, knows_metrics
 from collector.parsers.clock import EARLIEST_MS
 from collector.parsers.plain_record import NOTHING, SAID_ELSEWHERE, SPLIT_1H, SPLIT_5M, TENANTS, USAGE, prefix_blocks
 from collector.parsers.service_lines import MAX_TOKENS
@@ -41,6 +44,33 @@ def decoded(line: bytes) -> Any:
     return body
 
 
+def read_lines(
+    said: Sequence[bytes | dict[str, Any] | None],
+    around: Sequence[str | None],
+    unlike: Callable[[bytes], bool] = lambda line: False,
+) -> tuple[pa.Table, Bools]:
+    """Read records as `read_records` does, of which most are lines still. One that is `unlike` a record is none.
+
+    Those that are written as our library writes them are read by their type, the others are decoded as they are.
+    """
+    typed, others = by_type(said)
+    if not typed:
+        return read_records([_like(one, unlike) for one in said], around)
+    reader = _Reader(len(typed))
+    told = _Columns([record for _, record in typed], Record)
+    usage, caching, prefix = (
+        _Columns(told.of(name), kind) for name, kind in (("usage", Usage), ("caching", Caching), ("prefix", Prefix))
+    )
+    reader.each(told.of(METRICS), knows_metrics)
+    reader.each(told.of("complete"), bool, needed=True)
+    rows = _table(reader, told, usage, caching, prefix, [around[at] for at, _ in typed])
+    if not others:
+        return rows, ~reader.bad
+    more, plain = read_records([_like(said[at], unlike) for at in others], [around[at] for at in others])
+    order = np.argsort([*(at for at, _ in typed), *others])
+    return pa.concat_tables([rows, more]).take(pa.array(order)), np.concatenate([~reader.bad, plain])[order]
+
+
 def read_records(bodies: Sequence[Any], around: Sequence[str | None]) -> tuple[pa.Table, Bools]:
     """Return the values that records tell, and which of them are in the plain form; the rows of others say nothing.
 
@@ -55,8 +85,14 @@ def read_records(bodies: Sequence[Any], around: Sequence[str | None]) -> tuple[p
     reader.said(told.of("complete", True), True)
     if not usage.lack({"server_tool_use"}):
         reader.each(usage.of("server_tool_use"), lambda value: False)
+    return _table(reader, told, usage, caching, prefix, around), ~reader.bad
+
+
+def _table(
+    reader: _Reader, told: _Members, usage: _Members, caching: _Members, prefix: _Members, around: Sequence[str | None]
+) -> pa.Table:
     counts = _counts(reader, usage)
-    ttl = pa.array(reader.each(caching.of("ttl"), _is_ttl), pa.string())
+    ttl = pa.array(reader.choices(caching.of("ttl"), CACHE_TTLS), pa.string())
     proven = pc.if_else(
         pa.array(counts["split_known"]),
         pc.if_else(pa.array(counts["write_1h"] > 0), "1h", pc.if_else(pa.array(counts["write_5m"] > 0), "5m", None)),
@@ -78,14 +114,14 @@ def read_records(bodies: Sequence[Any], around: Sequence[str | None]) -> tuple[p
         **{name: reader.texts(told.of(name)) for name in ("stop_reason", "stop_category")},
         "other_id": reader.texts(told.of("api_request_id")),
         "has_output": reader.flags(told.of("has_output")),
-        "reported": _money(reader.each(told.of("cost_usd"), _is_text)),
+        "reported": _money(reader.strings(told.of("cost_usd"))),
         "tenant": told.each(tenant, TENANTS),
         "prompt_store_bytes": reader.whole(told.of("prompt_store_bytes"), MAX_TOKENS),
         "workspace": reader.texts(told.of("workspace")),
         "request_id": pc.coalesce(named, pa.array(around, pa.string())),
     }
     arrays = [_array(columns[field.name], field.type) for field in RECORDS]
-    return pa.table(arrays, schema=RECORDS), ~reader.bad
+    return pa.table(arrays, schema=RECORDS)
 
 
 RECORDS = pa.schema(
@@ -103,6 +139,38 @@ RECORDS = pa.schema(
     ]
 )
 _WORDS = ("service_tier", "speed", "inference_geo")
+
+
+class _Members(Protocol):
+    """What some objects hold, by the names of their members."""
+
+    def of(self, name: str, otherwise: Any = None) -> list[Any]:
+        """Return a member of each."""
+        ...
+
+    def each(self, read: Callable[[dict[str, Any]], str | None], names: Names[str]) -> list[str | None]:
+        """Return what is read of those that have a member of one of these names."""
+        ...
+
+
+class _Columns:
+    """Objects that were decoded by their type, a column for each member."""
+
+    def __init__(self, told: Sequence[Struct], kind: type[Struct]) -> None:
+        self._columns = dict(zip(kind.__struct_fields__, zip(*map(astuple, told), strict=True), strict=True))
+        self._count = len(told)
+
+    def of(self, name: str, otherwise: Any = None) -> list[Any]:
+        """Return a member of each."""
+        return list(self._columns[name])
+
+    def each(self, read: Callable[[dict[str, Any]], str | None], names: Names[str]) -> list[str | None]:
+        """Return what is read of those that have a member of one of these names."""
+        (name,) = names & self._columns.keys()
+        values = self._columns[name]
+        if values.count(None) == self._count:
+            return [None] * self._count
+        return [None if value is None else read({name: as_told(value)}) for value in values]
 
 
 class _Objects:
@@ -164,6 +232,16 @@ class _Reader:
         if values.count(wanted) != len(values) or not set(map(type, values)) <= {type(wanted)}:
             self.each(values, lambda value: type(value) is type(wanted) and value == wanted, needed=True)
 
+    def strings(self, values: list[Any]) -> list[Any]:
+        """Return strings of any length, or Nones."""
+        return values if set(map(type, values)) <= {str, type(None)} else self.each(values, _is_text)
+
+    def choices(self, values: list[Any], known: Collection[str]) -> list[Any]:
+        """Return some known words, or Nones."""
+        if set(map(type, values)) <= {str, type(None)} and set(values) <= {*known, None}:
+            return values
+        return self.each(values, lambda value: type(value) is str and value in known)
+
     def texts(self, values: list[Any], *, needed: bool = False) -> pa.Array:
         """Return short strings, or nulls."""
         kinds = set(map(type, values))
@@ -206,7 +284,7 @@ class _Reader:
         return pa.array(values, pa.float64())
 
 
-def _counts(reader: _Reader, usage: _Objects) -> dict[str, Any]:
+def _counts(reader: _Reader, usage: _Members) -> dict[str, Any]:
     """Return what was counted, as arrays; a split that does not add up makes its record bad."""
     given, output = (reader.counts(usage.of(name)) for name in ("input_tokens", "output_tokens"))
     read, written = (
@@ -216,8 +294,12 @@ def _counts(reader: _Reader, usage: _Objects) -> dict[str, Any]:
     splits = usage.of("cache_creation")
     unsplit = np.array([split is None for split in splits], dtype=np.bool_)
     if unsplit.any():
-        splits = [_NO_SPLIT if split is None else split for split in splits]
-    split = reader.objects(splits, lambda names: len(names) == 2)
+        none = _NO_TYPED_SPLIT if isinstance(usage, _Columns) else _NO_SPLIT
+        splits = [none if split is None else split for split in splits]
+    if isinstance(usage, _Columns):
+        split: _Members = _Columns(splits, Split)
+    else:
+        split = reader.objects(splits, lambda names: len(names) == 2)
     short, long = (reader.counts(split.of(name)) for name in (SPLIT_5M, SPLIT_1H))
     reader.bad |= ~unsplit & (short + long != written)
     short = np.where(unsplit, written, short)
@@ -228,6 +310,7 @@ def _counts(reader: _Reader, usage: _Objects) -> dict[str, Any]:
 
 
 _NO_SPLIT = {SPLIT_5M: 0, SPLIT_1H: 0}
+_NO_TYPED_SPLIT = Split(0, 0)
 
 
 def _money(told: list[str | None]) -> pa.Array:
@@ -240,16 +323,18 @@ def _money(told: list[str | None]) -> pa.Array:
     return pa.array([None if value is None else dollars(value) for value in told], USD)
 
 
+def _like(said: Any, unlike: Callable[[bytes], bool]) -> Any:
+    if type(said) is not bytes:
+        return said
+    return None if unlike(said) else decoded(said)
+
+
 def _is_text(value: Any) -> bool:
     return type(value) is str
 
 
 def _is_short(value: Any) -> bool:
     return 0 < len(value) <= MAX_TEXT
-
-
-def _is_ttl(value: Any) -> bool:
-    return type(value) is str and value in CACHE_TTLS
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from collector.event import LogEvent, TimeKind
 from collector.lane.forms import Own, Read
 from collector.lane.lines import Bools, Ints, Lines
-from collector.lane.records import decoded, read_records
+from collector.lane.records import read_lines
 from collector.lane.requests import UNNAMED, Block, Costs, Heads, Kept, Place, Requests, Run, Told, ToldCall, Twins
 from collector.parsers import parse_message
 from collector.parsers.clock import ISO_TIME
@@ -211,9 +211,9 @@ class Taken:
         costs = np.bincount(read.costs.frame, minlength=len(read.frames))
         alone = ((counts == 1) & (costs <= 1))[records.frame]
         numbers = zip(records.line.tolist(), alone.tolist(), strict=True)
-        said = [_UNTOLD if not only else read.bodies.get(line) or (decoded(lines.line(line)), None)
+        said = [_UNTOLD if not only else read.bodies.get(line) or (lines.line(line), None)
                 for line, only in numbers]  # fmt: skip
-        told, plain = read_records([body for body, _ in said], [around for _, around in said])
+        told, plain = read_lines([body for body, _ in said], [around for _, around in said])
         named = told["request_id"]
         own = pc.fill_null(pc.equal(named, read.frames.names().take(pa.array(records.frame))), True)
         plain &= alone & _flags(own)

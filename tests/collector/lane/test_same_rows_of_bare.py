@@ -51,7 +51,8 @@ def odd(draw: Random, number: int, ms: int) -> str:
             json.dumps(body | {"note": "2026-11-20T01:02:03Z"}), f" {json.dumps(body)}", f"{json.dumps(body)}\r",
             json.dumps(body | {"log": "x"}), json.dumps(body | {"log": cost(given=2)}), json.dumps({"data": [body]}),
             json.dumps(body | {"results": [body]}), '{"data": [{"@timestamp": "x"}, {"a": "@ptr"}]}',
-            '{"event":"llm_usage"}', '{"event":"llm_usage", NaN', f"{record('msg_x', ms=ms)}{record('msg_y', ms=ms)}",
+            json.dumps({"resourceLogs": [body]}), '{"results": [{"@ptr": "x"}]}', '{"event":"llm_usage"}',
+            '{"event":"llm_usage", NaN', f"{record('msg_x', ms=ms)}{record('msg_y', ms=ms)}",
             "💰 API Cost: $1,000.5 | input: 1,000, output: 5, cache_read: 0, cache_write: 0",
             "💰 API Cost: $0.01 | input: 1, output: x", cost(given=10**11), f"  {cost(given=2)}", f"{cost(given=2)}\r",
             dressed(cost(given=draw.randrange(1, 9)), ms, rid(number // 9)), f"{iso(ms)} {cost(given=1, read=0)}",
@@ -60,6 +61,19 @@ def odd(draw: Random, number: int, ms: int) -> str:
             '{"type":"message","id":"msg_3","usage":{"input_tokens":3,"output_tokens":200}}',
         )
     )  # fmt: skip
+
+
+def streamed(draw: Random, number: int) -> list[str]:
+    """Return the events of an answer as they are streamed, perhaps broken off."""
+    events = [
+        {"type": "message_start", "message": {"id": f"msg_s{number}", "model": "claude-opus-4-5", "role": "assistant",
+                                              "usage": {"input_tokens": 3, "output_tokens": 1}}},
+        {"type": "content_block_delta", "index": 0}, {"type": "ping"},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}},
+        {"type": "message_stop"},
+    ]  # fmt: skip
+    front = draw.choice(("data: ", ""))
+    return [f"{front}{json.dumps(event)}" for event in events[: draw.choice((5, 5, 5, 4, 2))]]
 
 
 def a_request(draw: Random, number: int, ms: int) -> list[str]:
@@ -90,6 +104,12 @@ def log(draw: Random, *, odd_share: float, requests: float, timed: float, calls:
             lines.append(draw.choice(("GET /health 200", "application", "{}")))
         if draw.random() < odd_share:
             lines.append(odd(draw, number, ms))
+        if draw.random() < odd_share / 4:
+            lines += streamed(draw, number)
+        if draw.random() < odd_share / 8:
+            lines += json.dumps(json.loads(record(f"msg_i{number}", ms=ms)), indent=2).split("\n")[
+                : draw.choice((99, 99, 5))
+            ]
         if draw.random() < requests:
             lines += a_request(draw, number, ms)
     return lines
