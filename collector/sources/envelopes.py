@@ -9,6 +9,7 @@ import base64
 import binascii
 import csv
 import json
+import math
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -22,7 +23,22 @@ from collector.parsers.values import moment_ms
 MAX_PAYLOAD = 16 * 1024 * 1024
 """A payload is one delivery of many events; a longer one is skipped as `too_long`."""
 
-_DECODER = json.JSONDecoder()
+
+def _float(told: str) -> float | str:
+    """Return a float; what is beyond all floats stays a text, which is no count anywhere."""
+    number = float(told)
+    return number if math.isfinite(number) else told
+
+
+def _int(told: str) -> int | str:
+    """Return a whole number; what is beyond 64 bits stays a text."""
+    return int(told) if len(told) < _LONGEST_INT else told
+
+
+_LONGEST_INT = 20
+_DECODER = json.JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=str)
+_HALF = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
+"""Half of a letter, or bytes that were none: orjson and Arrow refuse what json lets through."""
 _BLANK = " \t\r\n"
 _DOCUMENT = re.compile(
     rb'\s*\{(?:\s*"(?:searchedLogStreams|nextToken|nextForwardToken|nextBackwardToken)"\s*:\s*(?:\[\s*\]|"[^"]*")\s*,)*'
@@ -144,8 +160,15 @@ def objects_of(text: str) -> tuple[list[dict[str, Any]], int]:
             return found, at
         if not isinstance(body, dict):
             return found, at
-        found.append(body)
+        found.append(_clean(body, text[at:end]))
         at = end
+
+
+def _clean(body: Any, written: str) -> Any:
+    """Return decoded JSON without halves of letters, whatever was written."""
+    if _HALF.search(written) is None:
+        return body
+    return orjson.loads(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def document_events(pieces: Iterable[str]) -> Iterator[tuple[int, dict[str, Any] | None]]:
@@ -174,7 +197,7 @@ def document_events(pieces: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]
                     body, end = _DECODER.raw_decode(buffer, at)
                 except (ValueError, RecursionError):
                     break
-                yield passed + at, row_of(body)
+                yield passed + at, row_of(_clean(body, buffer[at:end]))
                 at = end
             buffer, passed = buffer[at:], passed + at
             if not inside:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
+
+import pytest
 
 from core.store.lake import Lake
 from tests.support.collecting import adds_up, collect, rows
 from tests.support.odd.case import Counts
 from tests.support.odd.every import every_case
+
+_SHARDS = (b"{", b"}", b"[", b"]", b'"', b"null", b"1e999", b"-1", b"\\ud800", b"\0", b"\xff", b"\n", b"\r", b"NaN",
+           b"99999999999999999999", b"[[[[[[", b'{"a":')  # fmt: skip
+_VALUES = (b" null", b' "x"', b" []", b" {}", b" -5", b" 1.5", b" true", b" [1,2]", b" 18446744073709551616")
 
 
 def _counts(row: dict[str, Any]) -> Counts:
@@ -23,6 +30,45 @@ def _counts(row: dict[str, Any]) -> Counts:
 
 def _same(told: Counts) -> Counts:
     return (*told[:5], None if told[5] is None else told[5].normalize())
+
+
+def _damaged(draw: Random, data: bytes, others: list[bytes]) -> bytes:
+    """Return an input in which something went wrong on the way."""
+    told = bytearray(data)
+    for _ in range(draw.randrange(1, 6)):
+        at = draw.randrange(len(told) + 1)
+        value = told.find(b":", at) + 1
+        match draw.randrange(6):
+            case 0:
+                del told[at : at + draw.randrange(1, 30)]
+            case 1:
+                told[at:at] = draw.choice(_SHARDS)
+            case 2:
+                told[at:at] = told[at : at + draw.randrange(1, 60)]
+            case 3:
+                told[value : value + draw.randrange(1, 8)] = draw.choice(_VALUES)
+            case 4:
+                del told[at:]
+            case _:
+                told += draw.choice(others)
+    return bytes(told)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_damage_anywhere_is_counted_and_stops_nothing(lake: Lake, tmp_path: Path, seed: int) -> None:
+    """Whatever became of the same inputs on the way: no error, every line in one counter, nothing told twice."""
+    draw = Random(seed)
+    cases = [case for case in every_case() if len(case.content) < 100_000]
+    for number, case in enumerate(cases):
+        path = tmp_path / f"{number:03d}" / f"f{case.suffix}"
+        path.parent.mkdir()
+        path.write_bytes(_damaged(draw, case.content, [other.content for other in cases]))
+
+    first, again = collect(lake, tmp_path), collect(lake, tmp_path, name="again")
+
+    assert first.new_calls > 30 and first.lines_skipped > 100
+    assert adds_up(first) and set(first.examples) == set(first.skipped)
+    assert (again.new_calls, again.replaced) == (0, 0)
 
 
 def test_odd_inputs_give_what_a_person_works_out(lake: Lake, tmp_path: Path) -> None:

@@ -204,6 +204,12 @@ def cases() -> Iterator[Odd]:
         [],
         {"no_usage": 1},
     )
+    half = text(trace(span({**CHAT, "gen_ai.usage.input_tokens": 10, "engine": "@@"})), indent=1).replace(
+        "@@", "\\ud800"
+    )
+    yield odd("otel half a letter in a document", half, [row(10, 0, 0, 0, 20)])
+    vast = trace({**span({**CHAT, "gen_ai.usage.input_tokens": 10}), "flags": 10**30, "x": float("inf")})
+    yield odd("otel numbers beyond all in a document", text(vast, indent=1), [row(10, 0, 0, 0, 20)])
     yield odd("otel empty", lines({"resourceSpans": []}))
     yield odd(
         "otel flat span", lines(span({**CHAT, "gen_ai.usage.input_tokens": 10}, listed=False)), [row(10, 0, 0, 0, 20)]
