@@ -70,7 +70,7 @@ class Enveloped(InPieces):
         """Tell the events an envelope holds; False when the object is none after all."""
         opened = envelopes.unwrap(body) if isinstance(body, dict) else None
         if opened is None:
-            self.skip("broken_json", file, 0, again=again)
+            self.skip("broken_json", file, len(orjson.dumps(body)), again=again)
             return True
         place = Position(file.known.file_id, file.offset)
         if opened.get("messageType") == "CONTROL_MESSAGE":

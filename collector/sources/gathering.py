@@ -68,7 +68,7 @@ class Gathering:
         """Make one event of what an envelope holds."""
         message = item.get("message") if isinstance(item, dict) else None
         if not isinstance(message, str):
-            self.skip("broken_json", file, 0, again=again)
+            self.skip("broken_json", file, len(str(item)), again=again)
         elif not may_be_ours(message):
             self._ignore("other", again=again)
         elif len(message) > MAX_LINE:

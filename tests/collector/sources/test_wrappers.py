@@ -14,7 +14,7 @@ import pytest
 
 from core.store.lake import Lake
 from tests.support.collecting import adds_up, collect, rows
-from tests.support.log_lines import GROUP, STREAM, T0, cost, iso, record, report, rid, start
+from tests.support.log_lines import GROUP, STREAM, T0, cost, iso, payload, record, report, rid, start
 
 STORE = "✅ Cache HIT for [sales] - DB query skipped (permanent cache)"
 AT = [T0 + 1_000 * number for number in range(9)]
@@ -117,6 +117,20 @@ def test_pieces_that_have_not_all_come_are_waited_for(lake: Lake, tmp_path: Path
     assert (early.lines_read, early.lines_skipped) == (2, 0)
     assert (late.lines_read, late.to_json()["recognised_by_kind"]) == (1, {"record": 1})
     assert len(rows(lake, "calls")) == 3
+
+
+@pytest.mark.parametrize("around", [docker, firelens, journal], ids=lambda one: one.__name__)
+def test_wrapped_lines_in_cloudwatch_are_read_too(lake: Lake, tmp_path: Path, around: Any) -> None:
+    """A shipper that writes to CloudWatch puts its object into the event's message; the event has the time."""
+    told = [(AT[0], around(cost(), AT[5])[0]), (AT[1], around(record("msg_1", ms=AT[1], given=11), AT[5])[0]),
+            (AT[2], json.dumps({"log_processed": json.loads(record("msg_2", given=12)), "_p": "F"}))]  # fmt: skip
+    (tmp_path / "a.jsonl").write_text(json.dumps(payload(told)))
+
+    collect(lake, tmp_path)
+
+    calls = rows(lake, "calls")
+    assert sorted(call["input_tokens"] for call in calls) == [10, 11, 12]
+    assert next(call["ts"] for call in calls if call["told_by"] == "text") == _moment(AT[0])
 
 
 def test_a_line_whose_last_piece_never_comes_is_counted(lake: Lake, tmp_path: Path) -> None:
