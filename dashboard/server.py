@@ -34,9 +34,11 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     """
     sockets.send_at_once()
     stop = threading.Event()
+    gc.disable()  # hardly anything of what is loaded is let go of
     await anyio.to_thread.run_sync(_warm, stop)
     gc.collect()
     gc.freeze()
+    gc.enable()
     yield {}
     gc.unfreeze()  # else DuckDB's binding calls what the end does not find a leak
     stop.set()
