@@ -9,6 +9,7 @@ import orjson
 from collector.event import Position
 from collector.parsers import otel
 from collector.parsers.clock import plausible
+from collector.parsers.prefilter import may_be_ours
 from collector.parsers.values import moment_ms
 from collector.sources import answer_events, envelopes, wrappers
 from collector.sources.in_pieces import InPieces
@@ -102,7 +103,7 @@ class Enveloped(InPieces):
             return
         if "@message" in item:
             self._queried(file, item, place, index, again=again)
-        elif "eventId" in item or isinstance(item.get("message"), str):
+        elif "eventId" in item or (isinstance(item.get("message"), str) and may_be_ours(item["message"])):
             self.exported(file, item, place, index, again=again)
         elif "scopeLogs" in item:
             self._holds_more(file, {"resourceLogs": [item]}, place, index, again=again)
@@ -121,10 +122,15 @@ class Enveloped(InPieces):
 
     def _object(self, file: OpenFile, body: dict[str, Any], place: Position, index: int, *, again: bool) -> None:
         """Tell an object that is an event itself, or stands around one; a span says when it began."""
-        found = wrappers.opened(body)
-        told = found.ts_ms if found else otel.started_ms(body)
+        found, message = wrappers.opened(body), orjson.dumps(body).decode()
+        if found is not None and found.message is None:
+            self.skip("message_left_out", file, len(message), again=again)
+            return
+        if found is not None and self._is_beside(file, found, message):
+            found = None
+        told = found.ts_ms if found else otel.started_ms(body) or wrappers.time_of(body)
         ts_ms = told if plausible(told, now_ms=self.now_ms) else file.stamp_ms
-        message = found.message if found else orjson.dumps(body).decode()
+        message = found.message if found and found.message is not None else message
         origin = file.origin
         if found and found.stream:
             origin = self.origin(origin.account, origin.log_group, found.stream)

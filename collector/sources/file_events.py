@@ -179,7 +179,7 @@ class Telling(Enveloped):
         """Make an event of a text that begins at `start`."""
         origin, stamp = file.origin, None
         found = wrappers.unwrap(message)
-        if found is not None:
+        if found is not None and not self._is_beside(file, found, message):
             self._unwrapped(file, found, start, length, partial=partial)
             return
         if "message_start" in message or ANSWER in file.pieces:

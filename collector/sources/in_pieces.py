@@ -19,6 +19,13 @@ _SPAN = 8 * 1024 * 1024  # bytes of a file that may lie between the pieces of on
 class InPieces(Gathering):
     """Puts pieces together."""
 
+    @staticmethod
+    def _is_beside(file: OpenFile, found: Unwrapped, message: str) -> bool:
+        """Say whether what may be ours stands beside a line, and not in it: a member that is merely called `log`."""
+        if found.message is None or found.more or (found.stream, found.pieces) in file.pieces:
+            return False
+        return not may_be_ours(found.message) and may_be_ours(message)
+
     def _unwrapped(self, file: OpenFile, found: Unwrapped, start: int, length: int, *, partial: bool) -> None:
         """Tell a line by what stood around it; of one in pieces, when its last has come."""
         again = file.offset < file.seen

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
+from tests.support.odd.answer import message
 from tests.support.odd.case import (
+    FULL,
     ISO,
     PLAIN,
     T0,
@@ -21,6 +23,36 @@ from tests.support.odd.case import (
 
 def cases() -> Iterator[Odd]:
     """Yield what is odd, with what it should give."""
+    yield odd(
+        "wrap none: a response beside a member called log",
+        lines({"timestamp": ISO, "log": "call finished", "response": message()}),
+        [FULL],
+    )
+    yield odd(
+        "wrap none: members called log and message, in a list",
+        text([{"log": "done", "time": ISO, "response": message()}, {"message": "done", "response": message()}]),
+        [FULL, FULL],
+    )
+    journal = {"__REALTIME_TIMESTAMP": f"{T0}000", "MESSAGE": None}
+    yield odd(
+        "wrap journal in a list",
+        text([journal, {**journal, "MESSAGE": cost(i=34)}]),
+        [row(34, 30, 0, 0, 20)],
+        {"message_left_out": 1},
+    )
+    yield odd(
+        "wrap none: a record with a member called log", lines({**record(i=31), "log": "x"}), [row(31, 30, 0, 0, 20)]
+    )
+    yield odd(
+        "wrap merged: the shipper parsed the line too",
+        lines((lambda body: {"log": text(body), **body, "stream": "stdout", "time": ISO})(record(i=32))),
+        [row(32, 30, 0, 0, 20)],
+    )
+    yield odd(
+        "wrap psql times",
+        lines({"log": cost(i=33), "time": "2026-11-20 00:00:00.123+00"}),
+        [row(33, 30, 0, 0, 20)],
+    )
     yield odd(
         "wrap docker",
         lines({"log": cost() + "\n", "stream": "stdout", "time": "2026-11-20T00:00:00.123456789Z"}),
