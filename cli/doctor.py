@@ -53,14 +53,14 @@ def command(as_json: bool) -> int:
 
 
 def _checks() -> Iterator[Check]:
-    from collector.checkup import Check, examine, remember
+    from collector.checkup import Check, examine, remember, say
 
     try:
         configured = settings_module.load()
     except FixSettings as error:
         where = os.environ.get("CACHEWISE_CONFIG") or settings_module.DEFAULT_FILE
         yield Check("settings", where, "fail", error.message, error.mend, error.code)
-        yield Check("settings", where, "skipped", "Nothing else was looked at: it depends on the settings.")
+        yield Check("settings", where, "skipped", say("settings.unread"))
         return
     sources = configured.sources
     if configured.demo:

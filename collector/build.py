@@ -42,6 +42,7 @@ def make_collector(
             f'Source "{settings.name}" has kind = "{settings.kind}".',
             code="COL-202",
             mend="Accepted: cloudwatch, files, s3.",
+            about=(settings.name, settings.kind),
         )
     return Collector(
         source,

@@ -17,11 +17,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from collector.rank import JOINED
+from core.store.check_notes import Difference, written
 from core.store.faults import explained
 from core.store.growth import filled
 from core.store.hashes import Hashes, any_within, sorted_hashes
 from core.store.lake import Lake
-from core.store.schema import CALLS, DIFFERS
+from core.store.schema import CALLS
 
 ORDER = (
     "record", "anthropic_response", "batch_result", "claude_code", "bedrock_log", "otel", "litellm", "emf", "text",
@@ -274,14 +275,12 @@ def _named(first: Row, second: Row, gone: Collection[str]) -> Row:
 
 def _note(ledger: Row, check: Row) -> str:
     """Say whether the check confirms the ledger, or every count in which they differ."""
-    notes = (ledger["check_note"], check["check_note"])
-    earlier = [note.removeprefix(DIFFERS) for note in notes if note and note.startswith(DIFFERS)]
     differing = [
-        f"{name} {mine} in {ledger['told_by']}, {theirs} in {check['told_by']}"
+        Difference(name, mine, ledger["told_by"], theirs, check["told_by"])
         for name, mine, theirs in _compared(ledger, check)
         if mine != theirs
     ]
-    return f"{DIFFERS}{'; '.join([*earlier, *differing])}" if earlier or differing else "confirmed"
+    return written((ledger["check_note"], check["check_note"]), differing) or "confirmed"
 
 
 def _compared(ledger: Row, check: Row) -> Iterator[tuple[str, Any, Any]]:

@@ -272,7 +272,9 @@ class Collector:
             try:
                 self._cursor = json.loads(last["cursor_json"])
             except ValueError:
-                raise OurBug(f"The cursor of {self._source.name} is not JSON.", code="COL-901") from None
+                raise OurBug(
+                    f"The cursor of {self._source.name} is not JSON.", code="COL-901", about=(self._source.name,)
+                ) from None
         if last:
             self._newest = max(self._newest, last["ts"])
             told_no = str(last["pass_id"]).rpartition("/")[2]
@@ -291,6 +293,7 @@ class Collector:
                 f"Tables in {self._lake.path} were deleted while Cachewise was writing to them: {', '.join(lost)}.",
                 code="STO-014",
                 mend="Nothing else is broken; the next pass reads again what the source still holds.",
+                about=(self._lake.path, ", ".join(lost)),
             )
         self._pass_no = max(self._pass_no + 1, stored + 1, round(self._clock().timestamp() * 1000))
         return self._pass_no
@@ -420,4 +423,5 @@ def _dropped(count: int) -> CachewiseError:
         f"Lambda itself dropped {count} log records before they reached the log: these calls cannot be counted.",
         code="COL-305",
         mend="Lower the function's log volume.",
+        about=(f"{count:,}",),
     )

@@ -177,6 +177,8 @@ class PassResult:
             outcomes["dropped_records"] = self.dropped_records
         if self.clock_ahead:
             outcomes["clock_ahead"] = self.clock_ahead
+        if first is not None:  # what its message names, for other languages than the message's
+            outcomes["error"] = {"about": list(first.about), "more": len(self.problems) - 1}
         return {
             "pass_id": f"{self.source}/{pass_no}",
             "source": self.source,

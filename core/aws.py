@@ -45,13 +45,19 @@ def explain(error: Exception, *, doing: str, code: str, permission: str) -> Cach
     """Return the error an operator can act on; only AWS's error code is kept, never a value it may quote."""
     aws_code = _aws_code(error)
     if aws_code in _REFUSED:
-        return FixSettings(f"AWS refused {doing} ({aws_code}).", code=code, mend=f"Allow {permission}.")
+        return FixSettings(
+            f"AWS refused {doing} ({aws_code}).", code=code, mend=f"Allow {permission}.", about=(aws_code,)
+        )
     if aws_code in _MISSING:
-        return FixSettings(f"{doing} found nothing there ({aws_code}).", code=code, mend="Check name and region.")
+        return FixSettings(
+            f"{doing} found nothing there ({aws_code}).", code=code, mend="Check name and region.", about=(aws_code,)
+        )
     name = aws_code or type(error).__name__
     if aws_code is None and name in {"NoCredentialsError", "NoRegionError", "ProfileNotFound", "TokenRetrievalError"}:
-        return FixSettings(f"{doing} has no AWS credentials or region ({name}).", code=code, mend="Configure AWS.")
-    return TryAgain(f"{doing} failed for now ({name}).", code=code, mend="Try again.")
+        return FixSettings(
+            f"{doing} has no AWS credentials or region ({name}).", code=code, mend="Configure AWS.", about=(name,)
+        )
+    return TryAgain(f"{doing} failed for now ({name}).", code=code, mend="Try again.", about=(name,))
 
 
 def _aws_code(error: Exception) -> str | None:

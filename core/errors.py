@@ -12,15 +12,22 @@ The code (`COL-404`) is the same in the log, on the screen and in docs/errors.md
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class CachewiseError(Exception):
-    """Base of all errors shown to an operator. `code` is stable; `mend` says what to do next."""
+    """Base of all errors shown to an operator. `code` is stable; `mend` says what to do next.
 
-    def __init__(self, message: str, *, code: str, mend: str = "") -> None:
+    `about` are the values that the message names, such as a path or AWS's own code: what another language needs
+    beside the words of the code. None, where a value is not known, is left out.
+    """
+
+    def __init__(self, message: str, *, code: str, mend: str = "", about: Iterable[object] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
         self.mend = mend
+        self.about = tuple(str(value) for value in about if value is not None and value != "")
 
     def __str__(self) -> str:
         """Return the one line an operator reads: code, what happened, what to do."""

@@ -57,6 +57,7 @@ def add_note(lake: Lake, text: str, *, at: datetime, actor: str, now: datetime) 
             f"A note about {at.isoformat()} is too far from now.",
             code="NTE-001",
             mend="Give a time within the last three years or the next month.",
+            about=(at.isoformat(),),
         )
     action = new_action(NOTE, at.isoformat(), actor=actor)
     record(lake, action, "done", now=now, before={}, after={"at": at.isoformat(), "text": said})
@@ -137,6 +138,9 @@ def _plain(text: str, longest: int, what: str, code: str) -> str:
     said = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     if not 0 < len(said) <= longest:
         raise FixSettings(
-            f"A {what} has {len(said)} letters.", code=code, mend=f"Accepted: 1 to {longest} letters in one line."
+            f"A {what} has {len(said)} letters.",
+            code=code,
+            mend=f"Accepted: 1 to {longest} letters in one line.",
+            about=(f"{len(said)} / {longest}",),
         )
     return said

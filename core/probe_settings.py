@@ -46,7 +46,10 @@ def read_probe(data: Mapping[str, Any], path: Path | None) -> ProbeSettings:
     for name, accepted in (("provider", PROVIDERS), ("cache_ttl", CACHE_TTLS)):
         if name in table and table[name] not in accepted:
             raise FixSettings(
-                f"{path}: probe.{name} = {table[name]!r}.", code="CFG-015", mend=f"Accepted: {', '.join(accepted)}."
+                f"{path}: probe.{name} = {table[name]!r}.",
+                code="CFG-015",
+                mend=f"Accepted: {', '.join(accepted)}.",
+                about=(path, name, table[name]),
             )
     if "budget_usd" in table:
         table["budget_usd"] = usd_amount(table["budget_usd"], where=f"{path}: probe.budget_usd")
@@ -58,7 +61,12 @@ def read_probe(data: Mapping[str, Any], path: Path | None) -> ProbeSettings:
         table["prefix_tokens"] = int(positive(table["prefix_tokens"], "probe.prefix_tokens", path))
     for name in _KEYS & table.keys() - {"budget_usd", "max_wait_s", "prefix_tokens"}:
         if not (isinstance(table[name], str) and table[name].strip()):
-            raise FixSettings(f"{path}: probe.{name} = {table[name]!r}.", code="CFG-015", mend="Accepted: a text.")
+            raise FixSettings(
+                f"{path}: probe.{name} = {table[name]!r}.",
+                code="CFG-015",
+                mend="Accepted: a text.",
+                about=(path, name, table[name]),
+            )
     return ProbeSettings(**table)
 
 
@@ -68,7 +76,10 @@ def every_seconds(text: str, *, where: str = "every") -> float:
     seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
     if seconds < SHORTEST_EVERY_S:
         raise FixSettings(
-            f"{where} = {text!r} is not an interval.", code="CFG-015", mend="Accepted: 90s, 30m, 1h, 1d; 60s at least."
+            f"{where} = {text!r} is not an interval.",
+            code="CFG-015",
+            mend="Accepted: 90s, 30m, 1h, 1d; 60s at least.",
+            about=(where,),
         )
     return float(seconds)
 
@@ -80,5 +91,10 @@ def usd_amount(value: object, *, where: str) -> Decimal:
     except InvalidOperation:
         amount = Decimal("NaN")
     if isinstance(value, bool) or not amount.is_finite() or not 0 < amount <= 1000:
-        raise FixSettings(f"{where} = {value!r}.", code="CFG-015", mend="Accepted: dollars above 0, such as 0.05.")
+        raise FixSettings(
+            f"{where} = {value!r}.",
+            code="CFG-015",
+            mend="Accepted: dollars above 0, such as 0.05.",
+            about=(where, value),
+        )
     return amount

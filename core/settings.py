@@ -99,6 +99,7 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
             f'store.engine = "{engine}" is not available.',
             code="CFG-003",
             mend='Accepted: "duckdb" (Spark arrives later).',
+            about=(engine,),
         )
     return Settings(
         store_path=env.get("CACHEWISE_STORE_PATH", str(store.get("path", "data"))),
@@ -141,6 +142,7 @@ def _config_path(env: Mapping[str, str], folder: Path) -> Path | None:
                 f"CACHEWISE_CONFIG names {named}, which is not a file.",
                 code="CFG-001",
                 mend="Create it or unset the variable.",
+                about=(named,),
             )
         return path
     path = folder / DEFAULT_FILE
@@ -154,11 +156,14 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FixSettings(
-            f"{path} is not valid TOML: {error}.", code="CFG-002", mend="Mend the line it names."
+            f"{path} is not valid TOML: {error}.", code="CFG-002", mend="Mend the line it names.", about=(path, error)
         ) from None
     except OSError as error:
         raise FixSettings(
-            f"{path} cannot be read: {error.strerror}.", code="CFG-002", mend="Check its permissions."
+            f"{path} cannot be read: {error.strerror}.",
+            code="CFG-002",
+            mend="Check its permissions.",
+            about=(path, error.strerror),
         ) from None
 
 
@@ -176,7 +181,10 @@ def _port(value: object) -> int:
         port = -1
     if not 0 < port < 65536:
         raise FixSettings(
-            f"Port {value!r} is not usable.", code="CFG-011", mend="Accepted: 1 to 65535, such as PORT=8501."
+            f"Port {value!r} is not usable.",
+            code="CFG-011",
+            mend="Accepted: 1 to 65535, such as PORT=8501.",
+            about=(value,),
         )
     return port
 
@@ -187,4 +195,6 @@ def _switch(key: str, value: str) -> bool:
         return True
     if lowered in ("", "0", "false", "no", "off"):
         return False
-    raise FixSettings(f"{key} = {value!r} is not a switch.", code="CFG-012", mend="Accepted: true or false.")
+    raise FixSettings(
+        f"{key} = {value!r} is not a switch.", code="CFG-012", mend="Accepted: true or false.", about=(key, value)
+    )

@@ -45,7 +45,10 @@ def only_known(where: str, table: Mapping[str, Any], known: set[str], path: Path
     for key in table:
         if key not in known:
             raise FixSettings(
-                f'{path}: unknown key "{where}{key}".', code="CFG-004", mend=f"Accepted: {', '.join(sorted(known))}."
+                f'{path}: unknown key "{where}{key}".',
+                code="CFG-004",
+                mend=f"Accepted: {', '.join(sorted(known))}.",
+                about=(path, where, key),
             )
 
 
@@ -53,7 +56,12 @@ def table_of(data: Mapping[str, Any], name: str, known: set[str], path: Path | N
     """Return a table of the file, or an empty one, with none but known keys (CFG-004)."""
     table = data.get(name, {})
     if not isinstance(table, dict):
-        raise FixSettings(f"{path}: {name} must be a table.", code="CFG-004", mend=f"Write [{name}] on its own line.")
+        raise FixSettings(
+            f"{path}: {name} must be a table.",
+            code="CFG-004",
+            mend=f"Write [{name}] on its own line.",
+            about=(path, name),
+        )
     only_known(f"{name}.", table, known, path)
     return table
 
@@ -61,7 +69,9 @@ def table_of(data: Mapping[str, Any], name: str, known: set[str], path: Path | N
 def positive(value: object, key: str, path: Path | None) -> int | float:
     """Return a number above 0 (CFG-010)."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value <= 0:
-        raise FixSettings(f"{path}: {key} = {value!r}.", code="CFG-010", mend="Accepted: a number above 0.")
+        raise FixSettings(
+            f"{path}: {key} = {value!r}.", code="CFG-010", mend="Accepted: a number above 0.", about=(path, key, value)
+        )
     return int(value) if isinstance(value, int) else value
 
 
@@ -69,7 +79,12 @@ def text_of(table: Mapping[str, Any], key: str, where: str, path: Path | None) -
     """Return a text of a table, or None where there is none or an empty one (CFG-004)."""
     value = table.get(key, "")
     if not isinstance(value, str):
-        raise FixSettings(f"{path}: {where}{key} = {value!r}.", code="CFG-004", mend="Accepted: a text in quotes.")
+        raise FixSettings(
+            f"{path}: {where}{key} = {value!r}.",
+            code="CFG-004",
+            mend="Accepted: a text in quotes.",
+            about=(path, where, key, value),
+        )
     return value if value.strip() else None
 
 
@@ -77,5 +92,10 @@ def texts_of(value: object, key: str, path: Path | None) -> tuple[str, ...]:
     """Return a list of texts; one alone may stand without brackets (CFG-004)."""
     told = [value] if isinstance(value, str) else value
     if not isinstance(told, list) or not all(isinstance(item, str) and item.strip() for item in told):
-        raise FixSettings(f"{path}: {key} = {value!r}.", code="CFG-004", mend='Accepted: a list of texts, as in ["…"].')
+        raise FixSettings(
+            f"{path}: {key} = {value!r}.",
+            code="CFG-004",
+            mend='Accepted: a list of texts, as in ["…"].',
+            about=(path, key, value),
+        )
     return tuple(told)

@@ -90,13 +90,19 @@ def _tables(data: Mapping[str, Any], path: Path | None) -> list[dict[str, Any]]:
     items = data.get("sources", [])
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise FixSettings(
-            f"{path}: sources must be a list of tables.", code="CFG-004", mend="Write [[sources]] for each."
+            f"{path}: sources must be a list of tables.",
+            code="CFG-004",
+            mend="Write [[sources]] for each.",
+            about=(path,),
         )
     names = [item.get("name") for item in items]
     for name in names:
         if names.count(name) > 1:
             raise FixSettings(
-                f'{path}: two sources are named "{name}".', code="CFG-005", mend="Give each source its own name."
+                f'{path}: two sources are named "{name}".',
+                code="CFG-005",
+                mend="Give each source its own name.",
+                about=(path, name),
             )
     return items
 
@@ -106,25 +112,39 @@ def _source(item: Mapping[str, Any], index: int, path: Path | None) -> SourceSet
     only_known(where, item, _SOURCE_KEYS, path)
     name, kind = item.get("name"), item.get("kind")
     if not isinstance(name, str) or not name:
-        raise FixSettings(f"{path}: {where}name is missing.", code="CFG-005", mend='Add name = "…".')
+        raise FixSettings(
+            f"{path}: {where}name is missing.", code="CFG-005", mend='Add name = "…".', about=(path, where)
+        )
     if kind not in SOURCE_KINDS:
         raise FixSettings(
             f'{path}: source "{name}" has kind = {kind!r}.',
             code="CFG-006",
             mend=f"Accepted: {', '.join(SOURCE_KINDS)}.",
+            about=(path, name, kind),
         )
     texts = {key: text_of(item, key, where, path) for key in _SOURCE_TEXTS}
     if kind == "cloudwatch" and not texts["log_group"]:
         raise FixSettings(
-            f'{path}: source "{name}" has no log_group.', code="CFG-007", mend='Add log_group = "/aws/lambda/…".'
+            f'{path}: source "{name}" has no log_group.',
+            code="CFG-007",
+            mend='Add log_group = "/aws/lambda/…".',
+            about=(path, name),
         )
     if kind == "s3" and not texts["bucket"]:
-        raise FixSettings(f'{path}: source "{name}" has no bucket.', code="CFG-007", mend='Add bucket = "my-logs".')
+        raise FixSettings(
+            f'{path}: source "{name}" has no bucket.',
+            code="CFG-007",
+            mend='Add bucket = "my-logs".',
+            about=(path, name),
+        )
     _role(item, f'source "{name}"', path)
     paths = texts_of(item.get("paths", item.get("path", [])), f"{where}paths", path)
     if kind == "files" and not paths:
         raise FixSettings(
-            f'{path}: source "{name}" has no paths.', code="CFG-007", mend='Add paths = ["logs/*.log.gz"].'
+            f'{path}: source "{name}" has no paths.',
+            code="CFG-007",
+            mend='Add paths = ["logs/*.log.gz"].',
+            about=(path, name),
         )
     return SourceSettings(
         name=name,
@@ -151,18 +171,27 @@ def _role(item: Mapping[str, Any], whose: str, path: Path | None) -> None:
             f"{path}: {whose} has role_arn = {role!r}.",
             code="CFG-017",
             mend="Accepted: arn:aws:iam::<account>:role/<name>.",
+            about=(path, whose, role),
         )
 
 
 def _metric_names(table: object, where: str, path: Path | None) -> tuple[tuple[str, str], ...]:
     """Check what a source's own metrics mean."""
     if not isinstance(table, dict):
-        raise FixSettings(f"{path}: {where} must be a table.", code="CFG-004", mend="Write [sources.metrics] below it.")
+        raise FixSettings(
+            f"{path}: {where} must be a table.",
+            code="CFG-004",
+            mend="Write [sources.metrics] below it.",
+            about=(path, where),
+        )
     only_known(f"{where}.", table, set(METRIC_ROLES), path)
     for role, name in table.items():
         if not isinstance(name, str) or not name.strip():
             raise FixSettings(
-                f"{path}: {where}.{role} = {name!r}.", code="CFG-016", mend="Accepted: the name of a metric."
+                f"{path}: {where}.{role} = {name!r}.",
+                code="CFG-016",
+                mend="Accepted: the name of a metric.",
+                about=(path, where, role, name),
             )
     return tuple(sorted(table.items()))
 
@@ -170,27 +199,44 @@ def _metric_names(table: object, where: str, path: Path | None) -> tuple[tuple[s
 def _clear(table: object, where: str, region: str | None, path: Path | None) -> ClearSettings:
     """Check and build how a source is cleared; what the chosen method needs must be there."""
     if not isinstance(table, dict):
-        raise FixSettings(f"{path}: {where} must be a table.", code="CFG-004", mend="Write [sources.clear] below it.")
+        raise FixSettings(
+            f"{path}: {where} must be a table.",
+            code="CFG-004",
+            mend="Write [sources.clear] below it.",
+            about=(path, where),
+        )
     only_known(f"{where}.", table, _CLEAR_KEYS, path)
     method = table.get("method", "epoch")
     if method not in CLEAR_METHODS:
         raise FixSettings(
-            f"{path}: {where}.method = {method!r}.", code="CFG-014", mend=f"Accepted: {', '.join(CLEAR_METHODS)}."
+            f"{path}: {where}.method = {method!r}.",
+            code="CFG-014",
+            mend=f"Accepted: {', '.join(CLEAR_METHODS)}.",
+            about=(path, where, method),
         )
     for key, value in table.items():
         if key not in ("epoch_seconds", "prompt_context") and not (isinstance(value, str) and value.strip()):
-            raise FixSettings(f"{path}: {where}.{key} = {value!r}.", code="CFG-014", mend="Accepted: a text.")
+            raise FixSettings(
+                f"{path}: {where}.{key} = {value!r}.",
+                code="CFG-014",
+                mend="Accepted: a text.",
+                about=(path, where, key, value),
+            )
     context = table.get("prompt_context", {})
     if not (isinstance(context, dict) and all(isinstance(value, str | int) for value in context.values())):
         raise FixSettings(
             f"{path}: {where}.prompt_context = {context!r}.",
             code="CFG-014",
             mend='Accepted: texts, whole numbers and switches, as in { location = "Seoul" }.',
+            about=(path, where, context),
         )
     needed = "prompt_table" if method == "epoch" else "function_name"
     if needed not in table:
         raise FixSettings(
-            f'{path}: {where} has method = "{method}" and no {needed}.', code="CFG-014", mend=f'Add {needed} = "…".'
+            f'{path}: {where} has method = "{method}" and no {needed}.',
+            code="CFG-014",
+            mend=f'Add {needed} = "…".',
+            about=(path, where, method, needed),
         )
     _matching(table, "variable", _VARIABLE_NAME, "a variable name such as PROMPT_CACHE_EPOCH", where, path)
     _matching(table, "role_arn", _ROLE_ARN, "arn:aws:iam::<account>:role/<name>", where, path)
@@ -205,14 +251,22 @@ def _matching(
     table: Mapping[str, Any], key: str, form: re.Pattern[str], accepted: str, where: str, path: Path | None
 ) -> None:
     if key in table and not form.fullmatch(table[key]):
-        raise FixSettings(f"{path}: {where}.{key} = {table[key]!r}.", code="CFG-014", mend=f"Accepted: {accepted}.")
+        raise FixSettings(
+            f"{path}: {where}.{key} = {table[key]!r}.",
+            code="CFG-014",
+            mend=f"Accepted: {accepted}.",
+            about=(path, where, key, table[key]),
+        )
 
 
 def line_defaults(table: object, *, where: str = "", path: Path | None = None) -> LineDefaults:
     """Check and build the defaults of a source. Raises FixSettings with the accepted values."""
     if not isinstance(table, dict):
         raise FixSettings(
-            f"{path}: {where}defaults must be a table.", code="CFG-004", mend='Accepted: { model = "claude-…" }.'
+            f"{path}: {where}defaults must be a table.",
+            code="CFG-004",
+            mend='Accepted: { model = "claude-…" }.',
+            about=(path, where),
         )
     only_known(f"{where}defaults.", table, _DEFAULT_KEYS, path)
     provider = table.get("provider", "anthropic")
@@ -221,16 +275,23 @@ def line_defaults(table: object, *, where: str = "", path: Path | None = None) -
             f"{path}: {where}defaults.provider = {provider!r}.",
             code="CFG-008",
             mend=f"Accepted: {', '.join(PROVIDERS)}.",
+            about=(path, where, provider),
         )
     ttl = table.get("cache_ttl")
     if ttl is not None and ttl not in CACHE_TTLS:
         raise FixSettings(
-            f"{path}: {where}defaults.cache_ttl = {ttl!r}.", code="CFG-009", mend="Claude knows only 5m and 1h."
+            f"{path}: {where}defaults.cache_ttl = {ttl!r}.",
+            code="CFG-009",
+            mend="Claude knows only 5m and 1h.",
+            about=(path, where, ttl),
         )
     enabled = table.get("caching_enabled")
     if enabled is not None and not isinstance(enabled, bool):
         raise FixSettings(
-            f"{path}: {where}defaults.caching_enabled = {enabled!r}.", code="CFG-012", mend="Accepted: true or false."
+            f"{path}: {where}defaults.caching_enabled = {enabled!r}.",
+            code="CFG-012",
+            mend="Accepted: true or false.",
+            about=(path, where, enabled),
         )
     return LineDefaults(
         provider=provider,

@@ -90,6 +90,7 @@ def mark_done(key: tuple[str | None, str | None, str], end: datetime, done_at: d
             f'"{key[2]}" is not advised for "{key[0]}" on the last seven days of all data.',
             code="DSH-411",
             mend="Nothing was marked. Reload: the cause may be over, or seen through a filter only.",
+            about=(key[2], key[0]),
         )
     try:
         promises.mark_done(data.lake(), action, actor=auth.actor(), now=datetime.now(UTC), done_at=done_at)

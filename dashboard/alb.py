@@ -42,6 +42,7 @@ def published_key(region: str, key_id: str) -> bytes:
             f"The load balancer's public key cannot be fetched ({type(error).__name__}).",
             code="DSH-406",
             mend=f"Allow https to public-keys.auth.elb.{region}.amazonaws.com.",
+            about=(type(error).__name__,),
         ) from None
 
 

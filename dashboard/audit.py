@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from core import fleet
-from dashboard import components, data
+from dashboard import components, data, error_words
 from dashboard import format as fmt
 from dashboard.components import Column
-from dashboard.i18n import t
+from dashboard.i18n import language, t
 
 ACTIONS = (
     "clear", "probe", "stop_probe", "checkup", "mend_done", "mend_undone", "note_added", "note_removed", "view_saved",
@@ -59,11 +59,18 @@ def row(item: fleet.Recorded) -> dict[str, Any]:
         "what": f"{name}: {_ID.sub(lambda found: found[0][:8], item.target)}",
         "target": item.target,
         "before": said(item.before),
-        "after": said(item.after),
+        "after": said(_in_words(item.after)),
         "result": item.result,
         "result_text": t(f"audit.result.{item.result}"),
         "error_code": item.after.get("error_code") or item.after.get("error") or fmt.UNKNOWN,
     }
+
+
+def _in_words(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return facts with what went wrong in the viewer's language."""
+    if "error_message" not in facts:
+        return facts
+    return {**facts, "error_message": error_words.plain(language(), facts.get("error_code"), facts["error_message"])}
 
 
 def who(actor: str) -> str:

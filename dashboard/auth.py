@@ -83,6 +83,7 @@ def require(needed: Role) -> None:
             f'This needs the role "{needed}"; this session has "{who.role}".',
             code="DSH-403",
             mend=here if who.state == "open" else "Ask an operator, or ask to be listed in access.operators.",
+            about=(needed, who.role),
         )
 
 

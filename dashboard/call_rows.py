@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.store.schema import TABLES
-from dashboard import miss_words
+from dashboard import miss_words, price_words
 from dashboard.components import Column
 from dashboard.i18n import Language, translate
 
@@ -42,6 +42,7 @@ def row(call: Mapping[str, Any], cause: str, lang: Language) -> dict[str, Any]:
         "read_share": read / prompt if prompt and read is not None else None,
         "state": translate(lang, "calls.failed" if _failed(call) else "calls.ok"),
         "cause": cause,
+        "price_reason": price_words.reason(call.get("price_reason"), lang),
     }
 
 

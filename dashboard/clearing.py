@@ -25,7 +25,7 @@ name = "{name}"
 # …
 
 [sources.clear]
-prompt_table = "bodo-prompts"   # the DynamoDB table that holds the prompts
+prompt_table = "bodo-prompts"   # {table}
 # role_arn = "arn:aws:iam::123456789012:role/cachewise-clear"
 """
 _PROOF_BOX = {"stale": (st.error, ":material/error:"), "complete": (st.success, ":material/check_circle:")}
@@ -123,7 +123,7 @@ def clear(name: str) -> None:
 def explain_settings(name: str) -> None:
     """Say what to put into cachewise.toml so that this source's prompt store can be cleared."""
     st.info(t("caches.unset.body"), title=t("caches.unset.title"), icon=":material/settings:")
-    st.code(_SNIPPET.format(name=name), language="toml")
+    st.code(_SNIPPET.format(name=name, table=t("caches.unset.table")), language="toml")
 
 
 def _offer(source: SourceSettings) -> None:

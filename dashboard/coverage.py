@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from core.metrics.scope import Scope
-from dashboard import components, price_checks
+from dashboard import components, price_checks, price_words
 from dashboard.components import Column
-from dashboard.i18n import t
+from dashboard.i18n import language, t
 
 _COLUMNS = (
     Column("model", "text", "col.model"),
@@ -22,7 +22,8 @@ _COLUMNS = (
 
 def section(total: Mapping[str, Any], scope: Scope) -> None:
     """List the models without a price, and why; or say that there are none. `scope` is what the total is of."""
-    unpriced = total["unpriced_models"]
+    lang = language()
+    unpriced = [{**row, "reason": price_words.reason(row["reason"], lang)} for row in total["unpriced_models"]]
     with components.section("cost.coverage", rows=unpriced, metric="price_coverage"):
         price_checks.warn(scope, "cost.checked.other")
         if unpriced:

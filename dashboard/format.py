@@ -15,12 +15,14 @@ from dashboard.i18n import Language, translate
 
 UNKNOWN = "—"
 _NAME_LIMIT = 64
+_CODE_LIMIT = 300
 _DIME, _CENT, _FOUR_PLACES = Decimal("0.1"), Decimal("0.01"), Decimal("0.0001")
 _SEEN_AT = {2: Decimal("0.005"), 4: Decimal("0.00005")}  # from here on an amount is not rounded to zero
 _PRICE_PLACES = 6
 _MICRO = Decimal("0.000001")
 _STREAM = re.compile(r"\d{4}/\d\d/\d\d/.*\[.+\]([0-9a-f]{8})[0-9a-f]{24}")
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$&\"'=^/@%;?,])")
+_TICKS = re.compile(r"`+")
 
 Number = int | float | Decimal
 
@@ -208,6 +210,15 @@ def markdown_safe(text: str) -> str:
     escaped = _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
     # Directives (:red[…]) and icons (:material/…:) are looked for after escapes are resolved: part the colon.
     return escaped.replace(":", ":\u2060")
+
+
+def code_span(text: str) -> str:
+    """Return text for Markdown as it is, in the letters of code: a path, a name, what somebody else's machine said."""
+    line = " ".join("".join(ch if ch.isprintable() else " " for ch in text).split())
+    line = line if len(line) <= _CODE_LIMIT else f"{line[: _CODE_LIMIT - 1]}…"
+    fence = "`" * (max(map(len, _TICKS.findall(line)), default=0) + 1)
+    pad = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
 
 
 def plotly_safe(text: str) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from collector.checkup import in_words, skip_reason
 from core.metrics.sources import BACKLOG
 from dashboard import format as fmt
 from dashboard import ink
-from dashboard.i18n import Language, known, translate
+from dashboard.i18n import Language, translate
 from dashboard.ink import Chart, Look, Row
 
 _OUTCOMES = {
@@ -80,7 +81,7 @@ def skip_rows(rows: Sequence[Row], lang: Language) -> list[dict[str, Any]]:
                 {
                     "source": row["source"],
                     "reason": reason,
-                    "meaning": known(lang, f"skip.{reason}", reason),
+                    "meaning": skip_reason(reason, lang),
                     "lines": lines,
                     "lines_24h": day["skipped_by_reason"].get(reason, 0),
                     "length": example.get("length"),
@@ -94,7 +95,7 @@ def skip_rows(rows: Sequence[Row], lang: Language) -> list[dict[str, Any]]:
 def check_rows(checks: Sequence[Mapping[str, Any]], lang: Language) -> list[dict[str, Any]]:
     """Return the checks of a checkup, those that need something first."""
     order = ("fail", "warn", "skipped", "ok")
-    ranked = sorted(checks, key=lambda check: order.index(check["status"]))
+    ranked = [in_words(check, lang) for check in sorted(checks, key=lambda check: order.index(check["status"]))]
     return [
         {
             "result": f"{_MARKS[check['status']]} {translate(lang, 'health.check.' + check['status'])}",

@@ -11,9 +11,9 @@ import streamlit as st
 
 from core.errors import CachewiseError
 from core.settings import Settings
-from dashboard import auth, data, filters
+from dashboard import auth, data, error_words, filters
 from dashboard import format as fmt
-from dashboard.i18n import known, language, t
+from dashboard.i18n import language, t
 
 _BEHIND = timedelta(minutes=20)
 Rows = Sequence[Mapping[str, Any]]
@@ -127,8 +127,7 @@ def sources() -> None:
         until = row.get("complete_until")
         st.markdown(f"**{name}** · {fmt.relative(until, now, language())}", help=fmt.moment(until, filters.zone()))
         if row.get("error_code"):
-            message = fmt.markdown_safe(fmt.plain(row.get("error_message"), language()))
-            st.caption(f":red[{row['error_code']}] {message}")
+            st.caption(f":red[{row['error_code']}] {error_words.of_pass(language(), row)}")
 
 
 def failing_sources() -> None:
@@ -147,8 +146,7 @@ def failing_sources() -> None:
         lang = language()
         name, until = fmt.markdown_safe(fmt.plain(row.get("source"), lang)), row.get("complete_until")
         parts = [
-            known(lang, f"error.{row['error_code']}", ""),
-            fmt.markdown_safe(row.get("error_message") or ""),
+            error_words.of_pass(lang, row),
             t("source.failed.until", at=fmt.moment(until, filters.zone())) if until else t("source.failed.never"),
         ]
         title = f"{t('source.failed.title', source=name)} · {row['error_code']}"

@@ -45,6 +45,7 @@ class ProbeRun:
                 f"The probe broke ({type(error).__name__}).",
                 code="DSH-501",
                 mend="Its traceback is in the dashboard's log; please report it.",
+                about=(type(error).__name__,),
             )
         finally:
             self.then()

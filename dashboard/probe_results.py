@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +24,7 @@ _BOXES = {
 }
 _SHOWN = 200
 _LONG = ("change", "diagnosis")
+_RUNG = re.compile(r"(5m|1h) after (\d+) s")  # as core.probe.experiments.ttl names one
 _LEFT_OUT = ("diagnosis_expected", "diagnosis_missed_tokens", "model")  # a table must fit; they stay in the record
 
 
@@ -60,7 +62,9 @@ def _verdict(result: Row) -> None:
     if result["error_code"] is None:
         box(fmt.dollars_in_markdown(told(result)), title=title, icon=icon)
     else:
-        error = FixSettings(result["error_message"] or "", code=result["error_code"])
+        message = result["error_message"] or ""
+        about = () if result["evidence"] else (message,)  # the figures of its sentence stand below
+        error = FixSettings(message, code=result["error_code"], about=about)
         box(components.explained(error), title=f"{title} · {error.code}", icon=icon)
     if result["evidence"]:
         with st.expander(t("probe.evidence"), icon=":material/fact_check:"):
@@ -123,6 +127,8 @@ def shown(name: str, value: Any) -> str:
         return fmt.duration_ms(value, lang)
     if isinstance(value, int):
         return fmt.count(value)
+    if rung := _RUNG.fullmatch(str(value)):
+        return t("probe.rung", ttl=rung[1], s=rung[2])
     return known(lang, f"probe.value.{value}", fmt.plain(value, lang))
 
 

@@ -145,7 +145,7 @@ def _begin(plan: probe.Plan) -> None:
 
 def trouble(problem: probe.Problem, title: str) -> None:
     """Show why something was not measured as every other error is shown."""
-    components.problem(FixSettings(problem.message, code=problem.code), title)
+    components.problem(FixSettings(problem.message, code=problem.code, about=problem.about), title)
 
 
 def under_way(run: ProbeRun) -> None:

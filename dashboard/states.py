@@ -7,9 +7,9 @@ from datetime import datetime
 import streamlit as st
 
 from core.errors import CachewiseError
-from dashboard import data, filters
+from dashboard import data, error_words, filters
 from dashboard import format as fmt
-from dashboard.i18n import known, language, t
+from dashboard.i18n import language, t
 
 
 def open_page(*, everything: bool = False) -> filters.View:
@@ -41,12 +41,10 @@ def problem(error: CachewiseError, title: str) -> None:
 
 def explained(error: CachewiseError) -> str:
     """Say what failed and what to do, with the code that is also in the log and in docs/errors.md."""
-    lines = [fmt.markdown_safe(error.message)]
-    if error.mend:
-        lines.append(f"**{t('failed.mend')}** {fmt.markdown_safe(error.mend)}")
-    local = known(language(), f"error.{error.code}", "")
-    if local:
-        lines.insert(0, local)
+    lang = language()
+    lines = [error_words.what(lang, error.code, error.message, error.about)]
+    if mend := error_words.mend(lang, error):
+        lines.append(f"**{t('failed.mend')}** {mend}")
     lines.append(t("failed.more", code=error.code))
     return "\n\n".join(lines)
 

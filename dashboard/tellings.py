@@ -8,10 +8,11 @@ from typing import Any
 import streamlit as st
 
 from core.metrics.scope import Scope
+from core.store import check_notes
 from dashboard import components, data
 from dashboard import format as fmt
 from dashboard.components import Column
-from dashboard.i18n import Language, known, language, t
+from dashboard.i18n import Language, known, language, t, translate
 
 _TOLD = (
     Column("format", "text", "col.told_by"),
@@ -55,9 +56,29 @@ def differing_rows(rows: Sequence[Mapping[str, Any]], lang: Language) -> list[di
             **row,
             "ledger": format_name(row["told_by"], lang),
             "checks": ", ".join(format_name(name, lang) for name in (row["checked_by"] or "").split(",") if name),
+            "difference": difference(row["difference"], lang),
         }
         for row in rows
     ]
+
+
+def difference(note: str, lang: Language) -> str:
+    """Return what two tellings of a call say differently, column by column."""
+    found = check_notes.read(note) if lang == "ko" else None
+    if found is None:
+        return note
+    return "; ".join(
+        translate(
+            lang,
+            "told.difference",
+            column=one.column,
+            first=one.first,
+            ledger=format_name(one.ledger, lang),
+            second=one.second,
+            check=format_name(one.check, lang),
+        )
+        for one in found
+    )
 
 
 def section(scope: Scope) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.regressions import UNITS, Regression
+from core.regressions.model import CLEARED
 from dashboard import components, data, filters
 from dashboard import format as fmt
 from dashboard.components import Column
-from dashboard.i18n import Language, language, t, translate
+from dashboard.i18n import Language, known, language, t, translate
 
 if TYPE_CHECKING:
     from core.regressions.model import Metric
@@ -101,5 +102,9 @@ def _why(item: Regression, lang: Language) -> str:
     seen = translate(lang, f"worse.seen.{cause.mechanism}") if cause.mechanism else ""
     if cause.kind == "unknown":
         return seen or translate(lang, "worse.cause.unknown")
-    changed = translate(lang, f"worse.cause.{cause.kind}", label=cause.label)
+    label = cause.label
+    if cause.kind == "clear":
+        engine = label.removeprefix(CLEARED)
+        label = known(lang, f"marker.label.{engine}", engine)
+    changed = translate(lang, f"worse.cause.{cause.kind}", label=label)
     return f"{changed} · {seen}" if seen else changed

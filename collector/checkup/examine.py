@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from collector.checkup.check import Check
 from collector.checkup.function import check_function
 from collector.checkup.prices import check_prices
+from collector.checkup.said import say
 from collector.checkup.sources import check_source
 from collector.checkup.tables import check_tables
 from core.settings import Settings, SourceSettings
@@ -31,41 +32,36 @@ def examine(
 
 
 def _settings(settings: Settings, sources: Sequence[SourceSettings]) -> Check:
-    where = settings.config_file or "no settings file"
+    where = settings.config_file or say("subject.no_file")
     if not sources:
         return Check(
             "settings",
             where,
             "warn",
-            "No source is configured: `cachewise run` shows the demo fleet.",
-            "Add [[sources]] to cachewise.toml, see docs/cli.md.",
+            say("settings.no_source"),
+            say("settings.no_source.mend"),
         )
-    names = ", ".join(source.name for source in sources)
-    return Check("settings", where, "ok", f"{len(sources)} source(s): {names}.")
+    names = [source.name for source in sources]
+    return Check("settings", where, "ok", say("settings.sources", n=len(sources), names=names))
 
 
 def _endpoints(settings: Settings, sources: Sequence[SourceSettings]) -> Iterator[Check]:
     """Tell whatever makes the figures those of no real service."""
     if settings.demo:
-        yield Check(
-            "endpoints",
-            "demo",
-            "warn",
-            "The demo fleet is shown: no figure is from a real service.",
-            "Unset CACHEWISE_DEMO.",
-        )
+        yield Check("endpoints", "demo", "warn", say("endpoints.demo"), say("endpoints.unset", name="CACHEWISE_DEMO"))
     replaced = [("AWS_ENDPOINT_URL", settings.aws_endpoint_url), ("ANTHROPIC_BASE_URL", settings.anthropic_base_url)]
-    replaced += [(f"endpoint_url of {source.name}", source.endpoint_url) for source in sources]
+    replaced += [(say("subject.endpoint_of", source=source.name), source.endpoint_url) for source in sources]
     told = [(name, _host(url)) for name, url in replaced if url]
     for name, host in told:
-        yield Check("endpoints", name, "warn", f"Requests go to {host}, not to the provider itself.", f"Unset {name}.")
+        where = say("endpoints.replaced", host=host)
+        yield Check("endpoints", name, "warn", where, say("endpoints.unset", name=name))
     if not told and not settings.demo:
-        yield Check("endpoints", "AWS, Anthropic", "ok", "No endpoint is replaced.")
+        yield Check("endpoints", "AWS, Anthropic", "ok", say("endpoints.own"))
 
 
 def _host(url: str) -> str:
     """Return host and port alone: an address may hold a user and a password."""
-    return urlsplit(url).netloc.rpartition("@")[2] or "an address that cannot be read"
+    return urlsplit(url).netloc.rpartition("@")[2] or say("endpoints.unreadable")
 
 
 def _defaults(source: SourceSettings) -> Iterator[Check]:
@@ -78,18 +74,21 @@ def _defaults(source: SourceSettings) -> Iterator[Check]:
     }
     names = [name for name, lacks in missing.items() if lacks]
     if not names:
-        ttl = f"{given.model} on {given.provider}, {given.cache_ttl}"
-        yield Check("defaults", source.name, "ok", f"Text lines are taken as {ttl}.")
+        taken = say("defaults.all", model=given.model, provider=given.provider, ttl=given.cache_ttl)
+        yield Check("defaults", source.name, "ok", taken)
         return
-    effects = {
-        "model": "have no price",
-        "cache_ttl": "have no price when they write to the cache",
-        "caching_enabled": "say nothing for the request hit rate",
-    }
     yield Check(
         "defaults",
         source.name,
         "warn",
-        f"Text lines name no {' and no '.join(names)}: they {effects[names[0]]}.",
-        f"Set defaults.{names[0]} of the source, unless it holds structured records only.",
+        say("defaults.missing", names=_several(names), effect=say(f"defaults.effect.{names[0]}")),
+        say("defaults.mend", name=names[0]),
     )
+
+
+def _several(names: Sequence[str]) -> str:
+    """Return names as they stand in a sentence that denies them."""
+    if len(names) == 1:
+        return names[0]
+    key = "defaults.missing.two" if len(names) == 2 else "defaults.missing.three"
+    return say(key, **dict(zip(("first", "second", "third"), names, strict=False)))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from collector.checkup.check import Check
+from collector.checkup.said import Said, say
 from core.metrics import disagreements, summary, tellings
 from core.metrics.scope import Scope
 from core.settings import SourceSettings
@@ -23,8 +24,8 @@ def lines(told: Rows) -> Iterator[Check]:
                 "lines",
                 name,
                 "warn",
-                f"Lambda dropped {day['dropped_records']:,} log records in the last 24 hours (platform.logsDropped).",
-                "Lower the function's log volume: these calls cannot be counted.",
+                say("lines.dropped", n=day["dropped_records"]),
+                say("lines.dropped.mend"),
                 "COL-305",
             )
         if day["clock_ahead"]:
@@ -32,28 +33,28 @@ def lines(told: Rows) -> Iterator[Check]:
                 "lines",
                 name,
                 "warn",
-                f"{day['clock_ahead']:,} calls of the last 24 hours were dated over 5 minutes ahead of the line that "
-                "tells them, and have its time instead.",
-                "Set the clock of the machine that makes the calls (NTP), or the times its records tell.",
+                say("lines.ahead", n=day["clock_ahead"]),
+                say("lines.ahead.mend"),
             )
         if day["lines_skipped"]:
             examples = day["skip_examples"]
-            reasons = ", ".join(
-                f"{reason} {count:,}{_example(examples.get(reason))}"
-                for reason, count in day["skipped_by_reason"].items()
-            )
+            reasons = [
+                _reason(reason, count, examples.get(reason)) for reason, count in day["skipped_by_reason"].items()
+            ]
             yield Check(
                 "lines",
                 name,
                 "warn",
-                f"{day['lines_skipped']:,} lines of the last 24 hours were not understood: {reasons}.",
-                "Look at the lines named; docs/collector.md says what each reason means.",
+                say("lines.skipped", n=day["lines_skipped"], reasons=reasons),
+                say("lines.skipped.mend"),
             )
 
 
-def _example(example: Mapping[str, Any] | None) -> str:
-    """Say where one such line stands and how long it is; its text was never kept."""
-    return f" (one of {example['length']:,} characters at {example['at']})" if example and example.get("at") else ""
+def _reason(reason: str, count: int, example: Mapping[str, Any] | None) -> Said:
+    """Say how often there was a reason, and where one such line stands and how long it is; its text was never kept."""
+    if not example or not example.get("at"):
+        return say("lines.reason", skip_reason=reason, n=count)
+    return say("lines.reason.at", skip_reason=reason, n=count, length=example["length"], at=example["at"])
 
 
 def late(told: Rows, sources: Sequence[SourceSettings]) -> Iterator[Check]:
@@ -64,19 +65,19 @@ def late(told: Rows, sources: Sequence[SourceSettings]) -> Iterator[Check]:
         if name not in overlaps:
             continue
         if not events:
-            yield Check("late", name, "ok", "No event became visible after a pass had read its time.")
+            yield Check("late", name, "ok", say("late.none"))
             continue
         longest_s, overlap_s = -(-round(row["max_lateness_ms"] or 0) // 1000), overlaps[name]
-        text = f"{events:,} events became visible late, by up to {longest_s:,} s; overlap_s is {overlap_s:,}."
+        seen = {"n": events, "longest": longest_s, "overlap": overlap_s}
         if longest_s <= overlap_s:
-            yield Check("late", name, "ok", text)
+            yield Check("late", name, "ok", say("late.within", **seen))
         else:
             yield Check(
                 "late",
                 name,
                 "warn",
-                f"{text} Such events are counted when the past is read again, up to an hour later or a day.",
-                f"Set overlap_s of the source to {-(-longest_s // 60) * 60} if figures should not change that late.",
+                say("late.beyond", **seen),
+                say("late.beyond.mend", enough=-(-longest_s // 60) * 60),
             )
 
 
@@ -91,19 +92,23 @@ def figures(reader: Reader, scope: Scope) -> Iterator[Check]:
 def _coverage(total: Mapping[str, Any]) -> Check:
     calls, priced = total["calls"], total["priced_calls"]
     if not calls:
-        return Check("coverage", "calls", "skipped", "There is no call in the last 30 days.")
+        return Check("coverage", "calls", "skipped", say("coverage.no_call"))
     if priced == calls:
-        return Check("coverage", "calls", "ok", f"All {calls:,} calls of the last 30 days have a price.")
-    models = ", ".join(
-        f"{row['model'] or '(unknown)'} ({row['calls']:,}: {row['reason']})" for row in total["unpriced_models"][:3]
-    )
+        return Check("coverage", "calls", "ok", say("coverage.full", n=calls))
+    models = [_unpriced(row) for row in total["unpriced_models"][:3]]
     return Check(
         "coverage",
         "calls",
         "warn",
-        f"{calls - priced:,} of {calls:,} calls of the last 30 days have no price: {models}.",
-        "Add rows to a price file, then run cachewise reprice; or set the source's defaults, then run "
-        "cachewise reprice --defaults.",
+        say("coverage.partial", n=calls - priced, of=calls, models=models),
+        say("coverage.mend"),
+    )
+
+
+def _unpriced(row: Mapping[str, Any]) -> Said:
+    about = {"n": row["calls"], "price_reason": row["reason"]}
+    return (
+        say("coverage.model", model=row["model"], **about) if row["model"] else say("coverage.model.unknown", **about)
     )
 
 
@@ -113,16 +118,15 @@ def _told_twice(reader: Reader, scope: Scope, rows: Rows) -> Iterator[Check]:
     if not twice:
         return
     if not differing:
-        yield Check("told", "calls", "ok", f"All {twice:,} calls told in two places are told alike.")
+        yield Check("told", "calls", "ok", say("told.alike", n=twice))
         return
     (latest,) = disagreements(reader, scope, 1)
     yield Check(
         "told",
         "calls",
         "warn",
-        f"{differing:,} of {twice:,} calls told in two places are told differently, such as "
-        f"{latest['call_id']}: {latest['difference']}.",
-        "Figures follow the format named first. Compare both logs of that call, and mend the one that is wrong.",
+        say("told.differ", n=differing, of=twice, call_id=latest["call_id"], difference=latest["difference"]),
+        say("told.differ.mend"),
     )
 
 
@@ -134,16 +138,15 @@ def _own_dollars(rows: Rows) -> Iterator[Check]:
             continue  # what a proxy spent is told by a price list of its own
         checked = other + differs + row["price_check_agrees"]
         fitting = other >= differs and (row["model_by_defaults"] or row["ttl_by_defaults"])
-        fits = "they fit another model or TTL" if other >= differs else "no current model and TTL gives them"
         yield Check(
             "told",
             str(row["source"]),
             "warn",
-            f"The dollars of {other + differs:,} of {checked:,} lines ({row['told_by']}) are not those of the price "
-            f"book: {fits}.",
-            "Set defaults.model and defaults.cache_ttl of the source to what the service runs, then run "
-            "cachewise reprice --defaults."
-            if fitting
-            else "Compare the prices in the service's own code with the Prices page; what a contract says belongs in a "
-            "price file.",
+            say(
+                "told.dollars.other" if other >= differs else "told.dollars.none",
+                n=other + differs,
+                of=checked,
+                told_by=row["told_by"],
+            ),
+            say("told.dollars.defaults.mend" if fitting else "told.dollars.code.mend"),
         )

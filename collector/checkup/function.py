@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from collector.checkup.check import Check
+from collector.checkup.said import say
 from collector.checkup.sources import client
 from core.settings import SourceSettings
 
 _GROUP = "/aws/lambda/"
 _DROPS_INFO = ("WARN", "ERROR", "FATAL")
-_PERMISSION = "Allow lambda:GetFunctionConfiguration to look at it, or look in the console."
 
 
 def check_function(source: SourceSettings) -> Iterator[Check]:
@@ -23,7 +23,7 @@ def check_function(source: SourceSettings) -> Iterator[Check]:
         return
     name = function_of(source)
     if name is None:
-        yield Check("log_levels", source.name, "skipped", "The log group names no Lambda function.")
+        yield Check("log_levels", source.name, "skipped", say("log_levels.no_function"))
         return
     try:
         answer: Any = client("lambda", source).get_function_configuration(FunctionName=_asked(source, name))
@@ -32,8 +32,8 @@ def check_function(source: SourceSettings) -> Iterator[Check]:
             "log_levels",
             source.name,
             "skipped",
-            f"The log settings of function {name} are not known ({_code(error)}).",
-            _PERMISSION,
+            say("log_levels.unknown", function=name, reason=_code(error)),
+            say("log_levels.unknown.mend"),
         )
         return
     yield from judge(source, name, answer.get("LoggingConfig") or {})
@@ -69,11 +69,11 @@ def judge(source: SourceSettings, name: str, config: Mapping[str, Any]) -> Itera
             "log_levels",
             source.name,
             "fail",
-            f"Function {name} writes to {group}, not to {source.log_group}.",
-            "Set log_group of the source to it.",
+            say("log_levels.elsewhere", function=name, group=group, log_group=source.log_group),
+            say("log_levels.elsewhere.mend"),
         )
     if form != "JSON":
-        yield Check("log_levels", source.name, "ok", f"Function {name} logs as text: no level drops any line.")
+        yield Check("log_levels", source.name, "ok", say("log_levels.text", function=name))
         return
     biased = False
     if app in _DROPS_INFO:
@@ -82,8 +82,8 @@ def judge(source: SourceSettings, name: str, config: Mapping[str, Any]) -> Itera
             "log_levels",
             source.name,
             "fail",
-            f"ApplicationLogLevel of {name} is {app}: cost and cache lines logged at INFO never reach the log.",
-            "Set it to INFO: aws lambda update-function-configuration --logging-config.",
+            say("log_levels.application", function=name, level=app),
+            say("log_levels.mend"),
         )
     if system in _DROPS_INFO:
         biased = True
@@ -91,16 +91,15 @@ def judge(source: SourceSettings, name: str, config: Mapping[str, Any]) -> Itera
             "log_levels",
             source.name,
             "fail",
-            f"SystemLogLevel of {name} is {system}: successful reports are dropped and timeouts kept, "
-            "so response times are those of failures.",
-            "Set it to INFO: aws lambda update-function-configuration --logging-config.",
+            say("log_levels.system", function=name, level=system),
+            say("log_levels.mend"),
         )
     if not biased:
         yield Check(
             "log_levels",
             source.name,
             "ok",
-            f"Function {name} logs as JSON at {app} (application) and {system} (system).",
+            say("log_levels.json", function=name, app=app, system=system),
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from collector.checkup.check import Check, of_error
+from collector.checkup.said import say
 from core.errors import CachewiseError
 from core.pricing import load_book
 from core.pricing.provenance import newest_check
@@ -18,11 +19,11 @@ def check_prices(settings: Settings, *, today: date) -> Iterator[Check]:
     """Yield the age of the book, and each price file that is laid over it."""
     checked = newest_check()
     age = (today - checked).days
-    text = f"Published prices were last checked on {checked.isoformat()}, {age} days ago."
+    text = say("prices.checked", day=checked.isoformat(), age=age)
     if age > OLD_DAYS:
-        yield Check("prices", "price book", "warn", text, "Update Cachewise, or add new prices in a price file.")
+        yield Check("prices", say("subject.price_book"), "warn", text, say("prices.checked.mend"))
     else:
-        yield Check("prices", "price book", "ok", text)
+        yield Check("prices", say("subject.price_book"), "ok", text)
     try:
         book = load_book(settings.price_files)
     except CachewiseError as error:
@@ -30,5 +31,5 @@ def check_prices(settings: Settings, *, today: date) -> Iterator[Check]:
         return
     if settings.price_files:
         own = sum(row.custom for row in book.rows)
-        text = f"{own} own row(s) and {len(book.discounts)} discount(s) are laid over it; version {book.version}."
+        text = say("prices.own", rows=own, discounts=len(book.discounts), version=book.version)
         yield Check("prices", ", ".join(settings.price_files), "ok", text)

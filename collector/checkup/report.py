@@ -18,7 +18,7 @@ _FILE = ".checkup.json"
 def remember(settings: Settings, checks: Sequence[Check], *, now: datetime | None = None) -> bool:
     """Keep the checks where the tables are; False where nothing can be written, which is no reason to fail."""
     place = Path(settings.lake_path)
-    told = {"at": (now or datetime.now(UTC)).isoformat(), "checks": [check.facts() for check in checks]}
+    told = {"at": (now or datetime.now(UTC)).isoformat(), "checks": [check.kept() for check in checks]}
     part = place / f"{_FILE}.{os.getpid()}"
     try:
         if not place.is_dir():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.checkup.check import Check, of_error
+from collector.checkup.said import say
 from collector.sources.aws_faults import explain
 from collector.sources.aws_session import open_session
 from collector.sources.file_bytes import list_files
@@ -72,8 +73,8 @@ def _cloudwatch(source: SourceSettings, now: datetime) -> Iterator[Check]:
         yield of_error("source", source.name, told, status="warn" if told.code == _THROTTLED else "fail")
         yield from _skew(source, _skew_of(getattr(error, "response", None), time.time()))
         return
-    seen = "with events" if answer.get("events") else "no event on the first page"
-    yield Check("source", source.name, "ok", f"{source.log_group} can be read (last 15 minutes: {seen}).")
+    seen = say("source.events" if answer.get("events") else "source.no_events")
+    yield Check("source", source.name, "ok", say("source.readable", log_group=source.log_group, seen=seen))
     yield from _skew(source, skew_s)
     yield _log_class(source, logs)
 
@@ -102,16 +103,16 @@ def _skew(source: SourceSettings, skew_s: float | None) -> Iterator[Check]:
     """Compare clocks; the header tells whole seconds, so a second means nothing."""
     if skew_s is None:
         return
-    size, way = abs(skew_s), "ahead of" if skew_s > 0 else "behind"
+    size = abs(skew_s)
     if size < SKEW_WARN_S:
-        yield Check("clock", source.name, "ok", f"This clock and the service's agree within {max(size, 1):.0f} s.")
+        yield Check("clock", source.name, "ok", say("clock.agrees", s=max(size, 1)))
         return
     yield Check(
         "clock",
         source.name,
         "fail" if size >= SKEW_FAIL_S else "warn",
-        f"This machine's clock is {size:,.0f} s {way} the service's.",
-        "Set the clock by NTP: AWS refuses requests that are five minutes off, and freshness is told wrong.",
+        say("clock.ahead" if skew_s > 0 else "clock.behind", s=size),
+        say("clock.mend"),
     )
 
 
@@ -126,31 +127,31 @@ def _log_class(source: SourceSettings, logs: Any) -> Check:
             "log_group",
             source.name,
             "skipped",
-            f"Its class is not known ({type(error).__name__}).",
-            "Allow logs:DescribeLogGroups to look at it.",
+            say("log_group.unknown", reason=type(error).__name__),
+            say("log_group.unknown.mend"),
         )
     found = [group for group in pages.get("logGroups", []) if group.get("logGroupName") == plain]
     if not found:
-        return Check("log_group", source.name, "skipped", f"{plain} is not in the list of this account's log groups.")
+        return Check("log_group", source.name, "skipped", say("log_group.elsewhere", name=plain))
     kind, days = found[0].get("logGroupClass", _STANDARD), found[0].get("retentionInDays")
     if kind != _STANDARD:
         return Check(
             "log_group",
             source.name,
             "warn",
-            f"{plain} is of class {kind}, which lacks features and may not answer FilterLogEvents in full.",
-            "Compare its figures with Logs Insights, or let Firehose deliver it to S3 and read that.",
+            say("log_group.lacking", name=plain, kind=kind),
+            say("log_group.lacking.mend"),
         )
     if days is not None and days < source.since_days:
         return Check(
             "log_group",
             source.name,
             "warn",
-            f"{plain} keeps {days} days; since_days asks for {source.since_days:g}.",
-            "Raise the retention, or lower since_days.",
+            say("log_group.short", name=plain, days=days, asked=source.since_days),
+            say("log_group.short.mend"),
         )
-    kept = "for ever" if days is None else f"{days} days"
-    return Check("log_group", source.name, "ok", f"{plain} is of the standard class and keeps events {kept}.")
+    kept = say("log_group.standard.forever", name=plain) if days is None else None
+    return Check("log_group", source.name, "ok", kept or say("log_group.standard", name=plain, days=days))
 
 
 def _s3(source: SourceSettings) -> Iterator[Check]:
@@ -176,9 +177,10 @@ def _s3(source: SourceSettings) -> Iterator[Check]:
         yield of_error("source", source.name, told)
         return
     if found:
-        yield Check("source", source.name, "ok", f"{where} can be listed and read.")
+        yield Check("source", source.name, "ok", say("source.bucket", where=where))
     else:
-        yield Check("source", source.name, "warn", f"{where} holds no object.", "Check bucket and prefix.")
+        empty = say("source.bucket_empty", where=where)
+        yield Check("source", source.name, "warn", empty, say("source.bucket_empty.mend"))
     yield from _skew(source, skew_s)
 
 
@@ -192,14 +194,14 @@ def _files(source: SourceSettings) -> Iterator[Check]:
             "source",
             source.name,
             "fail",
-            f"{len(closed)} of {len(listed)} files cannot be read, such as {closed[0]}.",
-            "Give the collector's user the right to read them.",
+            say("source.closed_files", n=len(closed), of=len(listed), path=closed[0]),
+            say("source.closed_files.mend"),
             "COL-302",
         )
     elif listed:
-        yield Check("source", source.name, "ok", f"{len(listed):,} file(s) can be read.")
+        yield Check("source", source.name, "ok", say("source.files", n=len(listed)))
     elif not problems:
-        yield Check("source", source.name, "warn", "No file is there yet.", "Check paths of the source.")
+        yield Check("source", source.name, "warn", say("source.no_file"), say("source.no_file.mend"))
 
 
 def _readable(path: str) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 
 from collector.checkup.check import Check, of_error
 from collector.checkup.figures import figures, late, lines
+from collector.checkup.said import Said, say
+from collector.checkup.said import of_error as of_error_text
 from core.errors import CachewiseError
 from core.metrics import freshness, tables
 from core.metrics.scope import Scope
@@ -31,7 +33,7 @@ def check_tables(settings: Settings, sources: Sequence[SourceSettings], *, now: 
             found = tables(reader)
             yield from (_table(row) for row in found if row["version"] is not None)
             if all(row["version"] is None for row in found):
-                yield Check("tables", str(lake.path), "skipped", "Nothing was collected yet.")
+                yield Check("tables", str(lake.path), "skipped", say("tables.nothing"))
                 return
             told = freshness(reader, now=now)
             yield from _fresh(told, sources, now)
@@ -48,28 +50,28 @@ def _folder(lake: Lake) -> Check:
     while not place.exists() and place != place.parent:
         place = place.parent
     if Path(place).is_dir() and os.access(place, os.W_OK | os.X_OK):
-        return Check("tables", str(lake.path), "ok", "The folder can be written to.")
+        return Check("tables", str(lake.path), "ok", say("tables.folder"))
     return Check(
         "tables",
         str(lake.path),
         "fail",
-        "The folder cannot be written to: nothing can be collected.",
-        "Give this user the right to write, or set store.path to another folder.",
+        say("tables.closed"),
+        say("tables.closed.mend"),
         "STO-004",
     )
 
 
 def _table(row: Mapping[str, Any]) -> Check:
-    text = f"Version {row['version']}, {row['rows']:,} rows, {row['files']:,} file(s), {row['bytes'] / 1e6:,.1f} MB."
+    size = {name: row[name] for name in ("version", "rows", "files")} | {"megabytes": row["bytes"] / 1e6}
     if row["crowded_days"]:
         return Check(
             "tables",
             row["table"],
             "warn",
-            f"{text} {row['crowded_days']} day(s) have many small files: pages get slower.",
-            "Run cachewise compact; a collector that follows does it by itself.",
+            say("tables.crowded", days=row["crowded_days"], **size),
+            say("tables.crowded.mend"),
         )
-    return Check("tables", row["table"], "ok", text)
+    return Check("tables", row["table"], "ok", say("tables.size", **size))
 
 
 def _fresh(told: Sequence[Mapping[str, Any]], sources: Sequence[SourceSettings], now: datetime) -> Iterator[Check]:
@@ -77,34 +79,35 @@ def _fresh(told: Sequence[Mapping[str, Any]], sources: Sequence[SourceSettings],
         yield _freshness(row, now)
     unread = [source.name for source in sources if source.name not in {row["source"] for row in told}]
     for name in unread:
-        yield Check("freshness", name, "warn", "It was never read.", "Run cachewise collect, or cachewise run.")
+        yield Check("freshness", name, "warn", say("freshness.never"), say("freshness.never.mend"))
 
 
 def _freshness(row: Mapping[str, Any], now: datetime) -> Check:
     name, until = str(row["source"]), row["complete_until"]
-    reached = "nothing is complete yet"
+    reached = say("freshness.nothing")
     if until is not None:
-        lag = timedelta(seconds=round(max(0.0, (now - until).total_seconds())))
-        reached = f"complete up to {_clock(until)}, {lag} ago; passes: {row['passes']:,}"
+        lag_s = round(max(0.0, (now - until).total_seconds()))
+        reached = say("freshness.reached", at=_clock(until), ago_s=lag_s, passes=row["passes"])
     if row["status"] == "failed":
         return Check(
             "freshness",
             name,
             "fail",
-            f"Its last pass failed; {reached}. {row['error_message'] or ''}".strip(),
-            "Mend what the message names; the next pass reads on.",
+            _failed(row, reached),
+            say("freshness.failed.mend"),
             row["error_code"],
         )
     if row["reading"]:
-        at = "" if row["read_until"] is None else f", so far up to {_clock(row['read_until'])}"
-        return Check("freshness", name, "ok", f"Older logs are being read{at}.")
+        at = row["read_until"]
+        text = say("freshness.reading") if at is None else say("freshness.reading.at", at=_clock(at))
+        return Check("freshness", name, "ok", text)
     if now - (row["finished_at"] or row["last_pass_at"]) > SILENT:
         return Check(
             "freshness",
             name,
             "warn",
-            f"No pass since {_clock(row['last_pass_at'])}; {reached}.",
-            "Start a collector: cachewise run, or cachewise collect --follow.",
+            say("freshness.silent", at=_clock(row["last_pass_at"]), reached=reached),
+            say("freshness.silent.mend"),
         )
     if (
         until is not None and now - until > BEHIND and row["kind"] != "cloudwatch"
@@ -113,14 +116,20 @@ def _freshness(row: Mapping[str, Any], now: datetime) -> Check:
             "freshness",
             name,
             "warn",
-            f"Its newest line is old: {reached}.",
-            "If the service has run since, look where its newest logs are written; else all is well.",
+            say("freshness.old", reached=reached),
+            say("freshness.old.mend"),
         )
     if until is None or now - until > BEHIND:
-        return Check(
-            "freshness", name, "warn", f"It is behind: {reached}.", "Wait for the next passes, or look at its errors."
-        )
-    return Check("freshness", name, "ok", f"It is {reached}.")
+        return Check("freshness", name, "warn", say("freshness.behind", reached=reached), say("freshness.behind.mend"))
+    return Check("freshness", name, "ok", say("freshness.fresh", reached=reached))
+
+
+def _failed(row: Mapping[str, Any], reached: Said) -> Said:
+    if not row["error_message"]:
+        return say("freshness.failed", reached=reached)
+    values = (row["error"] or {}).get("about", ())
+    told = of_error_text(row["error_code"] or "", row["error_message"], "what", values)
+    return say("freshness.failed.said", reached=reached, said=told)
 
 
 def _clock(moment: datetime) -> str:

@@ -134,7 +134,9 @@ def _count(role: str, value: Any) -> int:
     """Read a count that a metrics library may have turned into a float. Raises BadInput when it is none."""
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
     if isinstance(whole, bool) or not isinstance(whole, int) or whole < 0:
-        raise BadInput(f"The metric for {role} is no count.", code="USG-001", mend="Accepted: a whole number.")
+        raise BadInput(
+            f"The metric for {role} is no count.", code="USG-001", mend="Accepted: a whole number.", about=(role,)
+        )
     return whole
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.errors import CachewiseError, FixSettings, TryAgain
 
@@ -29,6 +29,17 @@ _UNREACHABLE = {
 }
 
 
+class _Place(NamedTuple):
+    """What was to be read, and where."""
+
+    log_group: str
+    region: str | None
+
+    def __str__(self) -> str:
+        """Return it for an English sentence."""
+        return f"{self.log_group} in {self.region or 'no region'}"
+
+
 def explain(
     error: Exception,
     *,
@@ -45,36 +56,45 @@ def explain(
     and `token` whether the request continued an earlier page.
     """
     name = type(error).__name__
-    where = f"{log_group} in {region or 'no region'}"
+    where = _Place(log_group, region)
     if name in _NO_CREDENTIALS:
         return FixSettings(
             f"There are no AWS credentials to read {where} with ({name}).",
             code="COL-401",
             mend="Set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is attached.",
+            about=(*where, name),
         )
     if name in _SSO_EXPIRED:
         return _expired(where, name)
     if name in ("NoRegionError", "InvalidRegionError"):
         return FixSettings(
-            f"No AWS region is set for {log_group}.", code="COL-405", mend='Add region = "ap-northeast-2" or so.'
+            f"No AWS region is set for {log_group}.",
+            code="COL-405",
+            mend='Add region = "ap-northeast-2" or so.',
+            about=(log_group,),
         )
     if name in ("InvalidEndpointURLError", "UnknownEndpointError") or (
         name == "ValueError" and "endpoint" in str(error)
     ):
         return FixSettings(
-            f'endpoint_url = "{endpoint}" is not a URL.', code="COL-406", mend="Write it as http://host:port."
+            f'endpoint_url = "{endpoint}" is not a URL.',
+            code="COL-406",
+            mend="Write it as http://host:port.",
+            about=(endpoint,),
         )
     if isinstance(error, CutOff):
         return TryAgain(
             f"An answer of {service} about {where} was cut off.",
             code="COL-510",
             mend="Nothing is lost, the next pass reads on from here; if it stays, look at the proxy in between.",
+            about=(service, *where),
         )
     if name in _UNREACHABLE or isinstance(error, OSError):
         return TryAgain(
             f"{service} cannot be reached at {endpoint or region} ({name}).",
             code="COL-503",
             mend="Check network, region and endpoint_url; nothing is lost, the next pass reads on from here.",
+            about=(service, endpoint or region, name),
         )
     if role_arn and getattr(error, "operation_name", "") == "AssumeRole":
         return no_role(error, role_arn)
@@ -83,6 +103,7 @@ def explain(
             f"CloudWatch Logs no longer knows the page token of {where}.",
             code="COL-509",
             mend="Nothing is lost; the next pass begins this stretch again.",
+            about=where,
         )
     return _answered(error, where, service)
 
@@ -109,12 +130,16 @@ def no_role(error: Exception, role_arn: str) -> CachewiseError:
     code = code_of(error)
     if code in _THROTTLED or worth_retrying(error):
         return TryAgain(
-            f"STS does not lend {role_arn} for now ({code}).", code="COL-500", mend="The next pass asks again."
+            f"STS does not lend {role_arn} for now ({code}).",
+            code="COL-500",
+            mend="The next pass asks again.",
+            about=(role_arn, code),
         )
     return FixSettings(
         f"AWS denies assuming {role_arn} ({code}).",
         code="COL-415",
         mend="Check role_arn and external_id; allow sts:AssumeRole, and name the collector in the role's trust policy.",
+        about=(role_arn, code),
     )
 
 
@@ -125,7 +150,7 @@ def code_of(error: Exception) -> str:
     return str(said.get("Code", type(error).__name__))
 
 
-def _answered(error: Exception, where: str, service: str) -> CachewiseError:
+def _answered(error: Exception, where: _Place, service: str) -> CachewiseError:
     """Explain what AWS answered."""
     code = code_of(error)
     if code in _EXPIRED:
@@ -135,31 +160,41 @@ def _answered(error: Exception, where: str, service: str) -> CachewiseError:
             f"AWS does not know the credentials used to read {where} ({code}).",
             code="COL-401",
             mend="Check the access key and its secret.",
+            about=(*where, code),
         )
     if code in _DENIED:
         return FixSettings(
             f"AWS denies reading {where} ({code}).",
             code="COL-403",
             mend="Allow logs:FilterLogEvents on the log group's ARN followed by :*.",
+            about=(*where, code),
         )
     if code == "ResourceNotFoundException":
         return FixSettings(
-            f"There is no log group {where}.", code="COL-404", mend="Check log_group and region of the source."
+            f"There is no log group {where}.",
+            code="COL-404",
+            mend="Check log_group and region of the source.",
+            about=where,
         )
     if code in _THROTTLED:
         return TryAgain(
             f"{service} throttles reading {where} ({code}).",
             code="COL-429",
             mend="Nothing is lost; the next pass reads on. Run fewer collectors on this account and region.",
+            about=(service, *where, code),
         )
     return TryAgain(
-        f"Reading {where} failed ({code}).", code="COL-500", mend="Nothing is lost; the next pass reads on from here."
+        f"Reading {where} failed ({code}).",
+        code="COL-500",
+        mend="Nothing is lost; the next pass reads on from here.",
+        about=(*where, code),
     )
 
 
-def _expired(where: str, code: str) -> CachewiseError:
+def _expired(where: _Place, code: str) -> CachewiseError:
     return FixSettings(
         f"The AWS credentials used to read {where} have expired ({code}).",
         code="COL-402",
         mend="Log in again (aws sso login); stored data stays, the next pass reads on from here.",
+        about=(*where, code),
     )

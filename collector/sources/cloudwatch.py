@@ -220,6 +220,7 @@ class CloudWatchSource:
                         f"CloudWatch Logs repeats one page of {self._settings.log_group} without end.",
                         code="COL-508",
                         mend="Nothing is lost; the next pass reads on from here.",
+                        about=(self._settings.log_group,),
                     )
         finally:
             coming.drop()

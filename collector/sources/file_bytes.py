@@ -41,7 +41,9 @@ def list_files(paths: Sequence[str]) -> tuple[list[Found], list[CachewiseError]]
             _look(name, seen, found, problems)
         if (len(found), len(problems)) == before and not _exists(path):
             problems.append(
-                FixSettings(f"There is no file at {path}.", code="COL-301", mend="Check the path or the pattern.")
+                FixSettings(
+                    f"There is no file at {path}.", code="COL-301", mend="Check the path or the pattern.", about=(path,)
+                )
             )
     return found, problems
 
@@ -199,4 +201,6 @@ def _wanted(entry: os.DirEntry[str]) -> bool:
 
 
 def _unreadable(name: str, why: str) -> CachewiseError:
-    return BadInput(f"{name} cannot be read: {why}.", code="COL-302", mend="Check its permissions; the rest goes on.")
+    return BadInput(
+        f"{name} cannot be read: {why}.", code="COL-302", mend="Check its permissions; the rest goes on.", about=(name,)
+    )

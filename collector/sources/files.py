@@ -106,6 +106,7 @@ class FilesSource:
                     f"{found.path} cannot be read: {error.strerror or type(error).__name__}.",
                     code="COL-302",
                     mend="Check its permissions; the rest goes on.",
+                    about=(found.path, error.strerror or type(error).__name__),
                 )
             )
 
@@ -250,7 +251,12 @@ class FilesSource:
             if item is None:
                 self._tell.skip("broken_json", file, file.found.size, again=False)
                 self._tell.batch.problems.append(
-                    BadInput(f"{file.found.path} ends too early.", code="COL-303", mend="Fetch the file again.")
+                    BadInput(
+                        f"{file.found.path} ends too early.",
+                        code="COL-303",
+                        mend="Fetch the file again.",
+                        about=(file.found.path,),
+                    )
                 )
                 break
             place = Position(file.known.file_id, 0)
@@ -313,7 +319,12 @@ class FilesSource:
         reason, what = why
         self._tell.batch.skip(reason, length=found.size, at=found.path)
         self._tell.batch.problems.append(
-            BadInput(f"{found.path} {what}.", code="COL-304", mend="Give log text in UTF-8; the rest goes on.")
+            BadInput(
+                f"{found.path} {what}.",
+                code="COL-304",
+                mend="Give log text in UTF-8; the rest goes on.",
+                about=(found.path,),
+            )
         )
         if not found.stream:
             size, mtime = found.size, found.mtime_ns
@@ -359,4 +370,4 @@ def _mark_at(path: str, offset: int) -> str:
 
 def named(error: BadInput, path: str) -> BadInput:
     """Return the error with the path it is about."""
-    return BadInput(f"{path}: {error.message}.", code=error.code, mend=error.mend)
+    return BadInput(f"{path}: {error.message}.", code=error.code, mend=error.mend, about=(path,))

@@ -26,7 +26,10 @@ def explain_s3(
     code, where = code_of(error), f"s3://{bucket}/{prefix}"
     if code == "NoSuchBucket":
         return FixSettings(
-            f"There is no bucket {bucket}.", code="COL-411", mend="Check bucket and region of the source."
+            f"There is no bucket {bucket}.",
+            code="COL-411",
+            mend="Check bucket and region of the source.",
+            about=(bucket,),
         )
     if operation_of(error) == "AssumeRole":
         return no_role(error, str(role_arn))
@@ -35,12 +38,14 @@ def explain_s3(
             f"AWS denies reading {where} ({code}).",
             code="COL-412",
             mend="Allow s3:ListBucket on the bucket, s3:GetObject on its objects, and kms:Decrypt on their key.",
+            about=(where, code),
         )
     if code in _MOVED:
         return FixSettings(
             f"The bucket {bucket} lies in another region than {region or 'the default one'} ({code}).",
             code="COL-413",
             mend="Set the region of the source to the bucket's.",
+            about=(bucket, region, code),
         )
     return explain(error, log_group=where, region=region, endpoint=endpoint, service="S3")
 
@@ -50,7 +55,10 @@ def unreadable(error: Exception, path: str) -> CachewiseError | None:
     code = code_of(error)
     if code == _ARCHIVED:
         return BadInput(
-            f"{path} is archived and cannot be read.", code="COL-414", mend="Restore it; the rest goes on without it."
+            f"{path} is archived and cannot be read.",
+            code="COL-414",
+            mend="Restore it; the rest goes on without it.",
+            about=(path,),
         )
     return None
 
@@ -63,4 +71,5 @@ def unread_bodies(error: Exception, paths: Sequence[str]) -> CachewiseError:
         "their cache writes live is not known.",
         code="COL-416",
         mend="Allow s3:GetObject on the prefix of large bodies; until then defaults.cache_ttl of the source is taken.",
+        about=(path, code_of(error)),
     )

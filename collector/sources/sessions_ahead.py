@@ -87,6 +87,7 @@ class SessionsAhead:
                 f"A process that read session files ahead ended before its time ({how}).",
                 code="COL-306",
                 mend="Nothing is lost: the collector read the rest of them itself.",
+                about=(how,),
             )
             for how in (self._ahead.take_lost() if self._ahead else ())
         ]

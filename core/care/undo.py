@@ -47,6 +47,7 @@ def undo(lake: Lake, action_id: str | None = None, *, actor: str, now: datetime 
             f"What calls said before repricing {chosen.action_id} is no longer there.",
             code="STO-013",
             mend="Those dates have expired, or the folder was cleaned by hand; reprice with the older price files.",
+            about=(chosen.action_id,),
         )
     action = new_action(UNDO, chosen.action_id, actor=actor)
     record(lake, action, "started", now=now or datetime.now(UTC), before={"days": len(days)})
@@ -68,6 +69,7 @@ def _chosen(candidates: Sequence[Recorded], action_id: str | None) -> Recorded:
             f"There is no repricing {action_id or ''} to undo.".replace("  ", " "),
             code="STO-011",
             mend=f"Known: {known}.",
+            about=(action_id or "",),
         )
     later = [item for item in candidates if item.ts > found[0].ts and _overlap(item, found[0])]
     if later:
@@ -75,6 +77,7 @@ def _chosen(candidates: Sequence[Recorded], action_id: str | None) -> Recorded:
             f"Repricing {later[-1].action_id} came later and covers the same dates as {found[0].action_id}.",
             code="STO-012",
             mend="Undo the later one first: cachewise reprice --undo.",
+            about=(later[-1].action_id, found[0].action_id),
         )
     return found[0]
 

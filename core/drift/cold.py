@@ -51,7 +51,10 @@ def cold_starts(reader: Reader, scope: Scope, by: str | None = None) -> list[Col
     """Return cold starts, whole or by source, function, version or engine; the costliest group first."""
     if by is not None and by not in GROUPS:
         raise FixSettings(
-            f'"{by}" is not something to group cold starts by.', code="REG-001", mend=f"Accepted: {', '.join(GROUPS)}."
+            f'"{by}" is not something to group cold starts by.',
+            code="REG-001",
+            mend=f"Accepted: {', '.join(GROUPS)}.",
+            about=(by,),
         )
     if not scope.fits("invocations"):
         return []

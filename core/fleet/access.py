@@ -41,7 +41,17 @@ def explained(error: Exception, *, doing: str, code: str, permission: str, check
     """Return the error an operator can act on; an argument that AWS refuses is a setting, named by `check`."""
     if aws_code(error) in _BAD_ARGUMENT:
         # The message is left out: for Lambda it may quote the environment it was given.
-        return FixSettings(f"AWS refused the arguments of {doing} ({aws_code(error)}).", code=code, mend=check)
+        return FixSettings(
+            f"AWS refused the arguments of {doing} ({aws_code(error)}).",
+            code=code,
+            mend=check,
+            about=(aws_code(error),),
+        )
     if aws_code(error).startswith("KMS"):
-        return FixSettings(f"The key of {doing} refused ({aws_code(error)}).", code=code, mend=f"Allow {permission}.")
+        return FixSettings(
+            f"The key of {doing} refused ({aws_code(error)}).",
+            code=code,
+            mend=f"Allow {permission}.",
+            about=(aws_code(error),),
+        )
     return aws.explain(error, doing=doing, code=code, permission=permission)

@@ -52,6 +52,7 @@ def check_confirmation(source: SourceSettings, typed: str) -> None:
             f"The clear was not confirmed: {typed.strip()[:40]!r} was typed.",
             code="FLT-402",
             mend=f'Nothing was changed. Type the name of the source: "{source.name}".',
+            about=(typed.strip()[:40],),
         )
 
 

@@ -39,6 +39,7 @@ def clear_by_epoch(client: Any, clear: ClearSettings, *, now_ms: int, engine: st
         f"Others raised the epoch of table {clear.prompt_table} at each of {_ATTEMPTS} attempts.",
         code="FLT-405",
         mend="Their clears reached every environment too.",
+        about=(clear.prompt_table,),
     )
 
 

@@ -97,6 +97,7 @@ class _Clearing:
             f"Function {self._name} was changed by someone else at each of {self.patience.attempts} attempts.",
             code="FLT-412",
             mend="Nothing of theirs was overwritten. Wait for their deployment and clear again.",
+            about=(self._name,),
         )
 
     def look(self) -> FunctionState:
@@ -171,6 +172,7 @@ class _Clearing:
                 f"Version {version} of {self._name} is {ready.get('State')} ({ready.get('StateReasonCode')}).",
                 code="FLT-413",
                 mend="The alias was not moved. Mend the function, then clear again.",
+                about=(version, self._name, ready.get("State"), ready.get("StateReasonCode")),
             )
 
     def _poll(
@@ -186,6 +188,7 @@ class _Clearing:
                     f"Waited {self.patience.limit_s:g} s for {waiting_for} ({self._name}).",
                     code="FLT-416",
                     mend="Look at the function's state in the Lambda console, then clear again.",
+                    about=(self._name, f"{self.patience.limit_s:g} s"),
                 )
             self.patience.sleep(self.patience.poll_s)
 
@@ -198,6 +201,7 @@ class _Clearing:
                 "writing one would drop all others.",
                 code="FLT-411",
                 mend="Nothing was changed. Allow the clear role kms:Decrypt on the function's key, or clear by epoch.",
+                about=(self._name, _environment_error(read)),
             )
 
     def _refuse_unguarded(self, *read: Mapping[str, Any] | None) -> None:
@@ -207,6 +211,7 @@ class _Clearing:
                 f"{self._name} was answered without a RevisionId: a change made meanwhile would be overwritten.",
                 code="FLT-410",
                 mend="Nothing was changed. Lambda always gives one; check AWS_ENDPOINT_URL, or clear by epoch.",
+                about=(self._name,),
             )
 
     def _refuse_release(self, latest: Mapping[str, Any], alias: Mapping[str, Any]) -> None:
@@ -217,6 +222,7 @@ class _Clearing:
                 f'Alias "{self.clear.alias}" sends part of its traffic to version {", ".join(split)}.',
                 code="FLT-414",
                 mend="Finish the rollout, then clear; or clear by epoch.",
+                about=(self.clear.alias, ", ".join(split)),
             )
         if version != _LATEST and self._configuration(version)["CodeSha256"] != latest["CodeSha256"]:
             raise FixSettings(
@@ -224,6 +230,7 @@ class _Clearing:
                 "publishing would release it.",
                 code="FLT-414",
                 mend="Nothing was changed. Deploy first, or clear by epoch.",
+                about=(self.clear.alias, version),
             )
 
     # writing
@@ -235,6 +242,7 @@ class _Clearing:
                 f"({after.get('LastUpdateStatusReasonCode')}).",
                 code="FLT-413",
                 mend="Mend what Lambda names in the function's state, then clear again.",
+                about=(self._name, after.get("LastUpdateStatus"), after.get("LastUpdateStatusReasonCode")),
             )
         self._refuse_unreadable(after)
         now = _variables(after)
@@ -246,6 +254,7 @@ class _Clearing:
                 f"{len(lost)} of {len(old)} variables of {self._name} disappeared during the clear.",
                 code="FLT-415",
                 mend="Compare the function with its template; this clear sent every variable it had read.",
+                about=(self._name, f"{len(lost)} / {len(old)}"),
             )
 
     def _switch(self, after: Mapping[str, Any], alias: Mapping[str, Any]) -> str:
@@ -280,6 +289,7 @@ class _Clearing:
                 "it was left there.",
                 code="FLT-414",
                 mend="A new version starts with an empty prompt store. Clear again if it was a move back.",
+                about=(self.clear.alias, now["FunctionVersion"]),
             )
 
     # asking AWS

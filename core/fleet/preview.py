@@ -83,6 +83,7 @@ def clear_settings(source: SourceSettings, method: ClearMethod | None = None) ->
             f'Source "{source.name}" does not say how its prompt store is cleared.',
             code="FLT-401",
             mend='Add [sources.clear] with prompt_table = "…" below it, see docs/clearing.md.',
+            about=(source.name,),
         )
     way = method or clear.method
     needed = "prompt_table" if way == "epoch" else "function_name"
@@ -91,6 +92,7 @@ def clear_settings(source: SourceSettings, method: ClearMethod | None = None) ->
             f'Source "{source.name}" cannot be cleared by {way}: {needed} is not set.',
             code="FLT-401",
             mend=f'Add {needed} = "…" to its [sources.clear].',
+            about=(source.name, needed),
         )
     return clear
 

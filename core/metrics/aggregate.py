@@ -33,7 +33,9 @@ def check_groups(by: Sequence[str]) -> None:
     for name in by:
         if name not in GROUPS or list(by).count(name) > 1:
             problem = "is named twice" if name in GROUPS else "is not something to group by"
-            raise FixSettings(f'"{name}" {problem}.', code="MET-004", mend=f"Accepted: {', '.join(GROUPS)}.")
+            raise FixSettings(
+                f'"{name}" {problem}.', code="MET-004", mend=f"Accepted: {', '.join(GROUPS)}.", about=(name,)
+            )
 
 
 def check_columns(by: Sequence[str]) -> None:
@@ -44,6 +46,7 @@ def check_columns(by: Sequence[str]) -> None:
                 f'"{name}" is not something to split a series by.',
                 code="MET-004",
                 mend=f"Accepted: {', '.join(COLUMNS)}.",
+                about=(name,),
             )
 
 

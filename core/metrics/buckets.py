@@ -29,14 +29,19 @@ def zone_of(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise FixSettings(
-            f'"{name}" is not a time zone.', code="MET-002", mend="Accepted: IANA names such as UTC or Asia/Seoul."
+            f'"{name}" is not a time zone.',
+            code="MET-002",
+            mend="Accepted: IANA names such as UTC or Asia/Seoul.",
+            about=(name,),
         ) from None
 
 
 def check_bucket(bucket: str) -> None:
     """Refuse a bucket that does not exist."""
     if bucket not in BUCKETS:
-        raise FixSettings(f'"{bucket}" is not a bucket.', code="MET-003", mend=f"Accepted: {', '.join(BUCKETS)}.")
+        raise FixSettings(
+            f'"{bucket}" is not a bucket.', code="MET-003", mend=f"Accepted: {', '.join(BUCKETS)}.", about=(bucket,)
+        )
 
 
 @ibis.udf.scalar.builtin(signature=(("timestamp('UTC', 6)",), "int64"))  # type: ignore[untyped-decorator]

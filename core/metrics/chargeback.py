@@ -60,7 +60,10 @@ def check_rule(rule: str) -> None:
     """Refuse a rule that does not exist."""
     if rule not in RULES:
         raise FixSettings(
-            f'"{rule}" is not a rule of allocation.', code="MET-007", mend=f"Accepted: {', '.join(RULES)}."
+            f'"{rule}" is not a rule of allocation.',
+            code="MET-007",
+            mend=f"Accepted: {', '.join(RULES)}.",
+            about=(rule,),
         )
 
 

@@ -55,7 +55,9 @@ def calls_page(reader: Reader, scope: Scope, limit: int = 500, order: str = "ts 
     """Return up to `limit` calls with every column, ordered by one column, "asc" or "desc"; unknown values last."""
     column, direction = _order(order)
     if not 0 < limit <= MOST_ROWS:
-        raise FixSettings(f"limit = {limit} is out of range.", code="MET-005", mend=f"Accepted: 1 to {MOST_ROWS}.")
+        raise FixSettings(
+            f"limit = {limit} is out of range.", code="MET-005", mend=f"Accepted: 1 to {MOST_ROWS}.", about=(limit,)
+        )
     rows = which.of(aggregate.rows_for(reader, "calls", scope)).drop("returned", "priced")
     key = rows[column].desc(nulls_first=False) if direction == "desc" else rows[column].asc()
     return reader.run(rows.order_by(key, rows.call_id.asc()).limit(limit))
@@ -87,5 +89,6 @@ def _order(order: str) -> tuple[str, str]:
             f'"{order}" is not an order of calls.',
             code="MET-005",
             mend='Accepted: a column and asc or desc, as "ts desc".',
+            about=(order,),
         )
     return column, direction

@@ -42,12 +42,15 @@ class Scope:
     def __post_init__(self) -> None:
         for moment in (self.start, self.end):
             if moment is not None and moment.tzinfo is None:
-                raise FixSettings(f"{moment} has no time zone.", code="MET-001", mend="Give a time with its zone.")
+                raise FixSettings(
+                    f"{moment} has no time zone.", code="MET-001", mend="Give a time with its zone.", about=(moment,)
+                )
         if self.start is not None and self.end is not None and self.start > self.end:
             raise FixSettings(
                 f"The range starts at {self.start.isoformat()}, after its end {self.end.isoformat()}.",
                 code="MET-001",
                 mend="Swap the two.",
+                about=(self.start.isoformat(), self.end.isoformat()),
             )
 
     def filters(self) -> dict[str, tuple[str, ...]]:

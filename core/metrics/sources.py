@@ -44,6 +44,7 @@ _LATEST = (
     "window_start",
     "window_end",
     "lines_read",
+    "outcomes_json",
 )
 _DIMENSIONS = {
     "engines": "engine",
@@ -65,6 +66,7 @@ def freshness(reader: Reader, *, now: datetime | None = None) -> list[dict[str, 
 
     Counters are {"total": {...}, "last_24h": {...}}, each with `skipped_by_reason`, an example of each reason and
     the records Lambda says it dropped; the last pass's columns keep their names, its start is `last_pass_at`.
+    `error` are the values that its error is `about` and how many `more` errors there were; None: not told.
     `complete_until` is the furthest any pass reached. `reading` says that a long pass is under way, `catching_up`
     that more of the past is coming in, and `read_until` how far either has come.
     """
@@ -152,6 +154,7 @@ def _latest(reader: Reader, passes: ir.Table) -> list[dict[str, Any]]:
 def _renamed(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     plain = {name: row[f"{name}_"] for name in _LATEST}
     plain["last_pass_at"] = plain.pop("ts")
+    plain["error"] = json.loads(plain.pop("outcomes_json") or "{}").get("error")
     reached = plain["complete_until"]
     return {
         "source": row["source"],

@@ -37,7 +37,10 @@ def groups(lines: pa.Table, by: Sequence[str]) -> Rows:
     for name in by:
         if name not in GROUPS:
             raise FixSettings(
-                f'"{name}" is not something to group misses by.', code="MIS-001", mend=f"Accepted: {', '.join(GROUPS)}."
+                f'"{name}" is not something to group misses by.',
+                code="MIS-001",
+                mend=f"Accepted: {', '.join(GROUPS)}.",
+                about=(name,),
             )
     if not lines.num_rows:
         return []

@@ -16,6 +16,7 @@ from core.pricing.files import BookParts, built_in_parts, read_overlay
 from core.pricing.ids import ParsedId, known_provider, parse_id
 from core.pricing.model import Model, ModelRef, Rates, Row, Scope, Unpriced
 from core.pricing.quote import Question, quote
+from core.pricing.reasons import reason
 
 _REMEMBERED = 50_000
 
@@ -104,14 +105,14 @@ class PriceBook:
             return asked
         known = self.models.get(self._names.get(parsed.name, ""))
         if known is None:
-            return Unpriced(f"unknown model {model.strip()}")
+            return Unpriced(reason("unknown_model", model=model.strip()))
         if known.unpriced:
-            return Unpriced(f"{known.id} is not priced: {known.unpriced}", known.id)
+            return Unpriced(reason("not_priced", model=known.id, why=known.unpriced), known.id)
         where = parsed.provider or asked or "anthropic"
         if where == "bedrock":
             return self._bedrock(known, parsed)
         if where == "claude-platform-aws" and not known.platform_aws:
-            return Unpriced(f"{known.id} is not sold on Claude Platform on AWS", known.id)
+            return Unpriced(reason("not_on_platform", model=known.id), known.id)
         return ModelRef(known.id, "anthropic", where)
 
     def _bedrock(self, known: Model, parsed: ParsedId) -> ModelRef | Unpriced:
@@ -119,22 +120,19 @@ class PriceBook:
             lists: list[Scope] = [s for s in ("bedrock-global", "bedrock-regional") if self.rows_of(known.id, s)]
             if len(lists) == 1:
                 return ModelRef(known.id, lists[0], "bedrock")
-            return Unpriced(
-                f"{known.id} on Bedrock has a global and a regional price: log the id that was requested, "
-                f"such as global.anthropic.{known.id}",
-                known.id,
-            )
+            example = f"global.anthropic.{known.id}"
+            return Unpriced(reason("which_bedrock_price", model=known.id, example=example), known.id)
         scope: Scope = "bedrock-global" if parsed.profile == "global" else "bedrock-regional"
         if not self.rows_of(known.id, scope):
-            return Unpriced(f"{known.id} has no {scope} price", known.id)
+            return Unpriced(reason("no_price", model=known.id, scope=scope), known.id)
         return ModelRef(known.id, scope, "bedrock", _doubts(known, parsed))
 
 
 def _doubts(known: Model, parsed: ParsedId) -> tuple[str, ...]:
     if parsed.gov:
-        return ("us-gov: price sources disagree (10 % or 20 % above global), priced 10 % above",)
+        return (reason("gov"),)
     if known.bedrock_profiles and parsed.profile not in ("bare", "global", *known.bedrock_profiles):
-        return (f"AWS lists no {parsed.profile}. price for {known.id}, priced as the other regions",)
+        return (reason("unlisted_profile", prefix=parsed.profile, model=known.id),)
     return ()
 
 
@@ -171,5 +169,6 @@ def load_book(files: Sequence[str | Path] = ()) -> PriceBook:
                 f'price files: aliases "{key}" = "{target}" leads to no price: {found.reason}.',
                 code="PRC-005",
                 mend="Accepted: a model id of the price book, such as global.anthropic.claude-opus-5.",
+                about=(key, target),
             )
     return book

@@ -14,6 +14,7 @@ from core.pricing import stepped
 from core.pricing.cost import COST_LIMIT, NEGATIVE, TOO_LARGE, PricedCall, no_1h_price, reason_text
 from core.pricing.model import ModelRef, Rates, Unpriced
 from core.pricing.quote import Question
+from core.pricing.reasons import reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,9 +30,9 @@ COUNTS = ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_w
 WORDS = ("provider", "model", "service_tier", "speed", "inference_geo", "stop_category")
 AMOUNTS = tuple(item.name for item in fields(PricedCall) if item.name.endswith("_usd"))
 COLUMNS = ("price_status", "price_reason", "price_row", "price_book", "model_id", *AMOUNTS)
-NO_COUNTS = "no token counts were told"
-NO_TIME = "the time of the call is not known"
-NO_MODEL = "no model was named"
+NO_COUNTS = reason("no_counts")
+NO_TIME = reason("no_time")
+NO_MODEL = reason("no_model")
 _US_PER_DAY = 86_400_000_000
 _SAFE_COUNT = 2**50
 _SAFE_PICODOLLARS = 9e17  # well inside int64, and inside what float64 can tell apart from COST_LIMIT

@@ -15,16 +15,18 @@ from typing import TYPE_CHECKING, Literal
 from core.errors import BadInput
 from core.pricing.model import ModelRef, Rates, Unpriced
 from core.pricing.quote import Question
+from core.pricing.reasons import joined
+from core.pricing.reasons import reason as reason_of
 from core.usage import Iteration, Usage
 
 if TYPE_CHECKING:
     from core.pricing.book import PriceBook
 
 COST_LIMIT = 10**18  # picodollars: a million dollars, the first amount that DECIMAL(18,12) cannot hold
-INCOMPLETE = "stream broke off: output is a lower bound"
-SPLIT_UNKNOWN = "cache-write TTL not told: priced as 5m"
-NEGATIVE = "negative token count"
-TOO_LARGE = "a single call above 1,000,000 USD: check the token counts"
+INCOMPLETE = reason_of("incomplete")
+SPLIT_UNKNOWN = reason_of("split_unknown")
+NEGATIVE = reason_of("negative")
+TOO_LARGE = reason_of("too_large")
 _SAMPLING = ("message", "fallback_message")
 _EXACT = Context(prec=40)
 
@@ -216,18 +218,21 @@ def usd(picodollars: int) -> Decimal:
 
 def no_1h_price(model_id: str, scope: str) -> str:
     """Say that 1h cache writes of this model have no price on this list."""
-    return f"{model_id} has no {scope} price for 1h cache writes"
+    return reason_of("no_1h_price", model=model_id, scope=scope)
 
 
 def reason_text(flags: Sequence[str], *, incomplete: bool, split_unknown: bool) -> str | None:
     """Join the doubts about a priced call into one line; None when there are none."""
     found = [*dict.fromkeys(flags), *([INCOMPLETE] if incomplete else []), *([SPLIT_UNKNOWN] if split_unknown else [])]
-    return "; ".join(found) or None
+    return joined(found)
 
 
 def _utc_day(at: datetime) -> date:
     if at.tzinfo is None:
         raise BadInput(
-            f"time {at.isoformat()} has no zone.", code="PRC-006", mend="Give the time of the call with a UTC offset."
+            f"time {at.isoformat()} has no zone.",
+            code="PRC-006",
+            mend="Give the time of the call with a UTC offset.",
+            about=(at.isoformat(),),
         )
     return at.astimezone(UTC).date()

@@ -41,7 +41,12 @@ class Entry:
         """Raise FixSettings for one key."""
         place = f"{self.where}.{key}" if self.where else key
         shown = f'"{value}"' if isinstance(value, str) else str(value)
-        raise FixSettings(f"price file {self.file}: {place} = {shown}.", code="PRC-004", mend=f"Accepted: {accepted}.")
+        raise FixSettings(
+            f"price file {self.file}: {place} = {shown}.",
+            code="PRC-004",
+            mend=f"Accepted: {accepted}.",
+            about=(self.file, place, shown),
+        )
 
     def only(self, *known: str) -> None:
         """Refuse keys that nobody reads: a misspelt one would otherwise be lost in silence."""
@@ -52,6 +57,7 @@ class Entry:
                     f'price file {self.file}: unknown key "{place}".',
                     code="PRC-003",
                     mend=f"Accepted: {', '.join(known)}.",
+                    about=(self.file, place),
                 )
 
     def entries(self, key: str) -> list[Entry]:

@@ -73,6 +73,7 @@ def read_overlay(path: Path, base: BookParts) -> BookParts:
             f"price file {path} cannot be read: {error.strerror}.",
             code="PRC-001",
             mend="Mend the path in prices.files or CACHEWISE_PRICE_FILES.",
+            about=(path, error.strerror),
         ) from None
     table = _parse(path, raw)
     whole = Entry(str(path), "", table)
@@ -109,6 +110,7 @@ def _no_twins(path: Path, names: Sequence[str], what: str) -> None:
                 f'{path}: {what} names "{name}", which the price book has already.',
                 code="PRC-005",
                 mend="Give the new model its own id, or add rows for the known one.",
+                about=(path, name),
             )
 
 
@@ -125,10 +127,15 @@ def _parse(path: Path, raw: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError) as error:
         form = "JSON" if path.suffix.lower() == ".json" else "TOML"
         raise FixSettings(
-            f"price file {path} is not valid {form}: {error}.", code="PRC-002", mend="Mend the line it names."
+            f"price file {path} is not valid {form}: {error}.",
+            code="PRC-002",
+            mend="Mend the line it names.",
+            about=(path, form, error),
         ) from None
     if not isinstance(table, Mapping):
-        raise FixSettings(f"price file {path} is not a table.", code="PRC-002", mend="Start it with { or [[rows]].")
+        raise FixSettings(
+            f"price file {path} is not a table.", code="PRC-002", mend="Start it with { or [[rows]].", about=(path,)
+        )
     return table
 
 

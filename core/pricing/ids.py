@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from core.pricing.model import Provider, Unpriced
+from core.pricing.reasons import reason
 
 _PROVIDERS: dict[str, Provider] = {
     "anthropic": "anthropic",
@@ -31,14 +32,14 @@ _TOOL_PREFIX = re.compile(
 )
 _REGIONAL = ("us", "eu", "apac", "jp", "au", "in", "ca", "us-gov")
 _NOT_PER_TOKEN = {
-    "application-inference-profile": "application inference profile does not name its model: "
-    "map its ARN to the model under [aliases] in a price file",
-    "provisioned-model": "provisioned throughput is billed by the hour, not per token",
-    "custom-model": "custom model has no list price: add its row in a price file",
-    "imported-model": "imported model has no list price: add its row in a price file",
-    "prompt-router": "prompt router does not name the model that served: map its ARN in a price file",
-    "default-prompt-router": "prompt router does not name the model that served: map its ARN in a price file",
+    "application-inference-profile": "application_profile",
+    "provisioned-model": "provisioned",
+    "custom-model": "custom_model",
+    "imported-model": "imported_model",
+    "prompt-router": "prompt_router",
+    "default-prompt-router": "prompt_router",
 }
+"""The reasons why a call to such an ARN has no price of the book."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def known_provider(name: str | None) -> Provider | Unpriced | None:
     if name is None or not name.strip():
         return None
     found = _PROVIDERS.get(name.strip().lower().replace("_", "-"))
-    return found or Unpriced(f"provider {name.strip()} is not in the price book")
+    return found or Unpriced(reason("unknown_provider", provider=name.strip()))
 
 
 def parse_id(model: str) -> ParsedId | Unpriced:
@@ -69,12 +70,12 @@ def parse_id(model: str) -> ParsedId | Unpriced:
     if arn:
         kind = arn["kind"]
         if kind in _NOT_PER_TOKEN:
-            return Unpriced(_NOT_PER_TOKEN[kind])
+            return Unpriced(reason(_NOT_PER_TOKEN[kind]))
         if kind not in ("inference-profile", "foundation-model"):
-            return Unpriced(f"Bedrock ARN of kind {kind} is not in the price book")
+            return Unpriced(reason("unknown_arn_kind", kind=kind))
         rest, on_bedrock = arn["rest"], True
     elif rest.startswith("arn:"):
-        return Unpriced("ARN is not one of a Bedrock model or inference profile")
+        return Unpriced(reason("foreign_arn"))
     gov = "us-gov" in written.removesuffix(rest) or bool(arn and "gov" in arn["partition"])
     profile = _PROFILE.match(rest)
     if profile is None:
@@ -83,5 +84,5 @@ def parse_id(model: str) -> ParsedId | Unpriced:
         return ParsedId(name, "bedrock" if on_bedrock else None, gov=gov)
     prefix = profile["prefix"]
     if prefix is not None and prefix != "global" and prefix not in _REGIONAL:
-        return Unpriced(f"Bedrock profile prefix {prefix}. is not in the price book")
+        return Unpriced(reason("unknown_profile", prefix=prefix))
     return ParsedId(_VERSION.sub("", profile["name"]), "bedrock", prefix or "bare", gov=gov or prefix == "us-gov")

@@ -18,9 +18,10 @@ import pyarrow.compute as pc
 from core.pricing.book import PriceBook
 from core.pricing.bulk import COLUMNS, price_table
 from core.pricing.check import explain_reported
+from core.pricing.reasons import reason as reason_of
 
-TTL_UNKNOWN = "cache_ttl unknown: set defaults.cache_ttl"
-MODEL_UNKNOWN = "model unknown: set defaults.model"
+TTL_UNKNOWN = reason_of("ttl_unknown")
+MODEL_UNKNOWN = reason_of("model_unknown")
 PRICED = COLUMNS
 """The columns that `price_columns` gives."""
 _HALF_MICRODOLLAR = Decimal("0.0000005")

@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import TYPE_CHECKING
 
 from core.pricing.model import Card, ModelRef, Rates, Row, Unpriced, Window
+from core.pricing.reasons import reason
 
 if TYPE_CHECKING:
     from core.pricing.book import PriceBook
@@ -21,7 +22,7 @@ _PICO = Decimal(10) ** 6  # 1 USD per million tokens = 1e-6 USD per token = 1e6 
 _PICO_PER_USD = 10**12
 _STANDARD_TIERS = ("", "standard", "default", "standard_only", "on_demand", "on-demand")
 _NO_GEO = ("", "global", "not_available")
-FREE_REFUSAL = "refusal without output: not billed"
+FREE_REFUSAL = reason("free_refusal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +70,26 @@ def _tier(book: PriceBook, ask: Question, day: date) -> _Outcome:
         return Decimal(1), None
     if tier == "batch":
         if ask.speed == "fast":
-            return "batch and fast cannot be combined"
-        doubt = "Bedrock batch: half price, but not confirmed for every model" if bedrock else None
+            return reason("batch_and_fast")
+        doubt = reason("bedrock_batch") if bedrock else None
         return book.rules.batch, doubt
     if bedrock and tier in ("flex", "priority"):
-        return Decimal(1), f"Bedrock {tier} tier: no published Claude price, priced as default"
+        return Decimal(1), reason("bedrock_tier", tier=tier)
     if tier in ("priority", "reserved"):
-        return f"{tier} tier is prepaid capacity, not billed per token"
-    return f"service tier {tier} is not in the price book"
+        return reason("prepaid_tier", tier=tier)
+    return reason("unknown_tier", tier=tier)
 
 
 def _speed(book: PriceBook, ask: Question, day: date) -> _Outcome:
     if ask.speed in ("", "standard"):
         return Decimal(1), None
     if ask.speed != "fast":
-        return f"speed {ask.speed} is not in the price book"
+        return reason("unknown_speed", speed=ask.speed)
     if ask.ref.provider == "bedrock":
-        return "Bedrock has no fast mode"
+        return reason("no_fast_bedrock")
     multiplier = _in_force(book.rules.fast, ask.ref.model_id, day)
     if multiplier is None:
-        return f"{ask.ref.model_id} had no fast mode at the time of the call"
+        return reason("no_fast", model=ask.ref.model_id)
     return multiplier, None
 
 
@@ -98,10 +99,10 @@ def _geo(book: PriceBook, ask: Question, day: date) -> _Outcome:
         return Decimal(1), None
     known = {window.key for window in book.rules.geo}
     if geo not in known:
-        return f"inference_geo {geo} is not in the price book"
+        return reason("unknown_geo", geo=geo)
     multiplier = _in_force(book.rules.geo, geo, day)
     if not book.models[ask.ref.model_id].inference_geo or multiplier is None:
-        return Decimal(1), f"inference_geo {geo} has no surcharge for {ask.ref.model_id}"
+        return Decimal(1), reason("no_surcharge", geo=geo, model=ask.ref.model_id)
     return multiplier, None
 
 
@@ -111,7 +112,7 @@ def _refusal(book: PriceBook, ask: Question, day: date, rates: Rates) -> Rates:
     if not ask.refused or rule is None or ask.stop_category in rule.billed_categories:
         return rates
     if ask.ref.provider == "bedrock":
-        return replace(rates, flags=(*rates.flags, "refusal without output: Bedrock's billing of it is not confirmed"))
+        return replace(rates, flags=(*rates.flags, reason("bedrock_refusal")))
     return Rates(rates.row, 0, 0, 0, 0, 0, 0, (*rates.flags, FREE_REFUSAL))
 
 
@@ -123,8 +124,8 @@ def _in_force(windows: tuple[Window, ...], key: str, day: date) -> Decimal | Non
 def _no_row(book: PriceBook, ref: ModelRef, day: date) -> str:
     first = min((row.start for row in book.rows_of(ref.model_id, ref.scope)), default=None)
     if first is None or first <= day:
-        return f"{ref.model_id} has no {ref.scope} price"
-    return f"{ref.model_id} has no {ref.scope} price before {first.isoformat()}"
+        return reason("no_price", model=ref.model_id, scope=ref.scope)
+    return reason("no_price_before", model=ref.model_id, scope=ref.scope, day=first.isoformat())
 
 
 def _discounted(book: PriceBook, ref: ModelRef, row: Row, day: date, factor: Decimal) -> tuple[Decimal, str]:

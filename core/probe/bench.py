@@ -102,6 +102,7 @@ class Bench:
                 "says nothing about it. Nothing was sent.",
                 code="PRB-412",
                 mend="Leave out --prefix-tokens and probe.prefix_tokens, or raise them.",
+                about=(self.target.model, f"{self.prefix_tokens} < {minimum}"),
             )
         return self.prefix_of(self.prefix_tokens, **parts)
 
@@ -136,6 +137,7 @@ class Bench:
                 f"The server billed {answer.usage.prompt_tokens} prompt tokens, more than the request can have.",
                 code="PRB-417",
                 mend="Nothing more was sent. Check who answers at that address.",
+                about=(f"{answer.usage.prompt_tokens} tokens",),
             )
         return answer
 
@@ -187,6 +189,7 @@ def no_price(book: PriceBook, provider: str, model: str) -> FixSettings:
         f"Nothing was sent, because the cost is not known: {reason}.",
         code="PRB-410",
         mend="Choose a model of the price book, or add its price in prices.files.",
+        about=(model,),
     )
 
 

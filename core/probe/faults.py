@@ -26,7 +26,7 @@ _UNBILLED_5XX = 529
 def problem_of(error: Exception) -> Problem:
     """Return the verdict's reason. The message of an error that is not ours is not repeated: it may hold anything."""
     if isinstance(error, CachewiseError):
-        return Problem(_CODES.get(error.code, error.code), one_line(error))
+        return Problem(_CODES.get(error.code, error.code), one_line(error), error.about)
     if _is_unsigned(error):
         return Problem("PRB-401", "There are no AWS credentials or no region for Bedrock. Configure both.")
     return Problem("PRB-499", f"The probe broke ({type(error).__name__}): a bug of ours. Please report it.")

@@ -20,10 +20,11 @@ SUITES: Mapping[str, tuple[str, ...]] = {"seed": SEED_SUITE, "full": FULL_SUITE}
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something was not measured: code, one line, what to do."""
+    """Why something was not measured: code, one line, what to do, and the values that it is about."""
 
     code: str
     message: str
+    about: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the one line an operator reads."""

@@ -124,7 +124,9 @@ def _provider(name: str) -> Literal["anthropic", "bedrock"]:
         return "anthropic"
     if name == "bedrock":
         return "bedrock"
-    raise FixSettings(f"There is no provider {name!r}.", code="PRB-403", mend=f"Accepted: {', '.join(PROVIDERS)}.")
+    raise FixSettings(
+        f"There is no provider {name!r}.", code="PRB-403", mend=f"Accepted: {', '.join(PROVIDERS)}.", about=(name,)
+    )
 
 
 def _foreign(settings: Settings, provider: str) -> str | None:

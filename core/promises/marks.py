@@ -64,6 +64,7 @@ def mark_done(lake: Lake, action: Row, *, actor: str, now: datetime, done_at: da
             f"A mend cannot have taken effect at {effect.isoformat()}.",
             code="PRM-001",
             mend=f"Give a time within the last {OLDEST.days} days, not in the future.",
+            about=(effect.isoformat(),),
         )
     engine, cause, mend_key = key_of(action)
     done = new_action(MARK, f"{mend_key}: {engine or 'unknown engine'}", actor=actor)

@@ -112,10 +112,14 @@ def _by_status(status: int) -> CachewiseError:
         )
     if status >= 500:
         return TryAgain(
-            f"Anthropic's Admin API answered {status}, after several tries.", code="REC-503", mend="Try again."
+            f"Anthropic's Admin API answered {status}, after several tries.",
+            code="REC-503",
+            mend="Try again.",
+            about=(status,),
         )
     return FixSettings(
         f"Anthropic's Admin API refused the question ({status}).",
         code="REC-400",
         mend="Check workspace_ids and api_key_ids in [reconcile], and the range.",
+        about=(status,),
     )

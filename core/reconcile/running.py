@@ -77,6 +77,7 @@ def span(
             f"The days {first} to {last} cannot be reconciled.",
             code="REC-408",
             mend=f"Accepted: whole UTC days from {today - REACH} to today, the first before the end.",
+            about=(first, last),
         )
     return first, last
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from core.metrics.scope import Scope, rows_of
 from core.regressions.lane import SWITCHES, Ints, Lane, moment
-from core.regressions.model import CauseKind, Event
+from core.regressions.model import CLEARED, CauseKind, Event
 from core.regressions.observe import Version
 from core.store.query import Reader
 
@@ -70,7 +70,7 @@ def clears(reader: Reader, scope: Scope) -> list[Event]:
     )
     return [
         Event(
-            row["ts"], "clear", f"prompt store cleared: {row['engine'] or 'all engines'}",
+            row["ts"], "clear", f"{CLEARED}{row['engine'] or 'all engines'}",
             source=row["source"], engine=row["engine"],
         )
         for row in reader.rows(found)

@@ -14,6 +14,9 @@ CauseKind = Literal["deploy", "clear", "price_book", "switch", "unknown"]
 Confidence = Literal["measured", "inferred", "unknown"]
 """measured: the change itself is seen in the calls; inferred: an event fits in time; unknown: nothing does."""
 
+CLEARED = "prompt store cleared: "
+"""How the label of a clear begins; the engine follows, or "all engines"."""
+
 UNITS: dict[Metric, str] = {
     "read_share": "ratio",
     "miss_share": "ratio",

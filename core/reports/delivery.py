@@ -62,6 +62,7 @@ def _to_folder(desk: Desk, found: Digest, folder: Path, progress: Progress) -> l
             f"The folder {folder} of report {found.rule.name} cannot be used: {error.strerror}.",
             code="REP-007",
             mend="Accepted: a folder you may write to, or a new one in a folder that exists.",
+            about=(folder, found.rule.name, error.strerror),
         ) from None
     return [path.name for path in _written(desk, found, folder, progress)]
 
@@ -111,6 +112,9 @@ def _written(desk: Desk, found: Digest, folder: Path, progress: Progress) -> Ite
         part.replace(path)
     except OSError as error:
         raise FixSettings(
-            f"The summary cannot be written to {path}: {error.strerror}.", code="REP-002", mend="Check the folder."
+            f"The summary cannot be written to {path}: {error.strerror}.",
+            code="REP-002",
+            mend="Check the folder.",
+            about=(path, error.strerror),
         ) from None
     yield path

@@ -95,7 +95,9 @@ FORMATS = tuple(FORMS)
 def check_format(name: str) -> None:
     """Refuse a format that does not exist."""
     if name not in FORMS:
-        raise FixSettings(f'"{name}" is not a report format.', code="REP-001", mend=f"Accepted: {', '.join(FORMATS)}.")
+        raise FixSettings(
+            f'"{name}" is not a report format.', code="REP-001", mend=f"Accepted: {', '.join(FORMATS)}.", about=(name,)
+        )
 
 
 def file_name(form: str, request: Request) -> str:
@@ -135,6 +137,7 @@ def write(desk: Desk, request: Request, form: str, path: Path, *, progress: Prog
             f"The report cannot be written to {path}: {error.strerror}.",
             code="REP-002",
             mend="Accepted for --out: a file in a folder you may write to, or - for the terminal.",
+            about=(path, error.strerror),
         ) from None
     return rows
 

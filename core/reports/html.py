@@ -16,7 +16,6 @@ from typing import BinaryIO
 
 from core.metrics.catalog import METRICS, formula
 from core.reports import figures, said
-from core.reports.csv import TOTAL
 from core.reports.document import Document
 from core.reports.table import Report
 
@@ -130,7 +129,7 @@ def _table(document: Document, sheet: str, report: Report) -> Iterator[str]:
     for row in report.groups[:MOST_ROWS]:
         yield "<tr>" + "".join(f"<td>{escape(said.name(document, report, name, row[name]))}</td>" for name in report.by)
         yield _cells(report, row, columns) + "</tr>\n"
-    yield f"</tbody>\n<tfoot><tr><td>{TOTAL}</td>" + "<td></td>" * (len(report.by) - 1)
+    yield f"</tbody>\n<tfoot><tr><td>{escape(document.word('total'))}</td>" + "<td></td>" * (len(report.by) - 1)
     yield _cells(report, report.total, columns) + "</tr></tfoot>\n</table></div>\n"
     if len(report.groups) > MOST_ROWS:
         text = document.word("html.more", shown=f"{MOST_ROWS:,}", rows=f"{len(report.groups):,}")
@@ -149,7 +148,7 @@ def _totals(document: Document) -> Iterator[str]:
     yield "".join(f"<th>{escape(document.word(key))}</th>" for key in heads) + "</tr></thead>\n<tbody>\n"
     for name, unit in document.units.items():
         told = formula(name if name in METRICS else "response_time_ms", document.request.lang)
-        cells = (said.shown(document.total[name], unit), unit, told)
+        cells = (said.shown(document.total[name], unit), document.word(f"unit.{unit}"), told)
         yield f"<tr><td>{name}</td>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>\n"
     yield "</tbody></table></div>\n"
 

@@ -10,7 +10,6 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from core.reports import said
-from core.reports.csv import TOTAL
 from core.reports.document import DEFAULT_RULE, Document
 from core.reports.palette import INK, LOSS, READ, RULE, UNCACHED, WRITE_1H
 from core.reports.pdf_ink import draw, fitted, size_for, width, wrapped
@@ -180,7 +179,7 @@ class _Page:
             loss = (row.get("net_savings_usd") or 0) < 0
             self._row(name, self._cells(report, row, columns), colour=LOSS if loss else INK)
         self._rule(_LEFT, self.y + 9, _RIGHT)
-        self._row(TOTAL, self._cells(report, report.total, columns), bold=True)
+        self._row(self.document.word("total"), self._cells(report, report.total, columns), bold=True)
         self.y -= _LINE
 
     def foot(self) -> None:

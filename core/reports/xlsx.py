@@ -21,7 +21,6 @@ from xlsxwriter.worksheet import Worksheet
 from core.errors import FixSettings
 from core.metrics.catalog import METRICS, formula
 from core.reports import xlsx_charts
-from core.reports.csv import TOTAL
 from core.reports.document import Document
 from core.reports.palette import INK, READ
 from core.reports.table import Report, heading
@@ -29,7 +28,6 @@ from core.reports.words import without
 
 MOST_ROWS = 1_048_576 - 4  # heading, total and exact total
 MOST_TEXT = 32_767
-EXACT = "TOTAL (exact)"
 _OPTIONS = {
     "constant_memory": True,
     "strings_to_formulas": False,
@@ -66,6 +64,7 @@ def check_rows(rows: int) -> None:
             f"The report has {rows:,} rows; an Excel sheet holds {MOST_ROWS:,}.",
             code="REP-004",
             mend="Accepted: a shorter range, fewer names in --by, or --format csv or parquet.",
+            about=(f"{rows:,}", f"{MOST_ROWS:,}"),
         )
 
 
@@ -116,7 +115,7 @@ class _Book:
         self._heads(sheet, row + 1, ("col.metric", "col.unit", "col.formula"))
         for number, (name, unit) in enumerate(self._defined(), start=row + 2):
             sheet.write_string(number, 0, name)
-            sheet.write_string(number, 1, unit)
+            sheet.write_string(number, 1, word(f"unit.{unit}"))
             sheet.write_string(number, 2, formula(name, self.document.request.lang), self.wrap)
 
     def _summary(self, sheet: Worksheet) -> None:
@@ -133,7 +132,7 @@ class _Book:
             sheet.write_string(row, 0, name)
             self._cell(sheet, row, 1, value, self.forms.get(unit))
             sheet.write_string(row, 2, exact(value), self.exact)
-            sheet.write_string(row, 3, unit)
+            sheet.write_string(row, 3, self.document.word(f"unit.{unit}"))
             for column, part in enumerate((metric and metric.numerator, metric and metric.denominator), start=4):
                 if part:
                     sheet.write_string(row, column, f"{part} = {exact(self.document.total.get(part))}")
@@ -156,10 +155,10 @@ class _Book:
             for column, (name, unit) in enumerate(report.units.items(), start=len(names)):
                 self._cell(sheet, row, column, group[name], self.forms.get(unit))
         last = len(report.groups)
-        sheet.write_string(last + 1, 0, TOTAL, self.plain_bold)
+        sheet.write_string(last + 1, 0, word("total"), self.plain_bold)
         for column, (name, unit) in enumerate(report.units.items(), start=len(names)):
             self._cell(sheet, last + 1, column, report.total[name], self.bold.get(unit, self.plain_bold))
-        sheet.write_string(last + 2, 0, EXACT)  # in constant memory, rows are written in their order
+        sheet.write_string(last + 2, 0, word("total.exact"))  # in constant memory, rows are written in their order
         for column, name in enumerate(report.units, start=len(names)):
             if isinstance(report.total[name], Decimal):
                 sheet.write_string(last + 2, column, exact(report.total[name]), self.exact)

@@ -44,10 +44,18 @@ def conform(table: str, rows: pa.Table) -> pa.Table:
     schema = TABLES[table]
     if set(rows.column_names) - {DATE} != set(schema.names) - {DATE}:
         differing = sorted(set(rows.column_names) ^ set(schema.names))
-        raise OurBug(f"Rows for {table} differ in the columns {', '.join(differing)}.", code="STO-007")
+        raise OurBug(
+            f"Rows for {table} differ in the columns {', '.join(differing)}.",
+            code="STO-007",
+            about=(table, ", ".join(differing)),
+        )
     for column in ("ts", KEYS[table]):
         if rows[column].null_count:
-            raise OurBug(f"Rows for {table} without {column}: {rows[column].null_count}.", code="STO-007")
+            raise OurBug(
+                f"Rows for {table} without {column}: {rows[column].null_count}.",
+                code="STO-007",
+                about=(table, column),
+            )
     dated = rows.drop_columns([DATE]) if DATE in rows.column_names else rows
     dated = dated.append_column(DATE, dated["ts"].cast(schema.field("ts").type).cast(pa.date32()))
     return dated.select(schema.names).cast(schema)

@@ -33,6 +33,7 @@ def explained(path: str | Path, doing: str) -> Iterator[None]:
             f"Another process changed {path} at the same moment while {doing}: {_line(error)}.",
             code="STO-002",
             mend="Run it again; nothing was half-written.",
+            about=(path, _line(error)),
         ) from error
     except OSError as error:
         raise _of_disk(path, doing, error) from error
@@ -61,6 +62,7 @@ def not_ours(path: str | Path, *, missing: list[str], extra: list[str], other: l
         f"The table {path} was written by another version of Cachewise: {'; '.join(parts)}.",
         code="STO-006",
         mend="Use that version, or set store.path to a new folder and collect again.",
+        about=(path, *missing, *extra, *other),
     )
 
 
@@ -84,6 +86,7 @@ def _of_text(path: str | Path, doing: str, error: Exception) -> CachewiseError:
         f"The table {path} {lost} ({doing}): {_line(error)}.",
         code="STO-005",
         mend="Restore the folder from a backup, or move it away and collect again.",
+        about=(path, _line(error)),
     )
 
 
@@ -92,6 +95,7 @@ def _full(path: str | Path, doing: str) -> TryAgain:
         f"The disk of {path} is full ({doing}).",
         code="STO-003",
         mend="Free some space or set store.path to another disk; nothing was half-written.",
+        about=(path,),
     )
 
 
@@ -100,6 +104,7 @@ def _unusable(path: str | Path, doing: str, why: str) -> FixSettings:
         f"The data folder {path} cannot be used ({doing}): {why}.",
         code="STO-004",
         mend="Accepted: a folder this user may write to. Set store.path or CACHEWISE_STORE_PATH.",
+        about=(path,),
     )
 
 

@@ -95,6 +95,7 @@ class Lake:
                 f'store.path = "{path}" is not a local folder.',
                 code="STO-008",
                 mend="Accepted: a folder of this machine (shared storage arrives later).",
+                about=(path,),
             )
         without_pandas()
         self.path = Path(path).expanduser().absolute()

@@ -51,4 +51,5 @@ def _held(path: Path, *, wait_s: float, what: str) -> TryAgain:
         f"{what} {path.parent} is held by process {holder} (waited {wait_s:g} s for {path.name}).",
         code="STO-001",
         mend="Wait for that process or stop it, or set store.path to another folder.",
+        about=(path.parent, f"pid {holder}"),
     )

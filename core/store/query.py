@@ -193,6 +193,7 @@ class Reader:
                     f"The query needs more memory than it may use: {str(error).splitlines()[0]}",
                     code="STO-009",
                     mend="Choose a shorter time range.",
+                    about=(str(error).splitlines()[0],),
                 ) from error
 
     def _view_of(self, snapshot: Snapshot | None, table: str, start: datetime | None, end: datetime | None) -> str:

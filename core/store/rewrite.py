@@ -64,7 +64,9 @@ def rewrite_day(
             for piece in (piece for uri in files for piece in _pieces(uri, table, day, None)):
                 after = change(piece)
                 if not after[KEYS[table]].equals(piece[KEYS[table]]) or after.schema != TABLES[table]:
-                    raise OurBug(f"Rewriting {table} of {day} changed more than values.", code="STO-010")
+                    raise OurBug(
+                        f"Rewriting {table} of {day} changed more than values.", code="STO-010", about=(table, day)
+                    )
                 rows += after.num_rows
                 yield from after.to_batches()
             before_commit()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import checkup_desk, components, coverage, data, filters, health, tellings
+from dashboard import checkup_desk, components, coverage, data, error_words, filters, health, tellings
 from dashboard import format as fmt
 from dashboard.components import Column
 from dashboard.i18n import language, t
@@ -82,7 +82,7 @@ with components.section("health.sources", rows=sources):
     for row in rows:
         if row["error_code"]:
             name = fmt.markdown_safe(fmt.plain(row["source"], lang))
-            st.warning(f"**{name}** · {row['error_code']} · {fmt.markdown_safe(row['error_message'] or '')}")
+            st.warning(f"**{name}** · {row['error_code']} · {error_words.of_pass(lang, row)}")
         if row["total"]["dropped_records"]:
             n = fmt.count(row["total"]["dropped_records"])
             st.warning(

@@ -16,7 +16,7 @@ from core.store.lake import Lake
 from dashboard import acts, data
 from dashboard.i18n import catalogue
 from tests.support import warm_lake
-from tests.support.screens import LANGUAGES, bound_to, opened, words
+from tests.support.screens import LANGUAGES, bound_to, error_said, opened, words
 
 both_languages = pytest.mark.parametrize("lang", LANGUAGES)
 HOLDINGS = "What each environment holds"
@@ -233,7 +233,7 @@ def test_it_is_refused_without_the_name(folder: Path, operator: None, table: Pro
         app.button(key="caches_go").click().run()
 
         assert "FLT-402" in app.error[0].proto.title
-        assert catalogue(lang)["error.FLT-402"] in app.error[0].value
+        assert error_said(lang, "FLT-402") in app.error[0].value
         app.run()
         assert not app.error  # what was refused before is not shown for the next
     assert table.read_epochs() == {}
@@ -318,7 +318,7 @@ def test_a_clear_that_fails_is_told_and_audited(
     app.button(key="caches_go").click().run()
 
     assert "FLT-405" in app.error[0].proto.title
-    assert catalogue(lang)["error.FLT-405"] in app.error[0].value
+    assert error_said(lang, "FLT-405") in app.error[0].value
     assert results(folder) == ["failed", "started"]
 
 

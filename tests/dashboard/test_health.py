@@ -256,5 +256,7 @@ def test_two_logs_that_tell_a_call_differently_are_shown(
     differing = next(frame.value for frame in app.dataframe if "difference" in frame.value)
     assert (next(iter(told["format"])), sum(told["ttl_by_defaults"]), sum(told["disagreeing"])) == (teller, 1, 1)
     assert list(differing["call_id"]) == ["msg_9"]
-    assert list(differing["difference"]) == ["output_tokens 200 in record, 180 in bedrock_log"]
+    english = "output_tokens 200 in record, 180 in bedrock_log"
+    korean = "output_tokens: 호출 기록 200, Bedrock 호출 로그 180"
+    assert list(differing["difference"]) == [korean if lang == "ko" else english]
     assert any(box.value.count("1") == 2 and box.icon == ":material/difference:" for box in app.warning)

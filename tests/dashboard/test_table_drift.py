@@ -23,7 +23,7 @@ from dashboard.i18n import catalogue
 from tests.support import warm_lake
 from tests.support.reading import texts_under
 from tests.support.rows import Row, make_call, table_of
-from tests.support.screens import LANGUAGES, bound_to, opened, words
+from tests.support.screens import LANGUAGES, bound_to, error_said, opened, words
 
 both_languages = pytest.mark.parametrize("lang", LANGUAGES)
 MARK = "PLANTED"
@@ -122,7 +122,7 @@ def test_a_table_that_cannot_be_read_is_told(folder: Path, lang: str) -> None:
 
     assert not app.exception
     assert "FLT-406" in app.error[0].proto.title
-    assert catalogue(lang)["error.FLT-406"] in app.error[0].value
+    assert error_said(lang, "FLT-406") in app.error[0].value
 
 
 def test_a_viewer_reads_no_table(folder: Path, table: Any) -> None:

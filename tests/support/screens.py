@@ -11,7 +11,9 @@ from streamlit import config
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from core.error_words import in_korean
 from dashboard import auth, drawers
+from dashboard.i18n import translate
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 PATIENCE_S = 120
@@ -46,6 +48,15 @@ def words(app: AppTest) -> str:
     alerts = [*app.info, *app.success, *app.warning, *app.error]
     titles = [box.proto.title for box in alerts]
     return "\n".join([*(str(part.value) for part in [*parts, *alerts]), *titles])
+
+
+def error_said(lang: str, code: str) -> str:
+    """What a page says of an error: in Korean the words of its code, in English where these stand."""
+    if lang == "ko":
+        told = in_korean(code)
+        assert told is not None
+        return told.what
+    return translate("en", "failed.more", code=code)
 
 
 @contextmanager

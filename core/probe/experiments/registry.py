@@ -39,11 +39,16 @@ EXPERIMENTS: dict[str, Experiment] = {
 def named(experiments: Sequence[str] = (), *, suite: str | None = None) -> tuple[tuple[Experiment, ...], str]:
     """Return the chosen experiments in the order of a run, and what to call the choice. Raises FixSettings."""
     if suite is not None and suite not in SUITES:
-        raise FixSettings(f"There is no suite {suite!r}.", code="PRB-403", mend=f"Accepted: {', '.join(SUITES)}.")
+        raise FixSettings(
+            f"There is no suite {suite!r}.", code="PRB-403", mend=f"Accepted: {', '.join(SUITES)}.", about=(suite,)
+        )
     for name in experiments:
         if name not in EXPERIMENTS:
             raise FixSettings(
-                f"There is no experiment {name!r}.", code="PRB-403", mend=f"Accepted: {', '.join(EXPERIMENTS)}."
+                f"There is no experiment {name!r}.",
+                code="PRB-403",
+                mend=f"Accepted: {', '.join(EXPERIMENTS)}.",
+                about=(name,),
             )
     if experiments and suite is None:
         wanted, called = set(experiments), "chosen"
