@@ -31,6 +31,8 @@ LOOK_AT_ROOM_S = 10.0
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never bound by default
 SIMULATED_KEY = "sk-ant-sim-demo"  # accepted by the simulated API only
 SIMULATED_ADMIN_KEY = "sk-ant-sim-admin-demo"
+SETTINGS_WRONG = 78
+"""The exit code where settings must be mended first (EX_CONFIG of sysexits.h): starting again changes nothing."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -40,9 +42,13 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @click.option("--demo", is_flag=True, help="Use the demo fleet even when sources are configured.")
 @click.option("--no-collector", is_flag=True, help="Serve the dashboard alone; collect elsewhere.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was started as one JSON line.")
-def command(port: int | None, address: str | None, demo: bool, no_collector: bool, as_json: bool) -> None:
+def command(port: int | None, address: str | None, demo: bool, no_collector: bool, as_json: bool) -> int:
     """Run the dashboard and the collector until Ctrl-C."""
-    settings = settings_module.load()
+    try:
+        settings = settings_module.load()
+    except FixSettings as error:
+        click.echo(str(error), err=True)
+        return SETTINGS_WRONG
     use_demo = demo or settings.demo or not settings.sources
     settings = replace(settings, demo=use_demo)
     port, address = port or settings.port, address or settings.address
@@ -64,6 +70,7 @@ def command(port: int | None, address: str | None, demo: bool, no_collector: boo
         click.echo("Stopping …", err=True)
     finally:
         supervisor.stop()
+    return 0
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -71,5 +71,5 @@ def unread_bodies(error: Exception, paths: Sequence[str]) -> CachewiseError:
         "their cache writes live is not known.",
         code="COL-416",
         mend="Allow s3:GetObject on the prefix of large bodies; until then defaults.cache_ttl of the source is taken.",
-        about=(path, code_of(error)),
+        about=(paths[0], code_of(error)),
     )

@@ -1,6 +1,6 @@
 """Where sums of many lanes wait: put down slice by slice as they are read, taken up again lane by lane.
 
-They lie in a temporary folder, so that memory holds one slice or a few lanes, however much there is.
+They lie in the process's scratch folder, so that memory holds one slice or a few lanes, however much there is.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
 
+from core.store import scratch
 from core.traffic.arrays import Ints
 
 _ROWS = 8_192  # read at once at least: what one lane needs of a slice is a few of these
@@ -24,7 +25,7 @@ class Shelf:
 
     def __init__(self) -> None:
         """Make the folder."""
-        self._folder = tempfile.TemporaryDirectory(prefix="cachewise-")
+        self._folder = tempfile.TemporaryDirectory(dir=scratch.folder())
         self._parts: list[tuple[Path, Ints]] = []
 
     def close(self) -> None:

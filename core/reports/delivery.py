@@ -20,6 +20,7 @@ from core.report_settings import ReportRule
 from core.reports import files
 from core.reports.digest import Digest
 from core.reports.request import Desk, Progress, Request, silent
+from core.store import scratch
 
 _TIMEOUT_S, _ATTEMPTS = 30.0, 4
 
@@ -74,7 +75,7 @@ def _to_bucket(desk: Desk, found: Digest, progress: Progress) -> list[str]:
     bucket, prefix = rule.to.bucket
     doing = f"Writing report {rule.name} to bucket {bucket}"
     sent: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="cachewise-report-") as folder:
+    with tempfile.TemporaryDirectory(dir=scratch.folder()) as folder:
         paths = list(_written(desk, found, Path(folder), progress))
         try:
             client = _client(rule)

@@ -7,14 +7,12 @@ the folder, because that is 1.3–6 times faster than going through a dataset an
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -24,6 +22,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from core.errors import FixSettings
+from core.store import scratch
 from core.store.faults import explained
 from core.store.lake import Lake, Snapshot
 from core.store.one_dialect import load_duckdb_alone
@@ -34,8 +33,6 @@ _SHAPES_KEPT = 512
 _EXPRESSIONS_KEPT = 128
 _ROWS = "the_rows"
 _MEMORY = "2GB"
-_SPILL = str(Path(tempfile.gettempdir()) / f"cachewise-duckdb-{os.getpid()}")
-"""Where what does not fit into memory goes for as long as a question takes."""
 _shapes: OrderedDict[Hashable, str] = OrderedDict()
 _shapes_guard = threading.Lock()
 """The SQL of shapes is the same for every reader of the process, whichever lake it reads."""
@@ -51,7 +48,7 @@ class Reader:
             config={
                 "threads": str(threads or os.cpu_count() or 1),
                 "memory_limit": memory_limit,
-                "temp_directory": _SPILL,  # not the folder the command happens to be run in
+                "temp_directory": str(scratch.folder() / "duckdb"),  # not the folder the command is run in
                 "autoinstall_known_extensions": "false",
                 "preserve_insertion_order": "false",
             }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.run import meaning
+from cli.run import SETTINGS_WRONG, meaning
 from core.access_settings import AccessSettings
 
 ROOT = Path(__file__).parents[2]
@@ -99,6 +99,19 @@ def test_a_data_folder_that_cannot_be_one_is_one_line_with_the_mend(tmp_path: Pa
 
     assert (done.returncode, done.stdout) == (1, "")
     assert [line[:8] for line in done.stderr.splitlines()] == ["STO-004:"]
+
+
+def test_settings_that_must_be_mended_first_have_an_exit_code_of_their_own(tmp_path: Path) -> None:
+    """Whatever watches over the process need not start it again: the same line would be all it says."""
+    (tmp_path / "cachewise.toml").write_text('[store]\npaht = "data"\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "run", "--port", str(free_port())],
+        cwd=tmp_path, env=clean_environment(tmp_path) | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (SETTINGS_WRONG, "")
+    assert [line[:8] for line in done.stderr.splitlines()] == ["CFG-004:"]
 
 
 @pytest.mark.parametrize(

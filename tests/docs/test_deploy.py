@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from cfnlint.decode.cfn_yaml import load
 
-from core import settings
+from cli.run import SETTINGS_WRONG
+from core import access_settings, settings
 from dashboard import prometheus, server
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +95,29 @@ def test_a_scheduled_task_fits_the_template() -> None:
     assert {"ClusterArn", "TaskSecurityGroupId"} <= load(str(TEMPLATE))["Outputs"].keys()
 
 
+def test_a_token_opens_the_metrics_of_the_task() -> None:
+    """With a secret named, the task has the variable that the product reads, and that path alone needs no sign-in."""
+    found = resources()
+    (container,) = found["TaskDefinition"]["Properties"]["ContainerDefinitions"]
+    condition, secrets, otherwise = container["Secrets"]["Fn::If"]
+    (policy,) = found["ExecutionRole"]["Properties"]["Policies"]["Fn::If"][1]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    rule = found["MetricsRule"]
+
+    ((name, told),) = [(secret["Name"], secret["ValueFrom"]) for secret in secrets]
+    assert access_settings.metrics_token({name: "a token"}) == "a token"
+    assert told == {"Ref": "MetricsTokenSecretArn"}
+    assert (statement["Action"], statement["Resource"]) == (
+        "secretsmanager:GetSecretValue",
+        {"Ref": "MetricsTokenSecretArn"},
+    )
+    assert otherwise == {"Ref": "AWS::NoValue"}
+    assert rule["Condition"] == condition == "HasMetricsToken"
+    narrowed = {part["Field"]: part for part in rule["Properties"]["Conditions"]}
+    assert narrowed["path-pattern"]["PathPatternConfig"]["Values"] == ["/metrics"]
+    assert "/metrics" in {route.path for route in server.ROUTES}
+
+
 def test_the_image_is_made_of_what_is_there() -> None:
     """Every COPY of the Containerfile finds its source, the packages of the wheel; nothing else comes in."""
     copied = {
@@ -146,6 +170,14 @@ def test_the_unit_starts_where_there_are_no_secrets() -> None:
 
     assert loaded == ["secrets.toml"] == list(instead)
     assert f'grep -qx {instead["secrets.toml"]} "$CREDENTIALS_DIRECTORY/secrets.toml"' in prepared
+
+
+def test_the_unit_is_not_started_again_for_settings_that_must_be_mended_first() -> None:
+    """The exit code of wrong settings is the one that systemd leaves alone; every other failure is tried again."""
+    text = UNIT.read_text()
+
+    assert re.findall(r"^RestartPreventExitStatus=(.+)$", text, re.MULTILINE) == [str(SETTINGS_WRONG)]
+    assert "Restart=on-failure" in text
 
 
 def test_grafana_asks_for_figures_that_exist() -> None:
