@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,9 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core import misses, ttl
+from core.metrics.buckets import zone_of
 from core.metrics.scope import Scope
 
-WINDOW = timedelta(days=7)
+DAYS = 7
 """Actions are judged on the last days only: long enough for a week's rhythm, short enough to be about now."""
 
 EFFORTS: dict[str, str] = {
@@ -40,11 +41,16 @@ _ZERO = Decimal(0)
 Rows = list[dict[str, Any]]
 
 
-def recent(scope: Scope, *, now: datetime | None = None) -> Scope:
-    """Return the last week of a scope, from a whole hour on: who asks within the hour asks the same."""
+def recent(scope: Scope, *, zone: str, now: datetime | None = None) -> Scope:
+    """Return the seven days of a zone up to the end of a scope, the last of them as far as it goes.
+
+    Wherever the scope begins: the same action has the same dollars whatever range it is seen in.
+    """
+    place = zone_of(zone)
     end = scope.end or now or datetime.now(UTC)
-    start = (end - WINDOW).replace(minute=0, second=0, microsecond=0)
-    return scope if scope.start is not None and scope.start >= start else replace(scope, start=start)
+    last = (end - timedelta(microseconds=1)).astimezone(place).date()
+    start = datetime.combine(last - timedelta(days=DAYS - 1), time(), tzinfo=place)
+    return replace(scope, start=start.astimezone(UTC))
 
 
 def findings(lines: pa.Table, lab: ttl.Lab) -> dict[str, Any]:

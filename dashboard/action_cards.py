@@ -29,7 +29,7 @@ def still_to_do(
 
     An operator may mark each as done.
     """
-    start = advice.recent(view.scope()).start or view.end - advice.WINDOW
+    start = advice.recent(view.scope(), zone=view.zone).start or view.end
     left = promises.still_open(actions, data.promised(), window_start=start)
     refused = st.session_state.pop(_FAILED, None)
     if refused is not None:
@@ -164,7 +164,7 @@ def _mark(action: Action, view: filters.View) -> None:
         at = since.replace(tzinfo=zone).astimezone(UTC) if since else None
         st.button(
             t("action.mark.go"), key=f"done_{name}", type="primary", icon=":material/check:",
-            on_click=_guarded, args=(acts.mark_done, key_of(action), view.end, at),
+            on_click=_guarded, args=(acts.mark_done, key_of(action), view.end, view.zone, at),
         )  # fmt: skip
 
 

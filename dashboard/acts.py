@@ -78,13 +78,13 @@ def run_checkup() -> None:
         _note("checkup", "everything", before, _found())
 
 
-def mark_done(key: tuple[str | None, str | None, str], end: datetime, done_at: datetime | None) -> None:
-    """Mark an action done with what it promises over the week before `end`, of all data; the audit log tells of it.
+def mark_done(key: tuple[str | None, str | None, str], end: datetime, zone: str, done_at: datetime | None) -> None:
+    """Mark an action done with what it promises over the week before `end` on the zone's clocks, of all data.
 
     The promise is worked out here again: what a page shows may be filtered, and is not to be trusted.
     """
     auth.require("operator")
-    action = next((row for row in data.actions(Scope(end=end)) if key_of(row) == key), None)
+    action = next((row for row in data.actions(Scope(end=end), zone=zone) if key_of(row) == key), None)
     if action is None:
         raise FixSettings(
             f'"{key[2]}" is not advised for "{key[0]}" on the last seven days of all data.',

@@ -362,9 +362,9 @@ def findings(scope: Scope) -> dict[str, Any]:
     return _learn("advice.findings", scope)
 
 
-def actions(scope: Scope) -> Rows:
-    """Return what can be done, judged on the last week of the scope, the most dollars a month first."""
-    return _learn("advice.actions", advice.recent(scope))
+def actions(scope: Scope, *, zone: str) -> Rows:
+    """Return what can be done, judged on the week up to the end of the scope, the most dollars a month first."""
+    return _learn("advice.actions", advice.recent(scope, zone=zone))
 
 
 def miss_causes(scope: Scope) -> Rows:

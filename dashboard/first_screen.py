@@ -83,7 +83,7 @@ def _say(box: Any, text: str, tone: answer.Tone) -> None:
 def what_to_do(view: filters.View) -> None:
     """Draw the actions that bring back most, side by side."""
     try:
-        actions = data.actions(view.scope())
+        actions = data.actions(view.scope(), zone=view.zone)
     except CachewiseError as error:
         components.problem(error, t("failed.title"))
         return

@@ -72,7 +72,7 @@ def first_screen(zone: str, *, now: datetime | None = None) -> None:
     scope, earlier = view.scope(), view.compared()
     data.findings(scope)
     data.miss_causes(scope)
-    data.actions(scope)
+    data.actions(scope, zone=view.zone)
     for asked in (scope, earlier.scope() if earlier else None):
         if asked is not None:
             data.summary(asked)

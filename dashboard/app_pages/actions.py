@@ -6,7 +6,7 @@ from dashboard import action_cards, audit, components, data, promise_charts, wor
 from dashboard.i18n import t
 
 view = components.open_page(everything=True)
-todo, done = data.actions(view.scope()), data.promised()
+todo, done = data.actions(view.scope(), zone=view.zone), data.promised()
 found = data.realised(done)
 
 left, right = st.columns([3, 2], gap="medium")

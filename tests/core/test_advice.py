@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -149,12 +150,21 @@ def test_unpriced_misses_are_unknown(tmp_path: Path) -> None:
     assert advice.actions(lines, lab) == []
 
 
-def test_actions_look_at_the_last_week() -> None:
-    """A longer range is cut to its last seven days, from a whole hour on; a shorter one is left as it is."""
-    long, short = Scope(start=None, end=NOW), Scope(start=NOW - HOUR, end=NOW)
+@pytest.mark.parametrize("start", [None, NOW - 30 * 24 * HOUR, NOW - HOUR])
+def test_actions_look_at_the_last_week(start: datetime | None) -> None:
+    """However long a range is, they are judged on the seven days of the viewer's zone up to its end."""
+    scope = Scope(start=start, end=datetime(2026, 11, 20, 16, 5, tzinfo=UTC), engines=("tutor",))
 
-    assert advice.recent(long).start == (NOW - timedelta(days=7)).replace(minute=0, second=0, microsecond=0)
-    assert advice.recent(short) is short
+    assert advice.recent(scope, zone="UTC") == replace(scope, start=datetime(2026, 11, 14, tzinfo=UTC))
+    in_seoul = datetime(2026, 11, 14, 15, tzinfo=UTC)  # it is the 21st there
+    assert advice.recent(scope, zone="Asia/Seoul") == replace(scope, start=in_seoul)
+
+
+def test_a_range_of_whole_days_ends_with_its_last() -> None:
+    """Midnight belongs to the day that it ends."""
+    scope = Scope(start=None, end=datetime(2026, 11, 21, tzinfo=UTC))
+
+    assert advice.recent(scope, zone="UTC").start == datetime(2026, 11, 14, tzinfo=UTC)
 
 
 def test_every_mend_has_an_effort() -> None:

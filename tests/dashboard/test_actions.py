@@ -67,7 +67,7 @@ def test_an_operator_marks_a_card_done_and_it_moves(lake: Lake, lang: str) -> No
 def test_a_mark_of_some_days_ago_is_measured(lake: Lake) -> None:
     """With days on both sides the page shows what was realised, its formula, and a chart with its words."""
     with bound_to("127.0.0.1"):
-        acts.mark_done(KEY, NOW, NOW - 2 * DAY)
+        acts.mark_done(KEY, NOW, "UTC", NOW - 2 * DAY)
         data.forget()
         app = opened("actions")
     chart = app.get("plotly_chart")[0]
@@ -97,14 +97,14 @@ def test_a_viewer_cannot_mark(lake: Lake) -> None:
 
         assert not [item for item in app.button if item.key.startswith("done_")]
         with pytest.raises(FixSettings, match="operator"):
-            acts.mark_done(KEY, NOW, None)
+            acts.mark_done(KEY, NOW, "UTC", None)
     assert marks(lake) == []
 
 
 def test_only_what_is_advised_can_be_marked(lake: Lake) -> None:
     """A promise is worked out on the server: nothing can be marked that is not advised."""
     with bound_to("127.0.0.1"), pytest.raises(FixSettings) as refused:
-        acts.mark_done(("other", "caching_off", "switch_on"), NOW, None)
+        acts.mark_done(("other", "caching_off", "switch_on"), NOW, "UTC", None)
 
     assert refused.value.code == "DSH-411"
     with Reader(lake) as reader:

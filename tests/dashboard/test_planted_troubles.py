@@ -150,7 +150,7 @@ def test_healthy_engines_get_no_advice(week: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("CACHEWISE_DEMO", "true")
     default_view = filters.build({}, now=datetime.now(UTC), zone="Europe/Berlin")
 
-    advised = {row["engine"] for row in data.actions(default_view.scope())}
+    advised = {row["engine"] for row in data.actions(default_view.scope(), zone=default_view.zone)}
 
     assert advised >= {"tutor", "memo", "translate", "faq", "legal"}
     assert advised <= set(PLANTED)

@@ -1,5 +1,7 @@
 """One figure is one number, on whichever page it stands."""
 
+import re
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -22,6 +24,19 @@ def test_a_figure_is_the_same_on_every_page(label: str, shown: Look) -> None:
 
     assert len(set(told.values())) == 1, told
     assert "—" not in told.values()
+
+
+def test_an_action_has_the_same_dollars_on_every_page(shown: Look) -> None:
+    """The first screen, whose range is the last week, and the page of all data advise the same for the same money."""
+    first, every = (months(shown(page, "en")) for page in ("overview", "actions"))
+
+    assert first
+    assert first == every[: len(first)]
+
+
+def months(app: AppTest) -> list[str]:
+    """The dollars a month of each action, in order."""
+    return [told for item in app.markdown for told in re.findall(r"[\d.,]+ a month", item.value)]
 
 
 def figure(app: AppTest, label: str) -> str:
