@@ -5,7 +5,7 @@ Text that came out of a log is escaped here before Streamlit may read it as Mark
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -21,7 +21,7 @@ from dashboard.i18n import language, t
 from dashboard.key_figures import compared_with, kpi_cards, kpi_strip, show_card
 from dashboard.page_head import clear_button, failing_sources, header, marks, sources
 from dashboard.states import empty, explained, failed, open_page, problem
-from dashboard.tables import Column, Rows, table
+from dashboard.tables import Column, Row, Rows, table
 
 CHART_CONFIG = {
     "displaylogo": False,
@@ -85,7 +85,7 @@ def fact(label: str, value: str, note: str = "", *, tip: str | None = None) -> N
 
 @contextmanager
 def section(
-    name: str, *, rows: Rows | None = None, every: Callable[[], Rows] | None = None, metric: str | None = None,
+    name: str, *, rows: Rows | None = None, every: Callable[[], Iterable[Row]] | None = None, metric: str | None = None,
     stretch: bool = True, **words: object,
 ) -> Iterator[None]:  # fmt: skip
     """Frame a part of a page: heading, what it means, and a CSV of the rows it shows, or of what `every` returns.

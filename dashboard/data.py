@@ -6,7 +6,7 @@ Entries are keyed by the tables' versions, so new rows are seen at the next run 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -161,6 +161,15 @@ def series(scope: Scope, *, bucket: str, zone: str, by: str | None = None) -> pa
     """Return call totals over time; of a crowded dimension the dearest members, and all others as one."""
     more = {"most": MOST_IN_CHART} if by is not None and _crowded(by) else {}
     return _cached("series", scope, bucket=bucket, zone=zone, by=by, **more)
+
+
+def every_point(scope: Scope, *, bucket: str, zone: str, by: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the same for every member, however many there are, a day at a time: for files; nothing of it is kept."""
+    if not _crowded(by):
+        yield from series(scope, bucket=bucket, zone=zone, by=by).to_pylist()
+        return
+    for day in metrics.days(_reader(), scope, zone=zone):
+        yield from metrics.series(_reader(), day, bucket, zone=zone, by=by).to_pylist()
 
 
 def store_series(scope: Scope, *, bucket: str, zone: str, by: str | None = None) -> pa.Table:

@@ -19,7 +19,8 @@ _SENTENCE_PX = 620
 _MEASURED = 5  # rows
 _NARROW_PX, _WIDE_PX, _PADDING_PX = 7.5, 13.5, 20  # of Latin and of Hangul letters in a table, and around them
 _LONG_NAME = 46  # characters: a column of longer ones is kept to a medium width
-Rows = Sequence[Mapping[str, Any]]
+Row = Mapping[str, Any]
+Rows = Sequence[Row]
 
 
 class Column(NamedTuple):

@@ -14,7 +14,7 @@ from core.metrics.overview import breakdown, summary
 from core.metrics.pulse import pulse
 from core.metrics.sources import freshness, options
 from core.metrics.tellings import disagreements, tellings
-from core.metrics.timeline import latency_series, series, store_series
+from core.metrics.timeline import days, latency_series, series, store_series
 
 __all__ = [
     "Which",
@@ -22,6 +22,7 @@ __all__ = [
     "calls_page",
     "calls_total",
     "chargeback",
+    "days",
     "disagreements",
     "freshness",
     "ingest_series",

@@ -7,7 +7,7 @@ knows them, so any engine can do it without a zone database of its own; starts a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -47,6 +47,14 @@ def check_bucket(bucket: str) -> None:
 @ibis.udf.scalar.builtin(signature=(("timestamp('UTC', 6)",), "int64"))  # type: ignore[untyped-decorator]
 def epoch_us(ts: ir.TimestampColumn) -> ir.IntegerColumn:
     """Return microseconds since 1970: DuckDB's own, as the portable spelling converts zones row by row."""
+
+
+def midnights(begin: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]:
+    """Return the starts of days in the zone that lie between two moments, in UTC."""
+    first, last = begin.astimezone(zone).date(), end.astimezone(zone).date()
+    days = (first + timedelta(days=n) for n in range(1, (last - first).days + 1))
+    found = (datetime.combine(day, time(), tzinfo=zone).astimezone(UTC) for day in days)
+    return [moment for moment in found if begin < moment < end]
 
 
 def key(rows: ir.Table, bucket: str, zone: ZoneInfo, span: tuple[datetime, datetime]) -> ir.IntegerColumn:

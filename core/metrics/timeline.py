@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -38,6 +40,18 @@ def series(
     only the dearest are told apart, and the others are one (leading.others).
     """
     return _series(reader, scope, "calls", _DERIVED_OF_CALLS, bucket=bucket, by=by, zone=zone, most=most)
+
+
+def days(reader: Reader, scope: Scope, zone: str = "UTC") -> list[Scope]:
+    """Cut a scope at the midnights of a zone; days without any call are left out."""
+    span = reader.span("calls", scope.start, scope.end)
+    if span is None:
+        return []
+    begin = span[0] if scope.start is None else max(span[0], scope.start)
+    end = span[1] if scope.end is None else min(span[1], scope.end)
+    edges = [begin, *buckets.midnights(begin, end, buckets.zone_of(zone)), end]
+    parts = [replace(scope, start=start, end=stop) for start, stop in pairwise(edges)]
+    return [part for part in parts if reader.span("calls", part.start, part.end)]
 
 
 def store_series(reader: Reader, scope: Scope, bucket: str, by: str | None = None, zone: str = "UTC") -> pa.Table:

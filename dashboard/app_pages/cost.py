@@ -1,5 +1,7 @@
 """Cost: per request and per invocation, by engine, model or provider, by kind of token, and how much of it is known."""
 
+from functools import partial
+
 import streamlit as st
 
 from dashboard import address, charts, components, coverage, data, drill
@@ -24,7 +26,10 @@ components.kpi_strip(KPIS, key="cost", columns=4)
 lang = language()
 by = address.choose("cost_by", GROUPS, t("cost.by"), lambda name: translate(lang, f"col.{name}"))
 stacked = data.series(scope, bucket=view.bucket, zone=view.zone, by=by).to_pylist()
-with components.section("cost.over_time", rows=stacked, metric="cost_usd", by=t(f"col.{by}").lower()):
+every_point = partial(data.every_point, scope, bucket=view.bucket, zone=view.zone, by=by)
+with components.section(
+    "cost.over_time", rows=stacked, every=every_point, metric="cost_usd", by=t(f"col.{by}").lower()
+):
     if total["cost_usd"] is None:
         components.unknown("unknown.no_price")
     else:

@@ -3,13 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.errors import FixSettings
+from core.metrics.scope import Scope
 from core.store.lake import Lake
 from dashboard import charts, data, drawers, filters, report_desk, saved_views
+from dashboard.download import csv_bytes
 from dashboard.i18n import catalogue
 from dashboard.ink import Look
 from tests.support.fleet_lake import HOSTILE
@@ -202,6 +206,38 @@ def test_a_crowd_of_tenants_is_some_and_all_others(lake: Lake, monkeypatch: pyte
     every = data.every_row(scope, "tenant")
     assert len(every) == report_desk.counted(data.breakdown(scope, "tenant"), ["tenant"]) == 23
     assert shown["calls"].sum() == sum(row["calls"] for row in every)
+
+
+def test_a_file_of_costs_over_time_names_every_member_of_a_crowd(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chart has room for some tenants and for all others as one; its file has each, hour by hour, to the cent."""
+    ages = [timedelta(hours=9 * n + 1) for n in range(12)]
+    crowd = [make_call(ts=NOW - age, tenant=f"t{n:02d}", cost_usd=Decimal(n)) for n, age in enumerate(ages)]
+    lake.commit("calls", table_of("calls", crowd))
+    for name in ("MOST_ROWS", "MOST_IN_CHART"):
+        monkeypatch.setattr(f"dashboard.data.{name}", 3)
+    asked: dict[str, Any] = {"bucket": "hour", "zone": "Asia/Seoul", "by": "tenant"}
+    scope = Scope(end=NOW)
+
+    drawn, filed = data.series(scope, **asked).to_pylist(), list(data.every_point(scope, **asked))
+
+    assert len({row["tenant"] for row in drawn}) == 4
+    assert {f"t{n:02d}" for n in range(12)} <= {row["tenant"] for row in filed}
+    assert [row["bucket"] for row in filed] == sorted(row["bucket"] for row in filed)
+    assert len({(row["bucket"], row["tenant"]) for row in filed}) == len(filed)
+    for name in ("calls", "cost_usd"):
+        assert sum(row[name] or 0 for row in filed) == sum(row[name] or 0 for row in drawn)
+    text = csv_bytes(iter(filed)).decode("utf-8-sig")
+    assert len(text.splitlines()) == len(filed) + 1
+    assert text == csv_bytes(filed).decode("utf-8-sig")
+
+
+def test_a_file_that_no_spreadsheet_opens_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is cut off in silence: the error says how to get every row."""
+    monkeypatch.setattr("dashboard.download.MOST_ROWS", 2)
+
+    assert csv_bytes(iter([{"n": 1}, {"n": 2}])).decode("utf-8-sig").split() == ["n", "1", "2"]
+    with pytest.raises(FixSettings, match="REP-008"):
+        csv_bytes(iter([{"n": 1}, {"n": 2}, {"n": 3}]))
 
 
 def test_an_engine_beyond_the_list_can_be_named(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
