@@ -52,6 +52,20 @@ def test_every_sentence_of_the_code_is_in_the_catalogue_with_its_fields() -> Non
     assert {key: names for key, names in given.items() if names != variables(en[key])} == {}
 
 
+def test_no_check_is_put_into_words_where_it_is_made() -> None:
+    """A sentence written in the code could be told in English only."""
+    made = [
+        (path.name, call.lineno, part)
+        for path in CHECKUP.glob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Check"
+        for part in call.args[3:5]
+    ]
+
+    assert len(made) > 50
+    assert [where for *where, part in made if isinstance(part, ast.JoinedStr | ast.Constant)] == []
+
+
 def test_a_check_that_was_kept_is_told_in_either_language() -> None:
     """English is what the command line printed, to the letter; Korean is made from the same figures."""
     models = [say("coverage.model", model="claude-next", n=1200, price_reason="unknown model claude-next")]
