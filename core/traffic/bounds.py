@@ -1,7 +1,8 @@
 """How much traffic is judged together: the newest calls of a range, so that memory does not grow with the range.
 
-Calls are judged in memory, about a kilobyte each. A range with more calls than AT_ONCE is cut at a full hour, and
-whoever shows figures of it says from when on they are. Reports judge a whole range, some days at a time.
+Calls are judged in memory, about a kilobyte each. A range with more calls than AT_ONCE is cut at a full hour, or at a
+minute where one hour has more than that, and whoever shows figures of it says from when on they are. Reports judge a
+whole range, some days at a time.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
 
 import ibis.expr.types as ir
 
@@ -24,9 +26,22 @@ WITH_EARLIER = 2 * AT_ONCE
 EVERY = 2**62
 """As a limit: none."""
 LEAST_LOOK_BACK = timedelta(hours=2)
-"""However dense traffic is: no entry lives for longer than an hour after its last use."""
+"""No entry lives for longer than an hour after its last use. Only traffic so dense that these two hours do not fit
+beside what is judged (WITH_EARLIER + AT_ONCE) is looked back on for less: as far as it fits."""
 
-_HOUR = timedelta(hours=1)
+_HOUR, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+class _Bucket(NamedTuple):
+    """An hour, or a minute of an hour with too many calls, and how many calls it has."""
+
+    start: datetime
+    length: timedelta
+    calls: int
+
+    @property
+    def end(self) -> datetime:
+        return self.start + self.length
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +59,32 @@ class Bounds:
 
 
 def bounded(reader: Reader, scope: Scope, *, at_once: int | None = None, with_earlier: int | None = None) -> Bounds:
-    """Return the newest part of a range that is judged together: at least its last hour with calls.
+    """Return the newest part of a range that is judged together: at least its last hour with calls, if that fits.
 
     Filters do not matter: the calls beside those asked for are read too, because they share the cache.
     """
     at_once, with_earlier = at_once or AT_ONCE, with_earlier or WITH_EARLIER
-    counts = _by_hour(reader)
-    asked = [(hour, n) for hour, n in counts if _touches(hour, scope)]
+    counts = _counts(reader)
+    asked = [bucket for bucket in counts if _touches(bucket, scope)]
     start = _newest(asked, at_once)
     if start is None:
         return Bounds(scope, LOOK_BACK, cut=False, at_once=at_once, calls=0)
     begin = start if scope.start is None else max(start, scope.start)
-    cut = any(hour < start for hour, _ in asked)
-    judged = sum(n for hour, n in asked if hour >= start)
-    earlier = [
-        (hour, n)
-        for hour, n in counts
-        if begin - LOOK_BACK - _HOUR < hour < begin.replace(minute=0, second=0, microsecond=0)
-    ]
-    first = _newest(earlier, with_earlier - judged)
-    room = LOOK_BACK if first is None or not any(hour < first for hour, _ in earlier) else begin - first
+    cut = any(bucket.start < start for bucket in asked)
+    judged = sum(bucket.calls for bucket in asked if bucket.start >= start)
+    earlier = [bucket for bucket in counts if bucket.end > begin - LOOK_BACK and bucket.end <= begin]
+    room = _room(earlier, begin, with_earlier - judged)
+    if room < LEAST_LOOK_BACK:
+        room = min(LEAST_LOOK_BACK, _room(earlier, begin, with_earlier + AT_ONCE - judged))
     judging = replace(scope, start=begin) if cut else scope
-    return Bounds(judging, max(LEAST_LOOK_BACK, min(LOOK_BACK, room)), cut, at_once, sum(n for _, n in asked))
+    return Bounds(judging, min(LOOK_BACK, room), cut, at_once, sum(bucket.calls for bucket in asked))
+
+
+def _room(earlier: Sequence[_Bucket], begin: datetime, most: int) -> timedelta:
+    """Return how far before a moment so many calls reach back; all the way where there are no more."""
+    first = _newest(earlier, most)
+    whole = first is None or not any(bucket.start < first for bucket in earlier)
+    return LOOK_BACK if whole or first is None else begin - first
 
 
 def load_bounded(
@@ -81,42 +100,55 @@ def pieces(
 ) -> list[tuple[datetime, datetime]]:
     """Cut a range at full hours into pieces of so many calls at most, or of one hour; hours without calls are in none.
 
-    The pieces are in order, do not overlap, and hold every call of the range.
+    An hour with more than AT_ONCE is cut at minutes. The pieces are in order, do not overlap, and hold every call of
+    the range.
     """
     found: list[tuple[datetime, datetime]] = []
     held = 0
-    for hour, n in _by_hour(reader):
-        if not _touches(hour, Scope(start, end)):
+    for bucket in _counts(reader):
+        if not _touches(bucket, Scope(start, end)):
             continue
-        first, last = max(hour, start or hour), min(hour + _HOUR, end or hour + _HOUR)
-        if found and held + n <= at_once:
-            found[-1], held = (found[-1][0], last), held + n
+        first, last = max(bucket.start, start or bucket.start), min(bucket.end, end or bucket.end)
+        if found and held + bucket.calls <= at_once:
+            found[-1], held = (found[-1][0], last), held + bucket.calls
         else:
-            found, held = [*found, (first, last)], n
+            found, held = [*found, (first, last)], bucket.calls
     return found
 
 
-def _by_hour(reader: Reader) -> list[tuple[datetime, int]]:
-    """Return every hour with calls, in order, and how many it has."""
+def _counts(reader: Reader) -> list[_Bucket]:
+    """Return every hour with calls, in order; of one with more than AT_ONCE every minute."""
+    hours = [_Bucket(hour, _HOUR, n) for hour, n in _by(reader, "hour")]
+    dense = {bucket.start for bucket in hours if bucket.calls > AT_ONCE}
+    if not dense:
+        return hours
+    minutes = [_Bucket(at, _MINUTE, n) for at, n in _by(reader, "minute")]
+    fine = [bucket for bucket in minutes if bucket.start.replace(minute=0) in dense]
+    return sorted([*fine, *(bucket for bucket in hours if bucket.start not in dense)])
+
+
+def _by(reader: Reader, unit: Literal["hour", "minute"]) -> list[tuple[datetime, int]]:
+    """Return every hour, or minute, with calls, in order, and how many it has."""
 
     def build(rows: ir.Table) -> ir.Table:
         counted = rows.filter(rows.prompt_tokens > 0)
-        return counted.group_by(counted.date, hour=counted.ts.truncate("h")).aggregate(calls=counted.count())
+        at = counted.ts.truncate("h" if unit == "hour" else "m")
+        return counted.group_by(counted.date, at=at).aggregate(calls=counted.count())
 
-    found = reader.daily("calls", shape="calls by hour", build=build)
-    return sorted((row["hour"], row["calls"]) for row in found)
-
-
-def _touches(hour: datetime, scope: Scope) -> bool:
-    return (scope.start is None or hour + _HOUR > scope.start) and (scope.end is None or hour < scope.end)
+    found = reader.daily("calls", shape=f"calls by {unit}", build=build)
+    return sorted((row["at"], row["calls"]) for row in found)
 
 
-def _newest(counts: Sequence[tuple[datetime, int]], most: int) -> datetime | None:
-    """Return the hour from which on there are at most so many calls; the last one whatever it holds, None of none."""
+def _touches(bucket: _Bucket, scope: Scope) -> bool:
+    return (scope.start is None or bucket.end > scope.start) and (scope.end is None or bucket.start < scope.end)
+
+
+def _newest(counts: Sequence[_Bucket], most: int) -> datetime | None:
+    """Return from where on there are at most so many calls; the last bucket whatever it holds, None of none."""
     start, whole = None, 0
-    for hour, n in reversed(counts):
-        whole += n
+    for bucket in reversed(counts):
+        whole += bucket.calls
         if start is not None and whole > most:
             break
-        start = hour
+        start = bucket.start
     return start

@@ -12,7 +12,7 @@ import pytest
 from core.metrics.scope import Scope
 from core.store.query import Reader
 from core.traffic import bounded
-from core.traffic.bounds import LEAST_LOOK_BACK, pieces
+from core.traffic.bounds import EVERY, LEAST_LOOK_BACK, pieces
 from core.traffic.calls import LOOK_BACK
 from tests.support.lakes import fill
 from tests.support.rows import NOON
@@ -66,6 +66,52 @@ def test_dense_traffic_before_is_read_as_far_as_it_fits(reader: Reader) -> None:
     assert bounded(reader, last, with_earlier=1 + 9).look_back == LOOK_BACK
     assert bounded(reader, last, with_earlier=1 + 8).look_back == timedelta(hours=2)
     assert bounded(reader, last, with_earlier=1).look_back == LEAST_LOOK_BACK
+
+
+@pytest.fixture
+def dense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    """An hour with a call in every minute, two quiet ones before it, and a machine that judges twenty at once."""
+    monkeypatch.setattr("core.traffic.bounds.AT_ONCE", 20)
+    monkeypatch.setattr("core.traffic.bounds.WITH_EARLIER", 30)
+    rows = [reads(at(minutes=n)) for n in range(60)] + [reads(at(hours=-1)), reads(at(hours=-2))]
+    with Reader(fill(tmp_path, calls=rows)) as opened:
+        yield opened
+
+
+def test_an_hour_with_too_many_calls_is_cut_at_a_minute(dense: Reader) -> None:
+    """Memory is bounded by calls, whatever the hour holds: the newest minutes are judged, and said to be."""
+    found = bounded(dense, Scope(start=NOON))
+
+    assert (found.cut, found.scope.start, found.calls) == (True, at(minutes=40), 60)
+    assert found.look_back == timedelta(minutes=30)  # beside the 20 judged: the 30 calls before them, and no more
+
+
+def test_a_quiet_hour_after_a_dense_one_does_not_make_room_for_all_of_it(dense: Reader) -> None:
+    """What is looked back on is bounded too, at a minute."""
+    found = bounded(dense, Scope(start=at(minutes=55)))
+
+    assert (found.cut, found.scope.start) == (False, at(minutes=55))
+    assert found.look_back == timedelta(minutes=45)  # 50 in all, of which 5 are judged
+
+
+def test_who_wants_everything_at_once_gets_it(dense: Reader) -> None:
+    """A person may say that there is memory."""
+    found = bounded(dense, Scope(), at_once=EVERY, with_earlier=EVERY)
+
+    assert (found.cut, found.scope.start, found.look_back) == (False, None, LOOK_BACK)
+
+
+def test_pieces_cut_an_hour_with_too_many_calls(dense: Reader) -> None:
+    """Each call is in one piece, and no piece holds more than are judged at once."""
+    found = pieces(dense, at(hours=-2), None, at_once=20)
+
+    assert found[-3:] == [
+        (at(minutes=18), at(minutes=38)),
+        (at(minutes=38), at(minutes=58)),
+        (at(minutes=58), at(hours=1)),
+    ]
+    assert found[0] == (at(hours=-2), at(minutes=18))
+    assert all(one[1] == other[0] for one, other in pairwise(found))
 
 
 def test_nothing_stored_is_nothing_cut(tmp_path: Path) -> None:
