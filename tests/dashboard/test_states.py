@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from cli.collect import command
 from core.store.lake import Lake
-from dashboard.i18n import LANGUAGES
+from dashboard.i18n import LANGUAGES, catalogue
 from simulator.cloudwatch.answers import DEFAULT_ACCOUNT, Cloud
 from simulator.cloudwatch.faults import FaultPlan, Outage
 from simulator.cloudwatch.server import running_cloud
