@@ -24,9 +24,10 @@ import pyarrow as pa
 from core.errors import FixSettings
 from core.store import scratch
 from core.store.faults import explained
-from core.store.lake import Lake, Snapshot
+from core.store.lake import Lake
 from core.store.one_dialect import load_duckdb_alone
 from core.store.schema import ADDED, TABLES
+from core.store.snapshot import Snapshot
 
 _VIEWS_KEPT = 64
 _SHAPES_KEPT = 512
