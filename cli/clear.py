@@ -154,8 +154,8 @@ def _follow(lake: Lake, done: fleet.Clear, active: timedelta, wait_s: float) -> 
     from core import fleet
     from core.store.query import Reader
 
-    deadline = time.monotonic() + wait_s
     with Reader(lake) as reader:
+        deadline = time.monotonic() + wait_s  # to open the tables is no waiting for the service
         while True:
             left = deadline - time.monotonic()
             progress = fleet.follow(reader, done, now=_now(), active=active)
@@ -217,6 +217,7 @@ def _lines(foreseen: fleet.Preview) -> list[tuple[str, str]]:
     within = "after the switch" if foreseen.within_s is None else f"within {foreseen.within_s:g} s"
     extra = "–" if foreseen.extra_ms is None else f"{foreseen.extra_ms:,.0f} ms"
     unpriced = f" + {foreseen.rewrite_unpriced} without a price" if foreseen.rewrite_unpriced else ""
+    rewrite = "–" if foreseen.rewrite_usd is None else f"${foreseen.rewrite_usd:.6f}"
     return [
         ("method", foreseen.method),
         ("active environments (seen)", f"{foreseen.active} ({len(foreseen.environments)})"),
@@ -226,7 +227,7 @@ def _lines(foreseen: fleet.Preview) -> list[tuple[str, str]]:
         ("cold starts", f"{foreseen.cold_starts}"),
         ("takes effect", within),
         ("first request waits longer by", extra),
-        ("Claude cache, only if the prompt changed: re-write", f"${foreseen.rewrite_usd:.6f}{unpriced}"),
+        ("Claude cache, only if the prompt changed: re-write", f"{rewrite}{unpriced}"),
     ]
 
 

@@ -90,14 +90,17 @@ def _used(rows: ir.Table) -> ir.Table:
     )
 
 
-def rewrite_total(prefixes: list[ClaudePrefix]) -> tuple[Decimal, int]:
+def rewrite_total(prefixes: list[ClaudePrefix]) -> tuple[Decimal | None, int]:
     """Return what writing every live prefix again costs, and how many of them have no price.
 
     A prefix that nobody has read is left out: it is new with every request and is written each time anyway.
+    Where no live prefix is known, or none has a price, what it costs is unknown.
     """
-    live = [prefix for prefix in prefixes if prefix.live is not False and prefix.reads]
-    priced = [prefix.rewrite_usd for prefix in live if prefix.rewrite_usd is not None]
-    return sum(priced, Decimal(0)), len(live) - len(priced)
+    live = [prefix for prefix in prefixes if prefix.live is not False]
+    read = [prefix for prefix in live if prefix.reads]
+    priced = [prefix.rewrite_usd for prefix in read if prefix.rewrite_usd is not None]
+    unknown = not live or (read and not priced)
+    return None if unknown else sum(priced, Decimal(0)), len(read) - len(priced)
 
 
 def prefix_rows(prefixes: list[ClaudePrefix], *, now: datetime) -> list[dict[str, Any]]:

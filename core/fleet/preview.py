@@ -48,7 +48,7 @@ class Preview:
     extra_ms: float | None  # what the first request after it waits longer: the median read, and start, seen so far
     within_s: float | None  # how long an environment may go on serving the old prompt; None: until the switch is done
     prefixes: tuple[ClaudePrefix, ...]
-    rewrite_usd: Decimal  # only if the prompt's text changed: writing the live prefixes once more
+    rewrite_usd: Decimal | None  # only if the prompt's text changed: writing the live prefixes once more
     rewrite_unpriced: int
     warnings: tuple[Note, ...]
     blocked: tuple[Note, ...]  # why the clear would be refused
@@ -68,7 +68,7 @@ class Preview:
             "extra_ms": self.extra_ms,
             "within_s": self.within_s,
             "claude_prefixes_live": sum(prefix.live is not False for prefix in self.prefixes),
-            "rewrite_usd": f"{self.rewrite_usd:f}",
+            "rewrite_usd": None if self.rewrite_usd is None else f"{self.rewrite_usd:f}",
             "rewrite_unpriced": self.rewrite_unpriced,
             "warnings": list(self.warnings),
             "blocked": list(self.blocked),

@@ -83,6 +83,7 @@ def test_an_empty_table_is_said(tmp_path: Any) -> None:
         told = foretold(reader)
 
     assert (told.active, told.expected_misses, told.extra_ms) == (0, 0, None)
+    assert told.rewrite_usd is told.facts()["rewrite_usd"] is None  # no prefix is known: that is not free
     assert "nothing may be warm, or the logs are not collected" in told.warnings[0]
 
 
