@@ -19,14 +19,14 @@ from benchmarks import ingest
 from collector import behind
 from collector.behind import Behind
 from collector.result import PassResult
-from collector.sources import file_bytes, file_events, sessions_ahead
+from collector.sources import file_bytes, gathering, sessions_ahead
 from collector.sources.base import Batch
 from core.errors import TryAgain
 from core.store.lake import Lake
 from tests.support.collecting import adds_up, collector, files_source, rows
 
 TABLES = ("calls", "invocations", "prompt_store_events")
-SMALL = {(behind, "MUCH"): 1, (file_events, "_BATCH_REQUESTS"): 40, (file_bytes, "CHUNK"): 20_000}
+SMALL = {(behind, "MUCH"): 1, (gathering, "_BATCH_REQUESTS"): 40, (file_bytes, "CHUNK"): 20_000}
 
 
 @pytest.fixture
