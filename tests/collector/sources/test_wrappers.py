@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import pytest
 
 from core.store.lake import Lake
 from tests.support.collecting import adds_up, collect, rows
+from tests.support.formats import FIXTURES
 from tests.support.log_lines import GROUP, STREAM, T0, cost, iso, payload, record, report, rid, start
 
 STORE = "✅ Cache HIT for [sales] - DB query skipped (permanent cache)"
@@ -71,6 +73,21 @@ def write(tmp_path: Path, *told: list[str], name: str = "a.log") -> Path:
     path = tmp_path / name
     path.write_text("".join(f"{line}\n" for lines in told for line in lines))
     return path
+
+
+def test_the_fixture_s_good_lines_and_bad_ones_are_told_apart(lake: Lake, tmp_path: Path) -> None:
+    """Every wrapper with its bad forms, mixed in one file: what is good is read, each fault has its reason."""
+    path = tmp_path / "wrapped.log.gz"
+    path.write_bytes(gzip.compress((FIXTURES / "wrapped.log").read_bytes()))
+
+    result = collect(lake, path)
+
+    calls = rows(lake, "calls")
+    assert sorted(call["input_tokens"] for call in calls) == [41, 42, 44, 45, 46, 47, 48, 50]
+    assert result.to_json()["skipped_by_reason"] == {
+        "bad_time": 1, "broken_json": 1, "cut_off": 1, "message_left_out": 2, "unknown_form": 1,
+    }  # fmt: skip
+    assert adds_up(result) and "PLANTED" not in repr((calls, result.examples, result.problems))
 
 
 @pytest.mark.parametrize("around", [docker, cri, firelens, journal], ids=lambda one: one.__name__)
@@ -135,8 +152,6 @@ def test_wrapped_lines_in_cloudwatch_are_read_too(lake: Lake, tmp_path: Path, ar
 
 def test_a_line_whose_last_piece_never_comes_is_counted(lake: Lake, tmp_path: Path) -> None:
     """In packed data nothing can follow: the beginning is skipped as cut off, and said where it stands."""
-    import gzip
-
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress("\n".join([*docker(cost(), AT[2]), docker(LONG, AT[3])[0], ""]).encode()))
 
