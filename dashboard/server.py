@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from core.errors import CachewiseError
-from dashboard import sockets
+from dashboard import placeholders, sockets
 from dashboard.headers import SecurityHeaders, asked_from_here
 from dashboard.statics import Announced, Statics, announcement
 
@@ -33,6 +33,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     Streamlit collects all generations after each run; with pandas and Plotly loaded that is most of a run's time.
     """
     sockets.send_at_once()
+    placeholders.let_late_ones_go()
     stop = threading.Event()
     gc.disable()  # hardly anything of what is loaded is let go of
     await anyio.to_thread.run_sync(_warm, stop)

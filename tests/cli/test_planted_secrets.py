@@ -16,7 +16,7 @@ from simulator.messages import INSTANT, new_service, running_simulator
 from tests.support.doors import HERE, door
 from tests.support.log_lines import dressed, invocation, record, rid
 from tests.support.reading import sent_by, texts_under
-from tests.support.screens import PAGES, bound_to, opened
+from tests.support.screens import PAGES, as_served, bound_to, opened
 
 MARK = "PLANTED"
 NOW_MS = int(datetime.now(UTC).timestamp() * 1000)
@@ -148,7 +148,7 @@ def test_no_secret_leaves(
         monkeypatch.setenv("CACHEWISE_CONFIG", str(wrong))
         codes[text] = run("metrics")
     monkeypatch.delenv("CACHEWISE_CONFIG")
-    with bound_to("127.0.0.1"):
+    with as_served(), bound_to("127.0.0.1"):
         pages = {name: sent_by(opened(name)) for name in PAGES}
     client = door(HERE)
     answers = {path: client.get(path).text for path in ("/metrics", "/readyz", "/healthz")}

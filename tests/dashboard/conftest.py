@@ -1,36 +1,37 @@
 """Where the dashboard's tests find their tables: a small fleet, nothing at all, or a folder that cannot be read."""
 
 import threading
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
-from streamlit import config
-from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data
 from tests.support import fleet_lake, lakes
-from tests.support.screens import PAGES_WITH_FIGURES, Look, opened
+from tests.support.screens import PAGES_WITH_FIGURES, Look, as_served, opened
 
-SETTINGS = Path(data.__file__).parent / ".streamlit" / "config.toml"
+KEPT = "on_"
+"""How the names of fixtures begin whose store is the same for many tests, which must not change it."""
+_held: list[Path] = []
+"""The store of that kind that the process's caches are of, if any."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests of the same file that look at the same kept store follow one another."""
+    places = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in items))}
+    items.sort(key=lambda item: (places[item.path], _kept(getattr(item, "fixturenames", ()))))
+
+
+def _kept(fixtures: Iterable[str]) -> str:
+    return next((name for name in fixtures if name.startswith(KEPT)), "")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def pages_run_as_served() -> Iterator[None]:
-    """Scripts are run by the product's own settings, and packages are searched for components once.
-
-    AppTest knows no config.toml, and reads what every installed package says of itself for each page it opens: it took
-    half of all time.
-    """
-    told = tomllib.loads(SETTINGS.read_text(encoding="utf-8"))
-    for section in ("browser", "runner"):  # not `client`: there, exceptions would be hidden from the tests too
-        for name, value in told[section].items():
-            config.set_option(f"{section}.{name}", value)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+    """Scripts are run by the product's own settings, and without what AppTest does again for each of them."""
+    with as_served():
         yield
 
 
@@ -69,14 +70,39 @@ def shown(fleet: Path, tmp_path_factory: pytest.TempPathFactory) -> Look:
 
 
 @pytest.fixture
+def look_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Show a store that nothing changes, with what tests before have asked of it remembered.
+
+    A page's questions cost much more than drawing it.
+    """
+
+    def look(store: Path) -> None:
+        if _held != [store]:
+            data.reopen()
+            _held[:] = [store]
+        monkeypatch.setenv("CACHEWISE_STORE_PATH", str(store))
+
+    return look
+
+
+@pytest.fixture
+def on_fleet(fleet: Path, look_at: Callable[[Path], None]) -> Path:
+    """The small fleet is what pages show. What is about empty caches, or other settings, asks for `fleet` alone."""
+    look_at(fleet)
+    return fleet
+
+
+@pytest.fixture
 def broken(tmp_path: Path) -> Path:
     """A store path whose calls table is not a table."""
     return lakes.damage(tmp_path)
 
 
 @pytest.fixture(autouse=True)
-def own_process_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Settings come from the test alone, and no cache outlives it."""
+def own_process_state(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[None]:
+    """Settings come from the test alone, and no cache outlives it, but those of a store that nobody changes."""
     for name in (
         "CACHEWISE_CONFIG",
         "CACHEWISE_DEMO",
@@ -86,9 +112,13 @@ def own_process_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    data.reopen()
+    kept = _kept(request.fixturenames)
+    if not kept:
+        data.reopen()
+        _held.clear()
     yield
     for thread in threading.enumerate():
         if thread.name == "study":  # made behind the viewers' backs: it still reads the tables that are closed here
             thread.join(30)
-    data.reopen()
+    if not kept:
+        data.reopen()
