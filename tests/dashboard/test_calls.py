@@ -23,12 +23,6 @@ MINUTE = timedelta(minutes=1)
 both_languages = pytest.mark.parametrize("lang", LANGUAGES)
 
 
-@pytest.fixture
-def shown(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The small fleet is what pages show."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
-
-
 def arrived(page: str, told: dict[str, str], zone: str = "Europe/Berlin", **state: Any) -> AppTest:
     """Open a page by an address."""
     app = AppTest.from_file(str(APP), default_timeout=PATIENCE_S)
@@ -53,7 +47,7 @@ def listed(app: AppTest) -> Any:
     return found[0]
 
 
-@pytest.mark.usefixtures("shown")
+@pytest.mark.usefixtures("on_fleet")
 @pytest.mark.parametrize(
     ("where", "name"), [("overview", "net_savings_usd"), ("cost", "cost_usd"), ("hit_rate", "token_hit_rate")]
 )
@@ -64,7 +58,7 @@ def test_the_calls_behind_a_figure_add_up_to_it(where: str, name: str) -> None:
     assert figures(arrived("calls", dict(kpis.CALLS_BEHIND[name])))[label] == figures(opened(where))[label]
 
 
-@pytest.mark.usefixtures("shown")
+@pytest.mark.usefixtures("on_fleet")
 @both_languages
 def test_calls_are_listed_without_content(lang: str) -> None:
     """Time, engine, cost, tokens and state of each call in the viewer's language; hostile names are inert."""
@@ -76,7 +70,7 @@ def test_calls_are_listed_without_content(lang: str) -> None:
     assert fleet_lake.HOSTILE not in words(app)
 
 
-@pytest.mark.usefixtures("shown")
+@pytest.mark.usefixtures("on_fleet")
 @pytest.mark.parametrize(
     ("told", "column", "values"),
     [
@@ -94,7 +88,7 @@ def test_choices_come_from_the_address(told: dict[str, str], column: str, values
     assert set(calls[column].dropna()) == values
 
 
-@pytest.mark.usefixtures("shown")
+@pytest.mark.usefixtures("on_fleet")
 def test_a_cause_misses_what_the_misses_page_says() -> None:
     """The total under a cause is the ledger's."""
     row = opened("misses").dataframe[0].value.iloc[0]
@@ -105,7 +99,7 @@ def test_a_cause_misses_what_the_misses_page_says() -> None:
     assert figures(app)["Missed tokens"].startswith(fmt.compact(row["tokens"], "en"))
 
 
-@pytest.mark.usefixtures("shown")
+@pytest.mark.usefixtures("on_fleet")
 def test_a_stretch_of_time_can_be_dropped() -> None:
     """A point of a chart leads to its own hour; one click shows the whole range again. Nonsense is no stretch."""
     end = NOW.replace(minute=0, second=0, microsecond=0) - timedelta(hours=24)
@@ -119,7 +113,7 @@ def test_a_stretch_of_time_can_be_dropped() -> None:
     assert not arrived("calls", {"from": "yesterday", "to": "<b>"}).exception
 
 
-@pytest.mark.usefixtures("shown")
+@pytest.mark.usefixtures("on_fleet")
 def test_a_picked_bar_leads_to_its_engine_and_hour() -> None:
     """A click on a chart offers its calls, and keeping only that engine filters every page."""
     bucket = NOW.replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
@@ -133,7 +127,7 @@ def test_a_picked_bar_leads_to_its_engine_and_hour() -> None:
     assert app.multiselect(key="engine").value == ["tutor"]
 
 
-@pytest.mark.usefixtures("shown")
+@pytest.mark.usefixtures("on_fleet")
 def test_a_row_leads_to_its_calls() -> None:
     """A chosen row of a breakdown opens the calls of its engine."""
     app = arrived("overview", {}, overview_engines={"selection": {"rows": [0], "columns": [], "cells": []}})
@@ -233,7 +227,7 @@ def test_what_is_recoverable_leads_to_its_calls(tmp_path: Path, monkeypatch: pyt
     assert not set(seen["cause"]) & {catalogue("en")[f"cause.{name}"] for name in ("first_touch", "dynamic_tail")}
 
 
-@pytest.mark.usefixtures("shown")
+@pytest.mark.usefixtures("on_fleet")
 @pytest.mark.parametrize(
     ("page", "chart", "group", "order"),
     [("misses", "miss_trend", "first_touch", "newest"), ("latency", "latency_over_time", None, "slowest")],

@@ -79,11 +79,8 @@ def dashes(app: AppTest) -> list[str]:
 @pytest.mark.parametrize(
     ("compare", "words"), [("previous", "vs prior 7 days"), ("last_week", "vs same weekdays before"), ("none", None)]
 )
-def test_the_choice_reaches_lines_and_key_figures(
-    compare: str, words: str | None, fleet: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_choice_reaches_lines_and_key_figures(compare: str, words: str | None, on_fleet: Path) -> None:
     """The page's dashed lines and the changes of its key figures are against what was chosen."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
     app = opened("savings")
     app.selectbox(key="compare").select(compare).run()
 
@@ -92,9 +89,8 @@ def test_the_choice_reaches_lines_and_key_figures(
     assert {bool(metric.delta) for metric in app.metric} == ({True} if words else {False})
 
 
-def test_two_chosen_ranges(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_chosen_ranges(on_fleet: Path) -> None:
     """Any two ranges can be held against each other."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
     app = opened("savings")
     today = datetime.now(UTC).date()
     app.selectbox(key="compare").select("custom").run()

@@ -2,16 +2,13 @@
 
 from pathlib import Path
 
-import pytest
-
 from dashboard import drawers
 from dashboard.i18n import catalogue
 from tests.dashboard.test_pages import opened, words
 
 
-def test_closed_drawers_send_nothing(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_drawers_send_nothing(on_fleet: Path) -> None:
     """The first screen loads no term, no address to copy and no code; open, the drawers have them."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
     term = catalogue("en")["term.prefix.means"]
     app = opened("overview", drawer_views=False, drawer_glossary=False, drawer_sources=False)
     assert (len(app.code), term in words(app)) == (0, False)

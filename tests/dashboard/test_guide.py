@@ -11,9 +11,8 @@ from tests.support.screens import PATIENCE_S, opened, words
 
 
 @pytest.fixture
-def app(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+def app(on_fleet: Path) -> AppTest:
     """The first screen of somebody who comes for the first time."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
     return opened("overview")
 
 
@@ -50,9 +49,9 @@ def test_a_closed_tour_stays_closed_on_every_page_and_comes_back_when_called(app
     assert catalogue("en")[f"tour.{guide.STEPS[0]}.title"] in words(app)
 
 
-def test_an_address_made_after_the_tour_opens_without_it(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("on_fleet")
+def test_an_address_made_after_the_tour_opens_without_it() -> None:
     """A bookmark remembers that its owner has seen the tour; no cookie does."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
     app = AppTest.from_file(str(Path(guide.__file__).parent / "app.py"), default_timeout=PATIENCE_S)
     app.query_params["tour"] = "off"
 

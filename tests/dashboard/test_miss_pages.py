@@ -12,13 +12,7 @@ from tests.support.rows import make_call, make_unpriced_call, table_of
 from tests.support.screens import opened, words
 
 
-@pytest.fixture
-def shown(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The small fleet is what pages show."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
-
-
-@pytest.mark.usefixtures("shown")
+@pytest.mark.usefixtures("on_fleet")
 def test_the_calls_behind_a_cause_can_be_chosen() -> None:
     """Cause and engine narrow the table of calls; each says how sure it is and on what evidence."""
     app = opened("misses")
@@ -33,7 +27,7 @@ def test_the_calls_behind_a_cause_can_be_chosen() -> None:
     assert set(calls["evidence"]) == {"The API's token counts"}
 
 
-@pytest.mark.usefixtures("shown")
+@pytest.mark.usefixtures("on_fleet")
 def test_an_engine_without_that_cause_says_so() -> None:
     """An empty choice is words, not an empty table."""
     app = opened("misses")
@@ -44,7 +38,7 @@ def test_an_engine_without_that_cause_says_so() -> None:
     assert app.info[0].value == "This engine has no miss of this cause in this view."
 
 
-@pytest.mark.usefixtures("shown")
+@pytest.mark.usefixtures("on_fleet")
 def test_a_choice_that_a_filter_removes_falls_back() -> None:
     """A cause or engine that is no longer there does not break the page."""
     app = opened("misses")
@@ -85,7 +79,7 @@ def test_what_was_all_read_is_no_miss(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "Nothing to do" in words(first)
 
 
-@pytest.mark.usefixtures("shown")
+@pytest.mark.usefixtures("on_fleet")
 def test_the_lab_warns_of_few_days(monkeypatch: pytest.MonkeyPatch) -> None:
     """One day says little about a month."""
     app = opened("ttl_lab")
@@ -112,7 +106,7 @@ def test_the_lab_does_not_say_off_by_one_call(tmp_path: Path, monkeypatch: pytes
     assert catalogue("en")["ttl_lab.off.none"] in words(app)
 
 
-@pytest.mark.usefixtures("shown")
+@pytest.mark.usefixtures("on_fleet")
 @pytest.mark.parametrize(("engine", "charts"), [("tutor", 4), ("writer", 2)])
 def test_the_lab_compares_the_engine_that_is_chosen(engine: str, charts: int) -> None:
     """Policies, pauses and crossover of one engine; one below its model's minimum has neither of the last two."""

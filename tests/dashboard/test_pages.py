@@ -141,9 +141,8 @@ def test_replaced_endpoints_are_shown_without_secrets(fleet: Path, monkeypatch: 
     assert "hush" not in seen
 
 
-def test_a_filter_narrows_every_figure(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_filter_narrows_every_figure(on_fleet: Path) -> None:
     """Choosing one engine leaves only its calls."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
     app = opened("overview")
     app.multiselect(key="engine").select("writer").run()
 
@@ -153,9 +152,8 @@ def test_a_filter_narrows_every_figure(fleet: Path, monkeypatch: pytest.MonkeyPa
     assert app.error[0].value.startswith("Caching lost")  # writes that nobody reads
 
 
-def test_a_filter_that_matches_nothing_offers_everything(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_filter_that_matches_nothing_offers_everything(on_fleet: Path) -> None:
     """When filters leave nothing, the page says so, and one button shows all data again."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
     app = opened("overview")
     app.multiselect(key="engine").select("writer")
     app.multiselect(key="version").select("2")
@@ -198,9 +196,8 @@ def test_caching_that_is_off_is_said_so(tmp_path: Path, monkeypatch: pytest.Monk
     assert not app.metric
 
 
-def test_a_model_filter_makes_prompt_store_figures_unknown(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_filter_makes_prompt_store_figures_unknown(on_fleet: Path) -> None:
     """Prompt-store lines name no model: filtered by one, the page says so instead of showing zeros."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
     app = opened("hit_rate")
     app.multiselect(key="model").select("claude-opus-4-5").run()
 
@@ -214,7 +211,7 @@ def test_the_two_caches_stand_in_sections_of_their_own(shown: Look) -> None:
     assert [header.value for header in shown("hit_rate", "en").header] == ["Claude cache", "Prompt store"]
 
 
-def test_a_failing_source_is_named(fleet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_source_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A source whose last pass failed turns the badge and shows its code in the list of sources."""
     now = datetime.now(UTC)
     lake = Lake(tmp_path / "tables")

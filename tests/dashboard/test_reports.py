@@ -29,9 +29,8 @@ Open = Callable[..., AppTest]
 
 
 @pytest.fixture
-def show(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+def show(on_fleet: Path) -> Open:
     """Open the page over the fleet, with choices made."""
-    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
     return lambda **state: opened("reports", **{"lang": "en", "range": "all", **state})
 
 

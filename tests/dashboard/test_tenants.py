@@ -1,5 +1,7 @@
 """Tenants as a filter and a split: only where there are any, in the address in no language, and of nobody as well."""
 
+import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -25,17 +27,31 @@ NOBODY = ""
 both_languages = pytest.mark.parametrize("lang", LANGUAGES)
 
 
-@pytest.fixture
-def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Calls of acme, of a tenant with a hostile name, and twice as many of nobody."""
-    lake = Lake(tmp_path / "tables")
+    folder = tmp_path_factory.mktemp("tenants")
+    lake = Lake(folder / "tables")
     tenants = ("acme", HOSTILE, None, None)
     calls = [make_call(ts=NOW - timedelta(hours=n), tenant=name) for n in range(3) for name in tenants]
     lake.commit("calls", table_of("calls", calls))
     lake.commit("invocations", table_of("invocations", [make_invocation(ts=NOW)]))
     lake.commit("ingest_passes", table_of("ingest_passes", [make_pass(ts=NOW)]))
+    return folder
+
+
+@pytest.fixture
+def lake(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """Those calls in tables that may be written to; they are what pages show."""
+    shutil.copytree(store, tmp_path, dirs_exist_ok=True)
     monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
-    return lake
+    return Lake(tmp_path / "tables")
+
+
+@pytest.fixture
+def on_tenants(store: Path, look_at: Callable[[Path], None]) -> None:
+    """Those calls are what pages show."""
+    look_at(store)
 
 
 def arrived(page: str, lang: str = "en", **told: str | list[str]) -> AppTest:
@@ -79,7 +95,7 @@ def test_without_tenants_there_is_no_such_filter(tmp_path: Path, monkeypatch: py
     assert app.metric[0].value != "—"
 
 
-@pytest.mark.usefixtures("lake")
+@pytest.mark.usefixtures("on_tenants")
 @both_languages
 def test_tenants_can_be_chosen_and_so_can_having_none(lang: str) -> None:
     """Having none is the first choice, in words; every figure follows, and what knows no tenant is unknown."""
@@ -98,7 +114,7 @@ def test_tenants_can_be_chosen_and_so_can_having_none(lang: str) -> None:
     assert (calls_of(app), address(app)) == (12, [])
 
 
-@pytest.mark.usefixtures("lake")
+@pytest.mark.usefixtures("on_tenants")
 @both_languages
 def test_an_address_means_the_same_in_every_language(lang: str) -> None:
     """One that was shared opens what was looked at; its link is the same again."""
@@ -110,7 +126,7 @@ def test_an_address_means_the_same_in_every_language(lang: str) -> None:
     assert parse_qs(urlsplit(link).query, keep_blank_values=True)["tenant"] == ["", HOSTILE]
 
 
-@pytest.mark.usefixtures("lake")
+@pytest.mark.usefixtures("on_tenants")
 def test_nonsense_in_the_address_is_no_tenant() -> None:
     """What no tag can be is dropped; a tenant that the list does not hold is taken at its word."""
     app = arrived("overview", tenant=["x" * 200, "a\nb", " acme", "far away", "acme"])
@@ -119,7 +135,7 @@ def test_nonsense_in_the_address_is_no_tenant() -> None:
     assert calls_of(app) == 3
 
 
-@pytest.mark.usefixtures("lake")
+@pytest.mark.usefixtures("on_tenants")
 @both_languages
 def test_cost_is_split_by_tenant(lang: str) -> None:
     """As by every other dimension: each group with its dollars, those of nobody in words, and a way to its calls."""
@@ -133,7 +149,7 @@ def test_cost_is_split_by_tenant(lang: str) -> None:
     assert HOSTILE not in words(app)
 
 
-@pytest.mark.usefixtures("lake")
+@pytest.mark.usefixtures("on_tenants")
 @pytest.mark.parametrize(("row", "tenant"), [(0, ""), (1, HOSTILE)])
 def test_a_row_narrows_every_page_to_its_tenant(row: int, tenant: str) -> None:
     """Untagged calls too: nobody is somebody to ask for."""
