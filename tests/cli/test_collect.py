@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
+from cli.main import main
 from core.telemetry import prompt_store_hit_line, prompt_store_miss_line, prompt_stored_line
 from tests.support import moto_logs
 from tests.support.log_lines import cost, dressed, invocation, report, rid, start, text_of
@@ -25,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Shell:
-    """Runs cachewise in a folder of its own, as another process."""
+    """Runs cachewise in a folder of its own: as another process, or in this one, which is much quicker."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -42,6 +45,19 @@ class Shell:
         process = self.start(*args, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL)
         out, err = process.communicate(stdin, timeout=100)
         return process.returncode, json.loads(out) if out.startswith("{") else {}, err
+
+    def here(self, *args: str) -> tuple[int, dict[str, Any], str]:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.chdir(self.folder)
+            for name in (name for name in os.environ if name.startswith(("CACHEWISE", "AWS"))):
+                patch.delenv(name)
+            for name, value in self.environ.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                main(list(args))
+        told = out.getvalue()
+        return int(ended.value.code or 0), json.loads(told) if told.startswith("{") else {}, err.getvalue()
 
 
 @pytest.fixture
@@ -102,8 +118,8 @@ def test_five_thousand_events_from_cloudwatch_give_the_figures_of_a_calculation_
     )
 
     first_code, first, _ = shell.run("collect", "--once")
-    second_code, second, _ = shell.run("collect", "--once")
-    _, metrics, _ = shell.run("metrics", "--json")
+    second_code, second, _ = shell.here("collect", "--once")
+    _, metrics, _ = shell.here("metrics", "--json")
 
     assert (first_code, second_code) == (0, 0)
     assert (first["read"], first["ignored"], first["skipped"]) == (5_000, STREAMS * (3 * PER_STREAM - 1), 0)
@@ -163,7 +179,7 @@ def test_one_bad_source_never_stops_the_others(shell: Shell, endpoint: str) -> N
         """
     )
 
-    code, told, err = shell.run("collect", "--json")
+    code, told, err = shell.here("collect", "--json")
 
     assert (code, [one["status"] for one in told["sources"]], told["new_calls"]) == (1, ["failed", "done"], 1)
     assert err.splitlines() == [
@@ -183,7 +199,7 @@ def test_one_bad_source_never_stops_the_others(shell: Shell, endpoint: str) -> N
 )
 def test_misuse_says_what_to_do(shell: Shell, args: list[str], code: int, message: str) -> None:
     """One line, a code, an exit code that scripts can tell apart."""
-    got, _, err = shell.run(*args)
+    got, _, err = shell.here(*args)
 
     assert got == code
     assert message in err
@@ -196,7 +212,7 @@ def test_a_data_folder_that_cannot_be_written_is_told(shell: Shell) -> None:
     (shell.folder / "occupied").write_text("")
     shell.environ["CACHEWISE_STORE_PATH"] = str(shell.folder / "occupied" / "data")
 
-    code, _, err = shell.run("collect", "a.log")
+    code, _, err = shell.here("collect", "a.log")
 
     assert code == 1
     assert "STO-" in err and "occupied" in err and "Traceback" not in err
@@ -209,7 +225,7 @@ def test_a_table_of_another_version_is_left_alone(shell: Shell) -> None:
     write_deltalake(other, pa.table({"date": ["2026-11-20"], "something": [1]}))
     before = sorted(path.name for path in other.rglob("*"))
 
-    code, _, err = shell.run("collect", "a.log")
+    code, _, err = shell.here("collect", "a.log")
 
     assert code == 1
     assert "STO-" in err and "Traceback" not in err

@@ -55,13 +55,12 @@ def process(lab: Laboratory, *args: str) -> subprocess.Popen[str]:
     )
 
 
-def test_the_seed_suite_is_one_command(lab: Laboratory) -> None:
+def test_the_seed_suite_is_one_command(lab: Laboratory, capsys: pytest.CaptureFixture[str]) -> None:
     """`cachewise probe --suite seed --json`: three verdicts, exit 0, one JSON object, kept in the tables."""
-    with process(lab, "--suite", "seed", "--json") as running:
-        out, err = running.communicate(timeout=100)
+    code, out, err = run(capsys, "--suite", "seed", "--json")
     told: dict[str, Any] = json.loads(out)
 
-    assert (running.returncode, told["passed"], told["simulated"]) == (0, True, True)
+    assert (code, told["passed"], told["simulated"]) == (0, True, True)
     assert [item["experiment"] for item in told["experiments"]] == ["write_then_read", "saving", "prompt_store"]
     assert {item["verdict"] for item in told["experiments"]} == {"passed"}
     assert 0 < Decimal(told["spent_usd"]) <= Decimal(told["budget_usd"])
