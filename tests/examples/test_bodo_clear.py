@@ -36,14 +36,14 @@ def clear(fleet: Fleet, lake: Lake, method: ClearMethod, *, alias: str | None = 
 
 
 def test_a_clear_by_epoch_reaches_every_environment(fleet: Fleet, tmp_path: Path) -> None:
-    """Two warm environments: each misses once after the clear, which the audit log tells."""
-    assert fleet.store_lines(2) == ["MISS", "MISS"]
-    assert fleet.store_lines(2) == ["HIT", "HIT"]
+    """Three warm environments: after one write each misses once, then hits again; the audit log tells of it."""
+    assert fleet.store_lines(3) == ["MISS", "MISS", "MISS"]
+    assert fleet.store_lines(3) == ["HIT", "HIT", "HIT"]
 
     done = clear(fleet, Lake(tmp_path), "epoch")
 
-    assert fleet.store_lines(2) == ["MISS", "MISS"]
-    assert fleet.store_lines(2) == ["HIT", "HIT"]
+    assert fleet.store_lines(3) == ["MISS", "MISS", "MISS"]
+    assert fleet.store_lines(3) == ["HIT", "HIT", "HIT"]
     with Reader(Lake(tmp_path), threads=1) as reader:
         assert past_clears(reader, source="bodo") == [done]
 

@@ -127,17 +127,6 @@ def test_new_environment_misses_warm_one_hits(fleet: Fleet) -> None:
     assert fleet.user.messages[-1] == {"type": "done"}
 
 
-def test_raised_epoch_clears_every_warm_environment(fleet: Fleet) -> None:
-    """Three environments at once: after one UpdateItem each answers with a MISS, then hits again."""
-    assert fleet.store_lines(3) == ["MISS", "MISS", "MISS"]
-    assert fleet.store_lines(3) == ["HIT", "HIT", "HIT"]
-
-    fleet.raise_epoch(1_795_000_000_000)
-
-    assert fleet.store_lines(3) == ["MISS", "MISS", "MISS"]
-    assert fleet.store_line() == "HIT"
-
-
 def test_a_changed_prompt_is_behind_the_table_until_the_clear(fleet: Fleet, tmp_path: Path) -> None:
     """The warm environment keeps the old prompt and is listed; after the clear it holds what the table holds."""
     prompts = {engine: f"{engine}: {bodo.PROMPT}" for engine in ("sales", "support")}

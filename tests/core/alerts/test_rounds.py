@@ -159,13 +159,13 @@ def test_an_open_alert_is_tried_until_it_arrives(tmp_path: Path, receiver: Recei
     lake = fill(tmp_path, calls=calls(NOON, 20, read=100))
     settings = configured(receiver, HITS)
     nowhere = replace(settings, targets=(AlertTarget("ops", "webhook", "http://127.0.0.1:9/x"),))
-    for hours in range(20):
-        (alert,) = at(lake, nowhere, NOON + 20 * MINUTE + hours * 2 * HOUR).open
-    assert (alert.delivered, alert.attempt) == ((), 20)
+    for tries in range(14):  # two more than an all-clear gets
+        (alert,) = at(lake, nowhere, NOON + 20 * MINUTE + tries * 4 * HOUR).open
+    assert (alert.delivered, alert.attempt) == ((), 14)
     at(lake, settings, NOON + 60 * HOUR)
     assert [text.split("\n")[0] for text in receiver.texts] == ["OPEN: hits"]
     add(lake, calls(NOON + 61 * HOUR, 20, read=950))
-    for hours in range(62, 80):
+    for hours in range(62, 76):
         at(lake, nowhere, NOON + hours * HOUR)
     with Reader(lake, threads=1) as reader:
         (kept,) = alerts(reader)

@@ -17,6 +17,7 @@ from core.misses import sums
 from core.pricing import default_book
 from core.reports import causes
 from core.reports.request import Desk, Request, silent
+from core.reports.table import Report
 from core.store.query import Reader
 from core.traffic import load, slices
 from core.traffic.slices import midnight
@@ -46,15 +47,22 @@ def calls(desk: Desk) -> int:
     return int(desk.reader.rows(desk.reader.table("calls").count().as_table())[0].popitem()[1])
 
 
+@pytest.fixture(scope="module")
+def whole(desk: Desk) -> Report:
+    """What all of it gives, judged together."""
+    return causes.causes(desk, Request(), progress=silent)
+
+
 def told(rows: list[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
     """What a report says of each cause, but what could be had back: only the replay of the whole knows that."""
     return {row["cause"]: tuple(row[name] for name in (*sums.SUMS, "usd", "measured_share")) for row in rows}
 
 
 @pytest.mark.parametrize("days", [4, 11])
-def test_slices_agree_with_the_whole(desk: Desk, calls: int, monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+def test_slices_agree_with_the_whole(
+    desk: Desk, calls: int, whole: Report, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
     """Tokens, dollars, calls and confidence of every cause, and their total, however few days are in memory."""
-    whole = causes.causes(desk, Request(), progress=silent)
     monkeypatch.setattr("core.traffic.bounds.AT_ONCE", 100)
     monkeypatch.setattr("core.traffic.bounds.WITH_EARLIER", 10**9)
     monkeypatch.setattr(_SLICES, "AT_ONCE", int((8 + days + 0.5) * calls / DAYS))
@@ -86,15 +94,16 @@ def test_slices_touch_and_begin_at_midnight(desk: Desk, monkeypatch: pytest.Monk
 
 def test_a_day_of_too_many_calls_is_judged_in_hours(desk: Desk, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """However dense the traffic, no more is judged at once than anywhere, and every call once."""
-    whole = causes.causes(desk, Request(), progress=silent)
+    days = Scope(midnight(steady.CHANGE) - timedelta(days=1), midnight(steady.CHANGE) + timedelta(days=2))
+    whole = causes.causes(desk, Request(days), progress=silent)
     monkeypatch.setattr("core.traffic.bounds.AT_ONCE", 200)
     monkeypatch.setattr("core.traffic.bounds.WITH_EARLIER", 10**9)
     monkeypatch.setattr(_SLICES, "AT_ONCE", 1)
 
-    parts = slices(desk.reader, Scope(), calls)
-    sliced = causes.causes(desk, Request(), progress=silent)
+    parts = slices(desk.reader, days, calls)
+    sliced = causes.causes(desk, Request(days), progress=silent)
 
-    assert len(parts) > DAYS
+    assert len(parts) > 3
     assert all(one.end <= two.start for one, two in pairwise(parts))  # type: ignore[operator]
     assert told(sliced.groups) == told(whole.groups)
 
