@@ -8,20 +8,23 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Request
 
 WAIT_S = 90.0
 
 
 class Watch:
-    """Notes violations of the policy, errors of scripts and requests to elsewhere, which are not let out."""
+    """Notes violations of the policy, errors of scripts and requests to elsewhere, for which no name is looked up.
+
+    Requests are listened to, not routed: that would turn the browser's cache off, and every load be a first one.
+    """
 
     def __init__(self, page: Page, *, own: Sequence[str]) -> None:
         self._own = tuple(own)
         self._found: list[str] = []
         page.on("console", self._console)
         page.on("pageerror", lambda error: self._found.append(f"error: {error}"))
-        page.route("**/*", self._request)
+        page.on("request", self._request)
 
     def troubles(self) -> list[str]:
         """What was found so far."""
@@ -31,14 +34,11 @@ class Watch:
         if "Content Security Policy" in message.text or "Content-Security-Policy" in message.text:
             self._found.append(f"policy: {message.text}")
 
-    def _request(self, route: Route) -> None:
-        asked, frame = route.request.url, route.request.frame.url
-        if asked.startswith((*self._own, "data:", "blob:")):
-            route.continue_()
+    def _request(self, request: Request) -> None:
+        if request.url.startswith((*self._own, "data:", "blob:")):
             return
-        if frame.startswith(self._own[0]):  # a provider's own page may look as it likes
-            self._found.append(f"elsewhere: {asked}")
-        route.abort()
+        if request.frame.url.startswith(self._own[0]):  # a provider's own page may look as it likes
+            self._found.append(f"elsewhere: {request.url}")
 
 
 def answers(url: str, process: subprocess.Popen[bytes]) -> None:
