@@ -34,15 +34,15 @@ run: .venv/.run ## start the dashboard and the collector (PORT=8501; with nothin
 demo: .venv/.run ## the same, always with the demo fleet
 	@$(BIN)/python -m cli run --demo $(if $(PORT),--port $(PORT))
 
-# browser tests wait more than they work, and the others fill that time; but in processes of their own, as Playwright's
-# loop stays in the thread it was started in
+# browser tests wait more than they work, and the others, which give way to them, fill that time; but in processes of
+# their own, as Playwright's loop stays in the thread it was started in
 test: .venv/.dev ## run every test (browser tests where Chromium is installed)
 	@seen=$$(mktemp); $(BIN)/python -m pytest -q -n 2 tests/e2e >$$seen 2>&1 & browser=$$!; trap 'kill $$browser' INT TERM; \
-	$(BIN)/python -m pytest -q -n 2 --ignore=tests/e2e $(ARGS); rest=$$?; \
+	nice -n 5 $(BIN)/python -m pytest -q -n 2 --ignore=tests/e2e $(ARGS); rest=$$?; \
 	wait $$browser; code=$$?; cat $$seen; rm -f $$seen; exit $$((rest ? rest : code))
 
 e2e: .venv/.dev ## run the browser tests alone
-	@$(BIN)/python -m pytest -q -n 3 tests/e2e $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 tests/e2e $(ARGS)
 
 check: .venv/.dev ## format, lint, types, import rules, lock
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .

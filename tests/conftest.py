@@ -26,18 +26,30 @@ TOGETHER = {
         ),
         "ministack and its Lambda processes",
     ),
-    "tests/dashboard/test_pages.py": "every page of every store",
-    "tests/dashboard/test_same_figures.py": "every page of every store",
-    "tests/dashboard/test_hostile_text.py": "every page of a hostile log",
-    "tests/dashboard/test_planted_troubles.py": "a week of the demo fleet",
-    "tests/e2e/test_acts.py": "a served dashboard with an AWS and a Claude",
+    **dict.fromkeys(
+        ("tests/dashboard/test_pages.py", "tests/dashboard/test_same_figures.py"), "every page of every store"
+    ),
+    **dict.fromkeys(
+        (
+            "tests/e2e/test_calls.py",
+            "tests/e2e/test_misses.py",
+            "tests/e2e/test_pages.py",
+            "tests/e2e/test_reading.py",
+            "tests/e2e/test_report_file.py",
+        ),
+        "the demo fleet, served, and a tab that knows it",
+    ),
 }
 """Files whose tests run in one worker, because they share what is slow to make."""
 
 
+LONG = ("dashboard", "cli", "collector")
+"""Folders whose files take longer than others."""
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Send each test to whichever worker is free, but those that share something slow to make to one.
+    """Send each file to whichever worker is free, as its tests share what is slow to make, and some files as one.
 
     xdist's own groups (3.8) do nothing under pytest 9: they rename tests in a way that it no longer sees.
     """
@@ -45,7 +57,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return TOGETHER.get(nodeid.split("::")[0], nodeid)
+            file = nodeid.split("::")[0]
+            return TOGETHER.get(file, file)
 
         def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
             super().mark_test_complete(node, item_index, duration)
@@ -57,8 +70,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest: at the end, one worker would wait for it."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Begin with the files that take longest: at the end, one worker would wait for the other."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slow, item.path.parent.name not in LONG))
 
 
 def pytest_collection_finish() -> None:
