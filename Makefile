@@ -16,6 +16,7 @@ help: ## show this help
 $(BIN)/uv:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Cachewise needs Python 3.11 or newer as python3; this is $$(python3 --version 2>&1)."; exit 1; }
+	@echo "Setting up .venv; this once it takes about half a minute." >&2
 	@python3 -m venv .venv || { echo "python3 cannot make a virtual environment; on Debian: apt-get install python3-venv."; exit 1; }
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==0.13.9
 

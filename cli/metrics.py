@@ -68,6 +68,8 @@ def command(by: str | None, zone: str, as_json: bool, **given: Any) -> None:
     for one in total["unpriced_models"]:
         named = f"{one['model']} ({one['provider']}): " if one["model"] else ""
         console.print(escape(f"unpriced calls: {one['calls']:,} – {named}{one['reason']}"), highlight=False)
+    if any("set defaults." in (one["reason"] or "") for one in total["unpriced_models"]):
+        console.print("With defaults set, `cachewise reprice --defaults` prices what is stored.", highlight=False)
 
 
 def _total_table(total: dict[str, Any], scope: Scope) -> Table:

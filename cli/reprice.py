@@ -117,9 +117,10 @@ def _show(planned: care.Plan, out: Console) -> None:
         table.add_column(name, justify="right")
     for item in planned.models:
         counts = (item.calls, item.changed, item.now_priced, item.now_unpriced)
-        dollars = (item.old_usd, item.new_usd, item.change_usd)
+        old = "–" if item.now_priced == item.calls else f"{item.old_usd:,.6f}"  # no call had a price: that is not 0
+        new = "–" if item.now_unpriced == item.calls else f"{item.new_usd:,.6f}"
         table.add_row(
-            escape(item.model or "(unknown)"), *(f"{n:,}" for n in counts), *(f"{usd:,.6f}" for usd in dollars)
+            escape(item.model or "(unknown)"), *(f"{n:,}" for n in counts), old, new, f"{item.change_usd:,.6f}"
         )
     out.print(table)
     if not planned.changed:

@@ -15,7 +15,7 @@ from core.pricing import default_book
 from core.pricing.ledger import PRICED, price_columns
 from core.store.lake import Lake
 from core.store.schema import CALLS
-from tests.support.rows import make_call, make_pass, table_of
+from tests.support.rows import make_call, make_pass, make_unpriced_call, table_of
 
 PRICES = """
 [[rows]]
@@ -94,6 +94,19 @@ def test_reprice_of_a_range_and_its_table(lake: Lake, capsys: pytest.CaptureFixt
     assert "over 1 calls" in out
     assert "claude-opus-4-5" in out
     assert run("reprice", "--action", "x", capsys=capsys)[0] == 2
+
+
+def test_what_had_no_price_did_not_cost_nothing(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    """Dollars of calls that had no price are unknown before the repricing, and no 0.000000."""
+    stored = make_unpriced_call(ts=datetime.now(UTC), model="claude-haiku-4-5", engine="found")
+    lake.commit("calls", table_of("calls", [stored]))
+
+    _, out, _ = run("reprice", "--dry-run", capsys=capsys)
+
+    (line,) = [line for line in out.splitlines() if "claude-haiku-4-5" in line]
+    cells = [cell.strip() for cell in line.strip("│").split("│")]
+    assert cells[1:6] == ["1", "1", "1", "0", "–"]
+    assert Decimal(cells[6]) > 0
 
 
 def test_compact_joins_small_files(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:

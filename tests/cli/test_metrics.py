@@ -180,6 +180,7 @@ def test_the_table_says_why_calls_have_no_price(tables: Path, capsys: pytest.Cap
 
     assert out.startswith("everything stored")
     assert "unpriced calls: 1 – model unknown: set defaults.model" in out
+    assert "With defaults set, `cachewise reprice --defaults` prices what is stored." in out
 
 
 def test_a_terminal_without_unicode_gets_question_marks(tables: Path) -> None:
