@@ -6,6 +6,7 @@ Its `prompt_tokens` include what was read from and written to the Claude cache; 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,7 +33,7 @@ _OTHER_MODEL = Parsed("ignored", "other_model")
 _OWN_CACHE = Parsed("ignored", "litellm_cache_hit")
 _OTHER_CALL = Parsed("ignored", "other_call")
 _PROVIDERS = {"anthropic": "anthropic", "bedrock": "bedrock", "bedrock_converse": "bedrock"}
-_NO_REQUEST = ("batch", "file", "moderation", "embedding", "rerank", "image", "speech", "transcription", "ocr")
+_NO_REQUEST = re.compile("batch|file|moderation|embedding|rerank|image|speech|transcription|ocr")
 
 
 def is_spend_log(body: Mapping[str, Any]) -> bool:
@@ -45,7 +46,7 @@ def parse_spend_log(body: Mapping[str, Any]) -> Parsed:
     model = text(body, "model")
     if not may_be_claude(model):
         return _OTHER_MODEL
-    if any(word in str(body.get("call_type")) for word in _NO_REQUEST):
+    if _NO_REQUEST.search(str(body.get("call_type"))):
         return _OTHER_CALL
     if str(body.get("cache_hit")).lower() == "true":
         return _OWN_CACHE  # answered by the proxy itself: Claude was not asked
