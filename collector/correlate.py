@@ -6,6 +6,7 @@ lines without inherit, REPORT closes it. Managed Instances interleave requests; 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from collector.drafts import CallDraft, Invocation, StoreDraft, lone, waits
@@ -44,7 +45,7 @@ class Correlator:
         self._elsewhere: dict[object, CallDraft] = {}  # calls that belong to no stream of lines, each once
         self._reopened: list[Invocation] = []
         self._lots: list[Lot] = []
-        self._with_columns: dict[Origin, Stream] = {}  # of which this batch holds lines outside requests
+        self._parts: dict[Origin, list[BarePart]] = {}  # by stream: lines of this batch outside requests
         self._found = Requests()
         self.newest_ms = 0
         self.dropped = 0
@@ -129,7 +130,7 @@ class Correlator:
         stream.records.extend(BareRecord(part, number) for number in last)
         stream.last_ms = max(stream.last_ms, run.highest_ms)
         self.newest_ms = run.last_ms
-        self._with_columns[origin] = stream
+        self._parts.setdefault(origin, []).append(part)
         return True
 
     def take_lots(self) -> list[Lot]:
@@ -137,11 +138,14 @@ class Correlator:
 
         With them the batch is over: nothing of it is held any longer.
         """
-        for stream in self._with_columns.values():
-            for place, record in enumerate(stream.records):
+        for origin, parts in self._parts.items():
+            records = self._streams[origin].records if origin in self._streams else deque()
+            for place, record in enumerate(records):
                 if isinstance(record, BareRecord):
-                    stream.records[place] = record.let_go()
-        self._with_columns = {}
+                    records[place] = record.let_go()
+            for part in parts:
+                part.owner = None
+        self._parts = {}
         lots, self._lots, self._found = self._lots, [], Requests()
         return lots
 

@@ -25,7 +25,7 @@ _Draft = TypeVar("_Draft", CallDraft, StoreDraft)
 class BarePart:
     """A run in a gap: where its lines stand among the gap's drafts, and which became drafts themselves."""
 
-    owner: Invocation
+    owner: Invocation | None  # none once the batch is over: a cycle would keep all of it in memory
     run: BareRun
     lines: BareLines
     found: Requests
@@ -114,6 +114,7 @@ class BareRecord:
             assert isinstance(fact, CallRecord)
             return CallDraft(event, fact, None, "none", engine, redelivery=False)
         if part.lines.kinds[RECORDS].told[number]:
+            assert part.owner is not None, "its batch is not over"
             make(part.owner, (NONE, np.array([number]), NONE))
         if number not in part.records:  # told twice, it has no row, and takes a line that was told twice
             part.call(RECORDS, number)

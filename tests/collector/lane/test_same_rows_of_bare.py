@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from collector.correlate import Correlator
+from collector.lane.bare import BareRun
 from core.settings import LineDefaults
 from core.telemetry import (
     call_record,
@@ -178,3 +182,23 @@ def test_a_cost_line_behind_a_batch_goes_with_the_record_in_it(tmp_path: Path, m
 
     assert [row["checked_by"] for row in rows["calls"]] == ["text"] * 90
     assert {row["engine"] for row in rows["calls"]} == {"faq"}
+
+
+def test_no_batch_is_held_beyond_its_own_storing(tmp_path: Path) -> None:
+    """Nothing of a batch hangs together in a circle: it is given back at once, so that memory stays bounded."""
+    lines = [line for n in range(60) for line in (record(f"msg_{n}", ms=T0 + n, given=n), cost(given=n))]
+    path = tmp_path / "service.log"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    correlator = Correlator()
+    gc.disable()
+    try:
+        (batch,) = files_source(path).read(None, NOW)
+        (run,) = batch.lane.runs
+        assert isinstance(run, BareRun) and correlator.take_bare(run, batch.lane)
+        told, _ = correlator.finish(round(NOW.timestamp() * 1000), final=True)
+        held = weakref.ref(told[0].bare[0].lines)
+        correlator.take_lots()
+        del batch, run, told
+        assert held() is None
+    finally:
+        gc.enable()
