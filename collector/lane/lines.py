@@ -17,7 +17,7 @@ Bytes = NDArray[np.uint8]
 STAMP = 24  # letters of 2026-11-20T15:30:00.123Z
 RID = 36
 _PAD = 256  # behind the last line, so that looking ahead needs no care
-_NEWLINE, _BRACKET, _TAB, _CLOSING = 10, ord("["), 9, ord("]")
+_NEWLINE, _BRACKET, _TAB, _CLOSING, _BRACE, _RETURN = 10, ord("["), 9, ord("]"), ord("{"), 13
 _LEVELS = range(4, 10)  # where the bracket behind a level of three to eight letters closes
 ZEROS, ABOVE_NINE, HIGH = (np.uint64(0x0101010101010101 * letter) for letter in (0x30, 0x76, 0x80))
 """Of eight letters at once: xor with the first, a figure is below ten; with the second added, another is above 127."""
@@ -56,6 +56,14 @@ class Lines:
 
     def __len__(self) -> int:
         return len(self.ends)
+
+    def open_objects(self) -> bool:
+        """Say whether a line ends with a brace that opens an object: the rest of it is on the lines behind."""
+        last = self.letters[self.ends - 2]
+        if bool((last == _BRACE).any()):
+            return True
+        returned = self.ends[last == _RETURN]
+        return bool((self.letters[returned - 3] == _BRACE).any())
 
     def words(self, at: Ints) -> NDArray[np.uint64]:
         """Return the eight letters at each place as one number."""

@@ -19,6 +19,7 @@ from collector.lane.json_forms import look
 from collector.lane.lines import Lines
 from collector.lane.requests import Block, Place, Requests
 from collector.lane.taken import Base, Taken
+from collector.sources.indented import may_hold_ours
 from collector.sources.open_file import OpenFile, settle_stamp
 
 _LEAST = 4096  # bytes: below it, looking at all lines at once costs more than it saves
@@ -46,6 +47,9 @@ class Lane:
         `events` says how many ordinary events the batch holds, which the requests found stand among.
         """
         lines = Lines(data) if len(data) >= _LEAST else None
+        if lines is not None and lines.open_objects() and may_hold_ours(data):
+            self._by_line(file, data)
+            return 0
         read = look(lines, self._now_ms) if lines else None
         hands = Hands(self._by_line, self._lines_again, events, self._now_ms)
         if lines is not None and read is None:

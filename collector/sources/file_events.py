@@ -17,7 +17,7 @@ from collector.sources import answer_events, envelopes, wrappers
 from collector.sources.answer_events import ANSWER
 from collector.sources.base import MAX_LINE
 from collector.sources.enveloped import Enveloped
-from collector.sources.indented import Indented, begins, may_hold_ours
+from collector.sources.indented import Indented, begins
 from collector.sources.open_file import OpenFile
 from core.settings import SourceSettings
 from core.telemetry import RECORD_EVENT
@@ -56,8 +56,6 @@ class Telling(Enveloped):
             from collector.sessions.lines import read_lines  # its decoder takes a while to load
 
             self.session_lines(file, read_lines(data, file.offset), file.offset + len(data))
-        elif (b"{\n" in data or b"{\r\n" in data) and may_hold_ours(data):
-            self._each_line(file, data)
         else:
             batch = self.batch
             ignored = self._quick_lane().read(file, data, batch.lane, lambda: len(batch.events))
