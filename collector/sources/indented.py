@@ -36,7 +36,7 @@ class Indented:
         self.lines.append(line)
         self.offsets.append(offset)
         self.length += len(line) + 1
-        indented = not line or line[:1] in b" \t\r}"
+        indented = bool(line) and line[:1] in b" \t\r}"  # no printer of JSON leaves a line empty
         return len(self.lines) == 1 or (follows and indented and self.length <= MAX_LINE)
 
     @property

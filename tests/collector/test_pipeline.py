@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from core.settings import LineDefaults
@@ -250,6 +250,7 @@ PIECES = st.sampled_from(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PIECES, max_size=25), st.integers(0, 25))
+@example(["{", ""], 25)
 def test_counters_add_up_and_reading_in_two_goes_equals_one(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], cut: int
 ) -> None:
