@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from collector.lane.figures import Reading
-from collector.lane.forms import costs_of, hits_of, is_name, known_words
+from collector.lane.forms import COST_HEADS, HIT_HEADS, costs_of, hits_of, is_name, known_words
 from collector.lane.lines import RID, STAMP, Bools, Bytes, Ints, Lines, head_of, moments
 
 START, DONE, REPORT = 0, 1, 2
@@ -28,8 +28,6 @@ _LOGGER = re.compile(rb"[A-Za-z0-9_.-]+")
 _USUAL, _LONGEST_LOGGER = 4, 40  # letters: "root"
 _SECONDS = len("2026-11-20T15:30:00")
 _NO_FRACTION = np.frombuffer(b".000Z", dtype=np.uint8)
-_HITS = (head_of("✅ Cache".encode()), head_of(b"Cache HIT"))
-_COSTS = (head_of("💰 API".encode()), head_of(b"API Cost"))
 _ZERO, _Z = ord("0"), ord("Z")
 _ESCAPING = re.compile(rb'["\\]')
 
@@ -96,8 +94,8 @@ def read_exact(lines: Lines, now_ms: int) -> Exact:
     times = np.full(len(lines), -1, dtype=np.int64)
     marks = _marks(lines, now_ms, times)
     parts = [_Members(lines, gap, now_ms) for gap in (b"", b" ")]
-    hits = _said([part.read(_HITS, hits_of, times) for part in parts])
-    costs = _said([part.read(_COSTS, costs_of, times) for part in parts])
+    hits = _said([part.read(HIT_HEADS, hits_of, times) for part in parts])
+    costs = _said([part.read(COST_HEADS, costs_of, times) for part in parts])
     return Exact(marks, hits, costs, times)
 
 
@@ -210,7 +208,7 @@ class _Members:
         seconds = lines.letters[np.minimum(at + _SECONDS, len(lines.data))] == _Z
         width = np.where(seconds, _SECONDS + 1, STAMP)
         message = at + width + len(middle)
-        likely = np.flatnonzero(np.isin(lines.words(np.minimum(message, len(lines.data))), _HITS + _COSTS))
+        likely = np.flatnonzero(np.isin(lines.words(np.minimum(message, len(lines.data))), HIT_HEADS + COST_HEADS))
         told = Reading(lines, (at + width)[likely])
         told.word(middle)
         told.fits &= told.at < lines.ends[line[likely]]
@@ -268,10 +266,15 @@ def _said(parts: Sequence[Said]) -> Said:
     kept = [part for part in parts if len(part.line)] or list(parts[:1])
     if len(kept) == 1:
         return kept[0]
-    told = [part.told for part in kept]
-    if pa.types.is_dictionary(told[0].type):
-        told = [one.cast(one.type.value_type) for one in told]
-    line = np.concatenate([part.line for part in kept])
-    order = np.argsort(line, kind="stable")
-    whole = pa.concat_arrays(told).take(pa.array(order))
-    return Said(line[order], np.concatenate([part.rid for part in kept])[order], whole)
+    order, told = in_order([part.line for part in kept], [part.told for part in kept])
+    line, rid = (np.concatenate([getattr(part, name) for part in kept])[order] for name in ("line", "rid"))
+    return Said(line, rid, told)
+
+
+def in_order(lines: Sequence[Ints], told: Sequence[pa.Array]) -> tuple[Ints, pa.Array]:
+    """Return the order of the lines of several parts, and what they say in that order, in the same type as before."""
+    order = np.argsort(np.concatenate(lines), kind="stable")
+    if not pa.types.is_dictionary(told[0].type):
+        return order, pa.concat_arrays(told).take(pa.array(order))
+    plain = [one.cast(one.type.value_type) for one in told]
+    return order, pa.concat_arrays(plain).take(pa.array(order)).dictionary_encode()

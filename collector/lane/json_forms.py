@@ -29,7 +29,7 @@ from collector.lane.forms import (
     read_lines,
     within,
 )
-from collector.lane.json_exact import DONE, REPORT, START, Marks, read_exact, times_of
+from collector.lane.json_exact import DONE, REPORT, START, Marks, in_order, read_exact, times_of
 from collector.lane.json_exact import Said as AsItStands
 from collector.lane.lines import RID, Bools, Ints, Lines, head_of
 from collector.lane.records import METRICS
@@ -45,8 +45,8 @@ _FRONTS = tuple(
 _LONGEST = 256 * 1024  # from START to REPORT
 _LONGEST_VERSION = 80
 _LIMIT = 10**12
-ENVELOPES = frozenset({"logEvents", "awslogs", "eventId", "messageType", "resourceSpans"})
-_OTHERS = ENVELOPES | {
+_ENVELOPES = frozenset({"logEvents", "awslogs", "eventId", "messageType", "resourceSpans"})
+_OTHERS = _ENVELOPES | {
     "event", "schemaType", "_aws", "call_type", "spanId", "custom_id", "response", "sessionId", "uuid", "type",
 }  # fmt: skip
 """Members by which objects of other formats are known: a wrapper of a message has none of them."""
@@ -138,7 +138,7 @@ def _look_at(lines: Lines, which: Ints) -> _Found:
                     marks.append(mark)
                 continue
             if not _OTHERS.isdisjoint(body):
-                if body.get("event") == RECORD_EVENT and ENVELOPES.isdisjoint(body):
+                if body.get("event") == RECORD_EVENT and _ENVELOPES.isdisjoint(body):
                     body.pop(METRICS, None)
                     records.append((number, (body, request_id_in(body))))
                 else:
@@ -292,16 +292,12 @@ def _together(decoded: Told | None, as_it_stands: Told) -> Told:
     """Return lines of both ways in order."""
     if decoded is None:
         return as_it_stands
-    parts = (decoded, as_it_stands)
-    told = [said.cast(said.type.value_type) if pa.types.is_dictionary(said.type) else said for _, said in parts]
+    owned, told = zip(decoded, as_it_stands, strict=True)
+    order, said = in_order([own.line for own in owned], told)
     line, frame, explicit = (
-        np.concatenate([getattr(own, name) for own, _ in parts]) for name in ("line", "frame", "explicit")
+        np.concatenate([getattr(own, name) for own in owned])[order] for name in ("line", "frame", "explicit")
     )
-    order = np.argsort(line, kind="stable")
-    said = pa.concat_arrays(told).take(pa.array(order))
-    if pa.types.is_dictionary(decoded[1].type):
-        said = said.dictionary_encode()
-    return Own(line[order], frame[order], explicit[order]), said
+    return Own(line, frame, explicit), said
 
 
 def _names(frames: Frames, frame: Ints) -> list[str]:

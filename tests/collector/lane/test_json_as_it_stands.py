@@ -97,3 +97,16 @@ def test_a_number_is_one_as_json_has_it(number: str, tmp_path: Path, monkeypatch
     path.write_bytes(b"\n".join(lines) + b"\n")
 
     assert_same(path, tmp_path, DEFAULTS, monkeypatch)
+
+
+def test_lines_of_both_spacings_are_read_beside_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two ways to write JSON in one piece, and no line that has to be decoded."""
+    draw = Random(5)
+    told = [request(draw, number, T0 + number * 1000) for number in range(200)]
+    odd = (b"\\", b"a-very-long-name")
+    lines = [line for lines in told if not any(word in line for word in odd for line in lines) for line in lines]
+    assert {line[:14] for line in lines} >= {b'{"timestamp":"', b'{"timestamp": '}
+    path = tmp_path / "lambda.log"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+
+    assert_same(path, tmp_path, DEFAULTS, monkeypatch)
