@@ -50,6 +50,7 @@ def command(by: str | None, zone: str, as_json: bool, **given: Any) -> None:
     from rich.markup import escape
 
     from core.metrics import breakdown, summary
+    from core.pricing.ledger import MODEL_UNKNOWN, TTL_UNKNOWN
     from core.store.lake import Lake
     from core.store.query import Reader
 
@@ -68,7 +69,7 @@ def command(by: str | None, zone: str, as_json: bool, **given: Any) -> None:
     for one in total["unpriced_models"]:
         named = f"{one['model']} ({one['provider']}): " if one["model"] else ""
         console.print(escape(f"unpriced calls: {one['calls']:,} – {named}{one['reason']}"), highlight=False)
-    if any("set defaults." in (one["reason"] or "") for one in total["unpriced_models"]):
+    if not {one["reason"] for one in total["unpriced_models"]}.isdisjoint((MODEL_UNKNOWN, TTL_UNKNOWN)):
         console.print("With defaults set, `cachewise reprice --defaults` prices what is stored.", highlight=False)
 
 

@@ -68,6 +68,5 @@ def _written(result: PassResult, folder: Path, last: noted.Noted, clock: Callabl
                 return False
     except (OSError, CachewiseError):
         return False
-    times = row["ts"].isoformat(), row["finished_at"].isoformat()
-    noted.leave(folder, noted.Noted(last.source, pass_no, *times, last.cursor_json))
+    noted.leave(folder, noted.Noted.of(row, pass_no))
     return True

@@ -306,8 +306,7 @@ class Collector:
 def _as_noted(row: dict[str, Any], pass_no: int) -> noted.Noted | None:
     if row["status"] != "done" or row["cursor_json"] is None:
         return None
-    times = row["ts"].isoformat(), row["finished_at"].isoformat()
-    return noted.Noted(row["source"], pass_no, *times, row["cursor_json"])
+    return noted.Noted.of(row, pass_no)
 
 
 def _with_last(batches: Iterator[Batch]) -> Iterator[tuple[Batch, bool]]:

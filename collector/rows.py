@@ -93,12 +93,13 @@ class Laying:
         if len(self._sessions):
             self._one_of_each()
         name = teller.defaults.function_name
-        self._bare = self._bare_rows(lambda origin: _function(origin, name))
+        bare = self._bare_rows(lambda origin: _function(origin, name))
         self._lane = (
             LaneRows(settled.found, settled.lots, teller, lambda origin: _function(origin, name)[0])
             if settled.lots
             else None
         )
+        self._lanes = [lane for lane in (self._lane, bare) if lane]
 
     def _bare_rows(self, function: Function) -> BareRows | None:
         """Return the rows of lines outside requests that are columns; None: there are none."""
@@ -137,10 +138,11 @@ class Laying:
         now_ms = self._settled.now_ms
         told = _table([_call(draft, owner, teller, minimum, now_ms) for draft, owner in self._drafts], _TOLD, CALLS)
         self.ahead = {_id_of(draft) for draft, _ in self._drafts if _is_ahead(draft.fact, draft.event, now_ms)}
-        lanes = [lane for lane in (self._lane, self._bare) if lane]
-        if lanes:
-            quick = [columns for lane in lanes for columns in (lane.calls(minimum), lane.records(minimum, now_ms))]
-            self.ahead |= {call_id for lane in lanes for call_id in lane.ahead}
+        if self._lanes:
+            quick = [
+                columns for lane in self._lanes for columns in (lane.calls(minimum), lane.records(minimum, now_ms))
+            ]
+            self.ahead |= {call_id for lane in self._lanes for call_id in lane.ahead}
             told = _among(told, self._places, quick, _TOLD, CALLS)
         if len(self._sessions):
             named = teller.defaults.function_name
@@ -158,7 +160,7 @@ class Laying:
     def gone(self) -> list[str]:
         """Return the keys of lines that one of the calls stands for now."""
         gone = [part_key(line.event, line.part) for draft, _ in self._drafts for line in draft.absorbed]
-        return gone + [key for lane in (self._lane, self._bare) if lane for key in lane.gone()]
+        return gone + [key for lane in self._lanes for key in lane.gone()]
 
     def invocations(self) -> pa.Table:
         """Return rows of the invocations table; what has no request id is none."""
@@ -178,9 +180,8 @@ class Laying:
         """Return rows of the prompt_store_events table."""
         drafts, places = self._settled.drafts(_stores_of)
         told = _table([_store(draft, owner, self._teller) for draft, owner in drafts], _OF_STORES, PROMPT_STORE_EVENTS)
-        lanes = [lane for lane in (self._lane, self._bare) if lane]
-        if lanes:
-            told = _among(told, places, [lane.stores() for lane in lanes], _OF_STORES, PROMPT_STORE_EVENTS)
+        if self._lanes:
+            told = _among(told, places, [lane.stores() for lane in self._lanes], _OF_STORES, PROMPT_STORE_EVENTS)
         return told
 
 

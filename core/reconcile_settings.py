@@ -8,12 +8,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from core.settings_tables import only, wrong
+from core.settings_tables import ROLE_ARN, ROLE_FORM, only, wrong
 
 _wrong = wrong("REC-001")
 Api = Literal["auto", "analytics", "legacy"]
 APIS: tuple[str, ...] = ("auto", "analytics", "legacy")
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _TEXTS = ("secret_name", "secret_region")
 _LISTS = ("workspace_ids", "api_key_ids", "regions")
@@ -50,8 +49,8 @@ def read_reconcile(data: Mapping[str, Any], path: Path | None) -> ReconcileSetti
     if not isinstance(table.get("cost_explorer", False), bool):
         raise _wrong(path, f"reconcile.cost_explorer = {table['cost_explorer']!r}", "Accepted: true or false.")
     role = table.get("role_arn")
-    if role is not None and not (isinstance(role, str) and _ROLE_ARN.fullmatch(role)):
-        raise _wrong(path, f"reconcile.role_arn = {role!r}", "Accepted: arn:aws:iam::<account>:role/<name>.")
+    if role is not None and not (isinstance(role, str) and ROLE_ARN.fullmatch(role)):
+        raise _wrong(path, f"reconcile.role_arn = {role!r}", f"Accepted: {ROLE_FORM}.")
     read: dict[str, Any] = {key: tuple(value) if key in _LISTS else value for key, value in table.items()}
     return ReconcileSettings(**read)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from core.settings_tables import only, wrong, zone_of
+from core.settings_tables import ROLE_ARN, ROLE_FORM, only, wrong, zone_of
 
 _wrong = wrong("REP-005")
 Schedule = Literal["daily", "weekly", "monthly"]
@@ -21,7 +21,6 @@ Place = Literal["folder", "s3", "webhook"]
 REPORT_LANGUAGES = ("en", "ko")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+")
 _KEYS = {"name", "schedule", "formats", "to", "to_env", "zone", "by", "lang", "region", "role_arn", "billing_account"}
 
 
@@ -118,8 +117,8 @@ def _rule(item: Mapping[str, Any], index: int, env: Mapping[str, str], path: Pat
     if lang not in REPORT_LANGUAGES:
         raise _wrong(path, f"{where} has lang = {lang!r}", f"Accepted: {', '.join(REPORT_LANGUAGES)}.")
     role = item.get("role_arn")
-    if role is not None and not (isinstance(role, str) and _ROLE_ARN.fullmatch(role)):
-        raise _wrong(path, f"{where} has role_arn = {role!r}", "Accepted: arn:aws:iam::<account>:role/<name>.")
+    if role is not None and not (isinstance(role, str) and ROLE_ARN.fullmatch(role)):
+        raise _wrong(path, f"{where} has role_arn = {role!r}", f"Accepted: {ROLE_FORM}.")
     return ReportRule(
         name=name,
         schedule=schedule,

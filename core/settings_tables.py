@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from math import isfinite
@@ -10,6 +11,8 @@ from typing import Any
 
 from core.errors import FixSettings
 
+ROLE_ARN, ROLE_FORM = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+"), "arn:aws:iam::<account>:role/<name>"
+"""What names a role of AWS, and how that is told."""
 Wrong = Callable[[Path | None, str, str], FixSettings]
 """Makes the error of a table from the settings' file, what is wrong in it, and what is accepted."""
 

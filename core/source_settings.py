@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from core.errors import FixSettings
-from core.settings_tables import only_known, positive, text_of, texts_of
+from core.settings_tables import ROLE_ARN, ROLE_FORM, only_known, positive, text_of, texts_of
 
 SourceKind = Literal["cloudwatch", "files", "s3"]
 SOURCE_KINDS: tuple[str, ...] = ("cloudwatch", "files", "s3")
@@ -20,7 +20,6 @@ CACHE_TTLS = ("5m", "1h")
 ClearMethod = Literal["epoch", "variable"]
 CLEAR_METHODS: tuple[str, ...] = ("epoch", "variable")
 _VARIABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +165,11 @@ def _source(item: Mapping[str, Any], index: int, path: Path | None) -> SourceSet
 
 def _role(item: Mapping[str, Any], whose: str, path: Path | None) -> None:
     role = item.get("role_arn")
-    if role is not None and not (isinstance(role, str) and _ROLE_ARN.fullmatch(role)):
+    if role is not None and not (isinstance(role, str) and ROLE_ARN.fullmatch(role)):
         raise FixSettings(
             f"{path}: {whose} has role_arn = {role!r}.",
             code="CFG-017",
-            mend="Accepted: arn:aws:iam::<account>:role/<name>.",
+            mend=f"Accepted: {ROLE_FORM}.",
             about=(path, whose, role),
         )
 
@@ -239,7 +238,7 @@ def _clear(table: object, where: str, region: str | None, path: Path | None) -> 
             about=(path, where, method, needed),
         )
     _matching(table, "variable", _VARIABLE_NAME, "a variable name such as PROMPT_CACHE_EPOCH", where, path)
-    _matching(table, "role_arn", _ROLE_ARN, "arn:aws:iam::<account>:role/<name>", where, path)
+    _matching(table, "role_arn", ROLE_ARN, ROLE_FORM, where, path)
     seconds = table.get("epoch_seconds", 30)
     if seconds != 0 or isinstance(seconds, bool):  # 0: the service looks before every request
         seconds = positive(seconds, f"{where}.epoch_seconds", path)

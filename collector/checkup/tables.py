@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from collector.checkup.check import Check, of_error
@@ -18,6 +17,7 @@ from core.metrics.scope import Scope
 from core.settings import Settings, SourceSettings
 from core.store.lake import Lake
 from core.store.query import Reader
+from core.store.room import nearest
 
 BEHIND = timedelta(minutes=20)
 SILENT = timedelta(minutes=10)
@@ -46,10 +46,8 @@ def check_tables(settings: Settings, sources: Sequence[SourceSettings], *, now: 
 
 def _folder(lake: Lake) -> Check:
     """Say whether the collector could write there."""
-    place = lake.path
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if Path(place).is_dir() and os.access(place, os.W_OK | os.X_OK):
+    place = nearest(lake.path)
+    if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
         return Check("tables", str(lake.path), "ok", say("tables.folder"))
     return Check(
         "tables",

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from collector.event import LogEvent, Position
 from collector.lane.lines import Bools, Ints
+from core.store.hashes import Hashes
 
 if TYPE_CHECKING:
     from collector.lane.requests import Place
 
-Hashes = NDArray[np.uint64]
 COSTS, RECORDS, STORES = range(3)
 """The kinds of lines: text lines of calls, records of calls, hits of the prompt store."""
 _COUNTED = ("cost", "record", "prompt_store_hit")

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from collector.lane.requests import Bools, Ints
-
-Hashes = NDArray[np.uint64]
+from core.store.hashes import Hashes
 
 
 class Side:

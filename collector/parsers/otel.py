@@ -19,6 +19,7 @@ from collector.parsers.values import (
     tenant,
     text,
     usage_in,
+    whole,
     written_ttl,
 )
 from core.errors import BadInput
@@ -139,7 +140,7 @@ def _counted(key: str, held: Any) -> Any:
         return held
     if isinstance(held, float) and held.is_integer():
         return int(held)
-    return int(held) if isinstance(held, str) and held.isascii() and held.isdigit() and len(held) < 20 else held
+    return whole(held)
 
 
 def plain_value(value: Any) -> Any:

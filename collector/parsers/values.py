@@ -88,6 +88,11 @@ def dollars(value: Any) -> Decimal | None:
     return amount.quantize(_MICRO) if amount.is_finite() and 0 <= amount < 10**6 else None
 
 
+def whole(value: Any) -> Any:
+    """Return figures that were written as a text as the number they are; anything else as it is."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20 else value
+
+
 def moment_ms(value: Any) -> int | None:
     """Read a time: ISO 8601, or Unix time in seconds to nanoseconds. None when it is none, or before 2015."""
     value = one(value)

@@ -25,7 +25,7 @@ from core.telemetry import RECORD_EVENT
 if TYPE_CHECKING:
     from collector.lane.scan import Lane
 
-_TIME_NAMES = ('"time"', '"timestamp"', '"@timestamp"', '"date"', '"ts"', '"_time"')
+_TIME_NAMES = tuple(f'"{name}"' for name in wrappers.TIMES)
 _BRACES = (b"{", b"{\r")
 _TAIL_LINE = re.compile(  # `aws logs tail`: time, stream (unless --format short), message
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?) +"
@@ -85,7 +85,7 @@ class Telling(Enveloped):
             offset += len(line) + 1
             first = line[:1]
             if file.indented is not None:
-                ignored += self._indented(file, file.indented, here, line)
+                self._indented(file, file.indented, here, line)
                 continue
             if first == b"{" and envelopes.is_envelope(line):
                 file.offset = here
@@ -108,42 +108,35 @@ class Telling(Enveloped):
         file.offset = offset
         self.batch.ignored["other"] += ignored
 
-    def _indented(self, file: OpenFile, begun: Indented, here: int, line: bytes) -> int:
-        """Take a line of an object over several; return how many lines were ignored where it is none after all."""
+    def _indented(self, file: OpenFile, begun: Indented, here: int, line: bytes) -> None:
+        """Take a line of an object over several; where it is none after all, tell its lines one by one."""
         fits = begun.add(here, line)
         if fits and not begun.closed:
-            return 0
-        file.indented = None
+            return
         told = begun.read() if fits else None
         if told is None:
-            return self._one_by_one(file, begun)
+            self.object_left(file)
+            return
+        file.indented = None
         front, body = told
         again = here < file.seen
         file.offset = begun.start
         if self._payload(file, body, again=again):
-            return 0
+            return
         file.offset = here
         message = (front + orjson.dumps(body)).decode("utf-8", "replace")
         if may_be_ours(message):
             self._text(file, message, begun.start, len(message), partial=False)
         else:
             self._ignore("other", again=again)
-        return 0
-
-    def _one_by_one(self, file: OpenFile, begun: Indented) -> int:
-        before = self.batch.ignored["other"]
-        for offset, line in zip(begun.offsets, begun.lines, strict=True):
-            file.offset = offset
-            self._each_line(file, line + b"\n", gather=False)
-        told = self.batch.ignored["other"] - before
-        self.batch.ignored["other"] = before
-        return told
 
     def object_left(self, file: OpenFile) -> None:
-        """Tell the lines of an object that never ended, one by one."""
+        """Tell the lines of an object that never ended, or is none, one by one."""
         if file.indented is not None:
             begun, file.indented = file.indented, None
-            self.batch.ignored["other"] += self._one_by_one(file, begun)
+            for offset, line in zip(begun.offsets, begun.lines, strict=True):
+                file.offset = offset
+                self._each_line(file, line + b"\n", gather=False)
 
     def so_far(self, file: OpenFile) -> None:
         """Tell what is there of an answer that may go on, and that an object over several lines has not ended."""

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from collector.parsers.clock import iso_ms
-from collector.parsers.values import inner, moment_ms, text
+from collector.parsers.values import inner, moment_ms, text, whole
 
 PIECE = 16 * 1024 - 16
 """Docker cuts a line into pieces of 16 kB, and marks none of them: a shorter one without its newline is whole."""
@@ -28,7 +28,7 @@ _HEAD = re.compile(
 )
 _UNTOLD = re.compile(rb'"MESSAGE"\s*:\s*(?:\[|null)')
 _PARTIAL_CRI = re.compile(rb"\d{4}-\d\d-\d\dT\S+ std(?:out|err) P[ :]")
-_TIMES = ("time", "timestamp", "@timestamp", "date", "ts", "_time")
+TIMES = ("time", "timestamp", "@timestamp", "date", "ts", "_time")
 _JOURNAL_TIMES = ("__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP")
 
 
@@ -91,7 +91,7 @@ def opened(body: Mapping[str, Any]) -> Unwrapped | None:
 
 def time_of(body: Mapping[str, Any]) -> int | None:
     """Return the time that an object around a line tells."""
-    return next((ms for name in _TIMES if (ms := moment_ms(_number(body.get(name)))) is not None), None)
+    return next((ms for name in TIMES if (ms := moment_ms(whole(body.get(name)))) is not None), None)
 
 
 def _shipped(body: Mapping[str, Any], log: str) -> Unwrapped:
@@ -111,7 +111,7 @@ def _journalled(body: Mapping[str, Any]) -> Unwrapped:
             said = bytes(said).decode("utf-8", "replace")
         except (ValueError, TypeError):
             said = None
-    stamp = next((ms for name in _JOURNAL_TIMES if (ms := moment_ms(_number(body.get(name)))) is not None), None)
+    stamp = next((ms for name in _JOURNAL_TIMES if (ms := moment_ms(whole(body.get(name)))) is not None), None)
     more = body.get("_LINE_BREAK") == "line-max" or _is_true(body.get("CONTAINER_PARTIAL_MESSAGE"))
     told = str(body.get("_STREAM_ID") or body.get("CONTAINER_PARTIAL_ID") or "")
     writer = text(body, "CONTAINER_NAME", "_SYSTEMD_UNIT", "_SYSTEMD_USER_UNIT", "SYSLOG_IDENTIFIER")
@@ -129,7 +129,3 @@ def _writer(body: Mapping[str, Any]) -> str | None:
 
 def _is_true(value: Any) -> bool:
     return value is True or value == "true"
-
-
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20 else value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -31,6 +31,12 @@ class Noted:
     ts: str  # ISO 8601
     finished_at: str
     cursor_json: str
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], pass_no: int) -> Noted:
+        """Note a row of `ingest_passes` that has a cursor."""
+        times = row["ts"].isoformat(), row["finished_at"].isoformat()
+        return cls(row["source"], pass_no, *times, row["cursor_json"])
 
     @property
     def finished(self) -> datetime:

@@ -14,11 +14,16 @@ def too_little_room(folder: str | Path) -> int | None:
 
     A folder that is not there yet lies on the disk of the nearest one above it that is.
     """
-    place = Path(folder).absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
     try:
-        left = shutil.disk_usage(place).free
+        left = shutil.disk_usage(nearest(folder)).free
     except OSError:
         return None
     return left if left < LEAST_BYTES else None
+
+
+def nearest(folder: str | Path) -> Path:
+    """Return a folder, or the nearest one above it that is there: where it would be made."""
+    place = Path(folder).absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return place
