@@ -15,7 +15,7 @@ def moments(ms: Ints) -> pa.Array:
     return pa.array(ms * 1000).cast(pa.timestamp("us", tz="UTC"))
 
 
-def same(value: Any, number: Ints) -> pa.Array:
+def same(value: Any, number: Ints | Bools) -> pa.Array:
     """Return one value for every row."""
     return pa.nulls(len(number)) if value is None else pa.repeat(pa.scalar(value), len(number))
 

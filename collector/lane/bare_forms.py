@@ -23,7 +23,7 @@ from collector.sources.envelopes import is_envelope
 from collector.sources.indented import begins
 from core.telemetry import RECORD_EVENT
 
-_BRACE, _BRACKET, _TWO, _RETURN = ord("{"), ord("["), ord("2"), 13
+_BRACE, _BRACKET, _TWO = ord("{"), ord("["), ord("2")
 _RECORD = b'{"event":"llm_usage"'
 _LONGEST = 256 * 1024
 QUIET, ODD = -1, -2
@@ -54,7 +54,8 @@ def sort_out(lines: Lines, now_ms: int, code_of: Callable[[str], int]) -> Sorted
     kind[others[is_ours(lines, others)]] = ODD
     objects = others[(lines.firsts[others] == _BRACE) & (kind[others] == QUIET)]
     kind[[number for number in objects.tolist() if is_envelope(lines.line(number))]] = ODD
-    kind[[number for number in _open(lines, others[kind[others] == QUIET]) if begins(lines.line(number))]] = ODD
+    opening = np.flatnonzero(lines.open_objects() & (kind == QUIET) & ~(is_hit | is_cost | is_record))
+    kind[[number for number in opening.tolist() if begins(lines.line(number))]] = ODD
     maybe = np.flatnonzero((kind == ODD) & (lines.firsts == _BRACE))
     is_record[maybe[matches(lines.whole(maybe), RECORD_EVENT)]] = True
     kind[is_hit | is_cost | is_record] = ODD
@@ -78,14 +79,6 @@ def sort_out(lines: Lines, now_ms: int, code_of: Callable[[str], int]) -> Sorted
     times, last = _times(lines, kind >= 0, telling, now_ms)
     nobody = np.full(len(said), UNNAMED, dtype=np.int64)
     return Sorted(kind, said, rows, (nobody, _named(rows["engine"], code_of), codes), telling, times, last)
-
-
-def _open(lines: Lines, which: Ints) -> list[int]:
-    """Return those that end in a brace."""
-    last = lines.letters[lines.ends[which] - 2]
-    before = lines.letters[np.maximum(lines.ends[which] - 3, 0)]
-    told: list[int] = which[(last == _BRACE) | ((last == _RETURN) & (before == _BRACE))].tolist()
-    return told
 
 
 def _begin(lines: Lines, word: bytes) -> Bools:

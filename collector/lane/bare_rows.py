@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from collector.event import Origin
 from collector.lane.arrays import either, moments, same
 from collector.lane.bare import COSTS, RECORDS, STORES, BareLines
 from collector.lane.columns import order_of
 from collector.lane.cost_columns import cost_columns, keys_of, lines_shown, origins_of
-from collector.lane.record_columns import Columns, Minimum, record_columns, record_times
+from collector.lane.record_columns import Columns, Minimum, joined_columns, record_columns, record_times
 from collector.lane.requests import Bools, Costs, Ints, Requests
 from collector.rank import RECORD_LEDGER, TEXT_LEDGER, bare_ranks
 
@@ -57,16 +56,11 @@ class BareRows:
         twin = self._lines.twin[number]
         joined: Bools = twin >= 0
         usd = self._lines.figures["usd"].combine_chunks().take(pa.array(twin, mask=~joined))
-        paired, nothing = pa.array(joined), pa.scalar(None, pa.string())
         columns = {
             **self._common(RECORDS, number),
             **known,
             **times,
-            "told_by": same("record", number),
-            "reported_cost_usd": pc.coalesce(usd, known["reported_cost_usd"]),
-            "checked_by": pc.if_else(paired, "text", nothing),
-            "check_keys": pc.replace_with_mask(pa.nulls(len(number), pa.string()), paired, self._twin_keys),
-            "check_note": pc.if_else(paired, "confirmed", nothing),
+            **joined_columns(joined, usd, known["reported_cost_usd"], self._twin_keys),
             "row_rank": bare_ranks(RECORD_LEDGER, self._lines.kinds[RECORDS].engine[number], twin),
         }
         return columns, self._places(RECORDS, number)

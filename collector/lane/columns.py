@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from collector.lane.arrays import either, moments, same
 from collector.lane.cost_columns import cost_columns, keys_of, lines_shown, origins_of
-from collector.lane.record_columns import Columns, Minimum, record_columns, record_times
+from collector.lane.record_columns import Columns, Minimum, joined_columns, record_columns, record_times
 from collector.lane.requests import (
     UNNAMED,
     Costs,
@@ -89,17 +89,11 @@ class LaneRows:
         known = record_columns(kept, self._teller.defaults, minimum)
         times, ahead = record_times(kept, told.ms, told.stamped, own=self._ids is not None, now_ms=now_ms)
         self.ahead = set(known["call_id"].filter(pa.array(ahead)).to_pylist())
-        joined = pa.array(twins.offset >= 0)
-        nothing = pa.scalar(None, pa.string())
         columns = {
             **self._common(told),
             **known,
             **times,
-            "told_by": same("record", told.number),
-            "reported_cost_usd": pc.coalesce(twins.usd, known["reported_cost_usd"]),
-            "checked_by": pc.if_else(joined, "text", nothing),
-            "check_keys": pc.replace_with_mask(pa.nulls(len(joined), pa.string()), joined, self._twin_keys),
-            "check_note": pc.if_else(joined, "confirmed", nothing),
+            **joined_columns(twins.offset >= 0, twins.usd, known["reported_cost_usd"], self._twin_keys),
             "row_rank": record_ranks(self._lines[told.number]),
         }
         return columns, self._places(told.number)

@@ -57,13 +57,13 @@ class Lines:
     def __len__(self) -> int:
         return len(self.ends)
 
-    def open_objects(self) -> bool:
-        """Say whether a line ends with a brace that opens an object: the rest of it is on the lines behind."""
+    def open_objects(self) -> Bools:
+        """Say which lines end with a brace that opens an object: the rest of it is on the lines behind."""
         last = self.letters[self.ends - 2]
-        if bool((last == _BRACE).any()):
-            return True
-        returned = self.ends[last == _RETURN]
-        return bool((self.letters[returned - 3] == _BRACE).any())
+        found: Bools = last == _BRACE
+        returned = np.flatnonzero(last == _RETURN)
+        found[returned] = self.letters[self.ends[returned] - 3] == _BRACE
+        return found
 
     def words(self, at: Ints) -> NDArray[np.uint64]:
         """Return the eight letters at each place as one number."""

@@ -75,6 +75,21 @@ def record_times(rows: pa.Table, ms: Ints, stamped: Bools, *, own: bool, now_ms:
     return {"ts": moments(np.where(ahead, ms, started)), "ts_kind": kinds}, ahead
 
 
+def joined_columns(joined: Bools, usd: pa.Array, reported: pa.Array, keys: pa.Array) -> Columns:
+    """Return what records say with the cost lines that tell the same calls, where they are joined with one.
+
+    `usd` are the dollars of the cost lines, null where there is none; `keys` those of the joined ones alone.
+    """
+    paired, nothing = pa.array(joined), pa.scalar(None, pa.string())
+    return {
+        "told_by": same("record", joined),
+        "reported_cost_usd": pc.coalesce(usd, reported),
+        "checked_by": pc.if_else(paired, "text", nothing),
+        "check_keys": pc.replace_with_mask(pa.nulls(len(joined), pa.string()), paired, keys),
+        "check_note": pc.if_else(paired, "confirmed", nothing),
+    }
+
+
 _AS_TOLD = (
     "call_id", "other_id", "tenant", "prompt_store_bytes", "workspace", "stop_reason", "stop_category", "has_output",
     "service_tier", "speed", "inference_geo", "prefix_tokens", "latency_ms", "ttft_ms",

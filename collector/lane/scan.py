@@ -47,7 +47,7 @@ class Lane:
         `events` says how many ordinary events the batch holds, which the requests found stand among.
         """
         lines = Lines(data) if len(data) >= _LEAST else None
-        if lines is not None and lines.open_objects() and may_hold_ours(data):
+        if lines is not None and lines.open_objects().any() and may_hold_ours(data):
             self._by_line(file, data)
             return 0
         read = look(lines, self._now_ms) if lines else None

@@ -45,10 +45,10 @@ def is_span(body: Mapping[str, Any]) -> bool:
 
 def spans_of(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield every span of an OTLP document with its resource beside it."""
-    for group in _objects(document.get("resourceSpans")):
+    for group in objects(document.get("resourceSpans")):
         resource = group.get("resource")
-        for scope in _objects(group.get("scopeSpans", group.get("instrumentationLibrarySpans"))):
-            for span in _objects(scope.get("spans")):
+        for scope in objects(group.get("scopeSpans", group.get("instrumentationLibrarySpans"))):
+            for span in objects(scope.get("spans")):
                 yield {**span, "resource": resource}
 
 
@@ -129,7 +129,7 @@ def attributes_of(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return {str(key): _counted(str(key), item) for key, item in value.items()}
     pairs = (
-        (item["key"], plain_value(item.get("value"))) for item in _objects(value) if isinstance(item.get("key"), str)
+        (item["key"], plain_value(item.get("value"))) for item in objects(value) if isinstance(item.get("key"), str)
     )
     return {key: _counted(key, held) for key, held in pairs}
 
@@ -151,9 +151,9 @@ def plain_value(value: Any) -> Any:
         if kind == "intValue":  # OTLP JSON writes 64-bit integers as strings
             return int(held) if isinstance(held, str) and held.lstrip("-").isdecimal() else held
         if kind == "arrayValue":
-            return [plain_value(item) for item in _objects(held.get("values"))] if isinstance(held, Mapping) else []
+            return [plain_value(item) for item in objects(held.get("values"))] if isinstance(held, Mapping) else []
         if kind == "kvlistValue" and isinstance(held, Mapping):
-            return {str(item.get("key")): plain_value(item.get("value")) for item in _objects(held.get("values"))}
+            return {str(item.get("key")): plain_value(item.get("value")) for item in objects(held.get("values"))}
         return held
     return None
 
@@ -165,5 +165,6 @@ def _unix_ms(value: Any) -> float | None:
     return nanoseconds / 1_000_000
 
 
-def _objects(value: Any) -> list[Any]:
+def objects(value: Any) -> list[Any]:
+    """Return the objects of a list."""
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from collector.parsers.otel import plain_value
+from collector.parsers.otel import objects, plain_value
 from collector.parsers.values import moment_ms
 
 MAX_PAYLOAD = 16 * 1024 * 1024
@@ -108,18 +108,14 @@ def rows_in(body: dict[str, Any]) -> list[dict[str, Any]] | None:
 
 def records_in(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the log records of an OTLP document as objects with a message, or one of their own, and a timestamp."""
-    for group in _objects(body.get("resourceLogs")):
-        for scope in _objects(group.get("scopeLogs")):
-            for record in _objects(scope.get("logRecords")):
+    for group in objects(body.get("resourceLogs")):
+        for scope in objects(group.get("scopeLogs")):
+            for record in objects(scope.get("logRecords")):
                 said = plain_value(record.get("body"))
                 told = record.get("timeUnixNano") or record.get("observedTimeUnixNano")
                 at_ns = int(told) if isinstance(told, str) and told.isdecimal() and len(told) < 20 else told
                 message = said if isinstance(said, str) else orjson.dumps(said).decode()
                 yield {"message": message, "timestamp": moment_ms(at_ns)}
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def row_of(item: Any) -> dict[str, Any]:
