@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # as `collect` does: collector.memory.lean
 
 import orjson
 import psutil

@@ -72,6 +72,8 @@ def _quiet(settings: Settings, sources: Sequence[SourceSettings]) -> dict[str, P
 def _collectors(settings: Settings, sources: Sequence[SourceSettings], *, follow: bool) -> tuple[Lake, list[Collector]]:
     """Return the tables and the collectors of the sources, each of them begun."""
     from collector import memory
+
+    memory.lean()
     from collector.build import make_collector
     from collector.sources.pace import Paces
     from core.pricing import load_book
@@ -128,11 +130,11 @@ def _once(
 ) -> int:
     results = dict(quiet)
     with _progress(shown=not as_json and sys.stderr.isatty()) as show:
-        for collector in collectors:
+        while collectors and not stop.is_set():
+            collector = collectors.pop(0)
             results[collector.name] = collector.run_pass(final=True, stop=stop.is_set, progress=show)
             collector.leave()
-            if stop.is_set():
-                break
+            del collector  # what it remembers is memory that joining files can use
     if not stop.is_set():
         _care(lake)
     _print([results[name] for name in order if name in results], as_json=as_json)
@@ -173,11 +175,13 @@ def _follow(
 
 def _care(lake: Lake) -> None:
     """Join small files; a fault here is told, and costs nothing but speed."""
+    from collector.memory import give_back
     from core.store.schema import TABLES
 
     for table in TABLES:
         try:
-            lake.care(table)
+            if lake.care(table).days:
+                give_back()
         except CachewiseError as error:
             click.echo(str(error), err=True)
             return

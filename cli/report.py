@@ -75,6 +75,8 @@ def command(
 ) -> int:
     """Export the metrics, one row for each group and the total, exact to the last digit."""
     from collector import memory
+
+    memory.lean()
     from core.metrics.chargeback import check_rule
     from core.pricing import load_book
     from core.reports import files
@@ -82,7 +84,6 @@ def command(
     from core.store.lake import Lake
     from core.store.query import Reader
 
-    memory.lean()
     if follow:
         return scheduled.follow(settings.load())
     if scheduled_for is not None:

@@ -21,6 +21,7 @@ from core.store.check_notes import Difference, written
 from core.store.faults import explained
 from core.store.growth import filled
 from core.store.hashes import Hashes, any_within, sorted_hashes
+from core.store.kept_hashes import KeptHashes
 from core.store.lake import Lake
 from core.store.schema import CALLS
 
@@ -65,7 +66,7 @@ class Ledger:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._tellers: dict[str, frozenset[str]] = {}  # by file; files never change
-        self._hashes: dict[str, tuple[Hashes, Hashes]] = {}  # by file: of ids and of invocations
+        self._ids, self._owners = KeptHashes(), KeptHashes()
 
     def join(self, rows: pa.Table, gone: Collection[str] = ()) -> Joined:
         """Return what to commit. `gone` are keys that the commit would remove in any case."""
@@ -89,7 +90,8 @@ class Ledger:
         files = self._lake.snapshot("calls", span["min"] - _DAY, span["max"] + 2 * _DAY)
         here = set(files)
         self._tellers = {file: known for file, known in self._tellers.items() if file in here}
-        self._hashes = {file: known for file, known in self._hashes.items() if file in here}
+        self._ids.keep(here)
+        self._owners.keep(here)
         return files
 
     def _tellers_in(self, file: str) -> frozenset[str]:
@@ -117,11 +119,12 @@ class Ledger:
         return found
 
     def _may_hold(self, file: str, ids: Hashes, owners: Hashes) -> bool:
-        if file not in self._hashes:
+        if file not in self._ids:
             stored = _read(file, (*_IDS, "invocation_id"))
             told = pa.chunked_array([chunk for name in _IDS for chunk in stored[name].chunks], pa.string())
-            self._hashes[file] = sorted_hashes(told), sorted_hashes(stored["invocation_id"])
-        return any_within(ids, self._hashes[file][0]) or any_within(owners, self._hashes[file][1])
+            self._ids[file] = sorted_hashes(told)
+            self._owners[file] = sorted_hashes(stored["invocation_id"])
+        return any_within(ids, self._ids[file]) or any_within(owners, self._owners[file])
 
     def _written(self, rows: pa.Table, found: _Found, files: list[str]) -> Joined:
         """Lay every pair out as one row, read whole from the batch or from the tables."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import atexit
 import ctypes
 import gc
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-
-import pyarrow as pa
 
 _ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 
@@ -29,8 +28,12 @@ def spare() -> None:
 def lean() -> None:
     """Do without what only takes memory: for commands that hold many rows.
 
-    Arrow's own allocator keeps what was freed; the system's gives it back when asked to.
+    Arrow's own allocator keeps what was freed; the system's gives it back when asked to. Parquet's part of Arrow asks
+    once which it is to take, while it is loaded: so call this before anything loads it, which this does.
     """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    import pyarrow as pa
+
     pa.set_memory_pool(pa.system_memory_pool())
 
 

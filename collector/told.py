@@ -17,7 +17,7 @@ from collector.rank import JOINED
 from core.store.hashes import Hashes, any_within, sorted_hashes
 from core.store.schema import KEYS
 
-_LIMIT = 200_000
+_LIMIT = 100_000
 _PIECES = 32
 
 

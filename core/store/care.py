@@ -43,11 +43,11 @@ def on_disk(folder: Path) -> Iterator[tuple[date, str]]:
 
 
 def compact(delta: DeltaTable, writer: WriterProperties, days: list[date] | None) -> int:
-    """Join the files of each day; return how many fewer there are."""
+    """Join the files of each day, one after another to save memory; return how many fewer there are."""
     before = len(delta.file_uris())
     for day in days if days is not None else [None]:
         filters = [("date", "=", day.isoformat())] if day else None
-        delta.optimize.compact(partition_filters=filters, writer_properties=writer)
+        delta.optimize.compact(partition_filters=filters, max_concurrent_tasks=1, writer_properties=writer)
     return before - len(delta.file_uris())
 
 

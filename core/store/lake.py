@@ -34,7 +34,8 @@ from core.store.schema import KEYS, TABLES
 from core.store.snapshot import Snapshot, date_of, passes_of
 from core.store.stored_keys import StoredKeys
 
-WRITER = WriterProperties(compression="ZSTD", compression_level=3)
+WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=131_072)
+"""A row group is held in memory until it is full: a million rows, the library's own, are half a gigabyte of calls."""
 _TABLE_WAIT_S = 60.0
 _GONE = -1  # the rank of a row that says: remove what is stored under this key
 

@@ -1,7 +1,8 @@
-"""Which keys a table holds: of every file only hashes stay in memory, for files never change."""
+"""Which keys a table holds: of every file only hashes are kept, for files never change."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 
 from core.store.commit import DATE, KEY, RANK, keys_of
 from core.store.hashes import Hashes, any_within, sorted_hashes, sorted_once
+from core.store.kept_hashes import KeptHashes
 from core.store.schema import KEYS, TABLES
 from core.store.snapshot import Snapshot
 
@@ -20,20 +22,21 @@ _DAY = timedelta(days=1)
 
 
 class StoredKeys:
-    """The keys of all tables of a folder. Of each table only the files near what is written are kept in mind."""
+    """The keys of all tables of a folder. Of each table only those of files near what is written are kept."""
 
     def __init__(self) -> None:
         """Know none yet."""
-        self._held: dict[str, dict[str, Hashes]] = {}  # by table and file
+        self._held: defaultdict[str, KeptHashes] = defaultdict(KeptHashes)  # by table
 
     def forget(self, table: str) -> None:
         """Forget a table that is gone, or another one now."""
-        self._held.pop(table, None)
+        self._held[table].keep(())
 
     def added(self, table: str, days: Any, hashes: Hashes, files: Sequence[tuple[date, str]]) -> None:
         """Note what new files hold, so that they need not be read for it: the day and hash of every row."""
-        held = self._held.setdefault(table, {})
-        held.update({uri: sorted_once(hashes[days == np.datetime64(day)]) for day, uri in files})
+        held = self._held[table]
+        for day, uri in files:
+            held[uri] = sorted_once(hashes[days == np.datetime64(day)])
 
     def stored(
         self, table: str, snapshot: Snapshot | None, batch: pa.Table, own: Hashes, gone: Collection[str]
@@ -45,13 +48,14 @@ class StoredKeys:
         days = {day + step for day in pc.unique(batch[DATE]).to_pylist() for step in (-_DAY, 0 * _DAY, _DAY)}
         keys = pa.concat_arrays([batch[KEYS[table]].combine_chunks().cast(pa.string()), pa.array(gone, pa.string())])
         wanted = sorted_hashes(keys) if gone else own
-        cached, held, found = self._held.get(table, {}), {}, [_no_keys()]
-        for day, uri in snapshot.files if snapshot else ():
-            if day in days:
-                held[uri] = cached[uri] if uri in cached else sorted_hashes(_column(uri, KEYS[table]))
-                if any_within(wanted, held[uri]):
-                    found.append(_keys_in(table, uri, day, keys))
-        self._held[table] = held
+        near = {uri: day for day, uri in (snapshot.files if snapshot else ()) if day in days}
+        held, found = self._held[table], [_no_keys()]
+        held.keep(near)
+        for uri, day in near.items():
+            if uri not in held:
+                held[uri] = sorted_hashes(_column(uri, KEYS[table]))
+            if any_within(wanted, held[uri]):
+                found.append(_keys_in(table, uri, day, keys))
         return pa.concat_tables(found).combine_chunks()
 
 

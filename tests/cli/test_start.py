@@ -80,6 +80,20 @@ def test_collecting_files_loads_the_tables_and_neither_their_queries_nor_aws(tmp
     assert not second & {*TABLES, *HEAVY, "orjson", "msgspec", "arro3"}
 
 
+def test_collecting_chooses_the_memory_of_arrow_before_arrow_is_loaded(tmp_path: Path) -> None:
+    """Its Parquet part asks once: what it frees is to go back to the system, not to be kept beside what Delta takes."""
+    log = tmp_path / "a.log"
+    log.write_text("[INFO] 💰 API call\n", encoding="utf-8")
+    spy = "from collector import memory\nlean = memory.lean\nseen = []\n"
+    spy += "memory.lean = lambda: seen.append('late' if 'pyarrow' in sys.modules else 'early') or lean()\n"
+    look = LOOK.replace("import sys\n", f"import os, sys\n{spy}").replace(
+        'print("loaded",', 'print("loaded", seen[0], os.environ["ARROW_DEFAULT_MEMORY_POOL"],'
+    )
+    loaded = loaded_by("collect", str(log), "--json", tables=tmp_path / "tables", look=look)
+
+    assert {"early", "system", "pyarrow"} <= loaded
+
+
 def test_a_session_is_read_without_the_forms_of_lambda_s_lines(tmp_path: Path) -> None:
     """A folder of Claude Code sessions does not take the quick lane of logs, nor what puts their lines together."""
     lines = ('{"type":"user","sessionId":"s","uuid":"u","timestamp":"2026-11-20T10:00:00.000Z","message":{}}\n',) * 3

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
@@ -21,7 +22,7 @@ from core.errors import CachewiseError, FixSettings, TryAgain
 from core.store.care import FILES_PAST_DAY
 from core.store.lake import Lake
 from core.store.schema import TABLES
-from tests.support.rows import NOON, make_call, make_pass, table_of
+from tests.support.rows import NOON, make_call, make_pass, make_store_event, table_of
 
 
 def days_of_calls(lake: Lake, days: int, commits_a_day: int = 1) -> None:
@@ -113,6 +114,21 @@ def test_compaction_joins_files_and_keeps_every_row(tmp_path: Path) -> None:
     assert lake.vacuum("calls", retention_hours=0) == 8
     assert len(lake.snapshot("calls")) == 2
     assert sorted(lake.read("calls")["call_id"].to_pylist()) == before
+
+
+def test_joined_files_are_written_in_pieces_that_fit_into_memory(tmp_path: Path) -> None:
+    """However many rows a day holds, no more than 131,072 of them wait in memory to be written."""
+    lake, day = Lake(tmp_path), table_of("prompt_store_events", [make_store_event()])
+    for half in ("a", "b"):
+        keys = pa.array([f"{half}{number}" for number in range(70_000)])
+        rows = day.take(pa.array([0] * 70_000)).set_column(day.column_names.index("event_key"), "event_key", keys)
+        lake.commit("prompt_store_events", rows)
+
+    lake.compact("prompt_store_events")
+
+    (file,) = lake.snapshot("prompt_store_events")
+    groups = pq.read_metadata(file)
+    assert [groups.row_group(at).num_rows for at in range(groups.num_row_groups)] == [131_072, 8_928]
 
 
 def test_care_compacts_only_crowded_days(tmp_path: Path) -> None:
