@@ -178,9 +178,9 @@ class Collector:
         """Lay a batch out as rows. Nothing of it is changed by what is read later, as drafts may be."""
         step = PassResult(self._source.name, self._source.kind, began, reading=not last and not batch.scan)
         step.add_batch(batch)
-        fresh = _parse(batch, correlator, step, self._names)
+        fresh, counted = _parse(batch, correlator, step, self._names)
         told, held, lots = _settled(batch, correlator, step, now, last=last, final=final)
-        cursor = self._source.hold(batch.cursor, held)
+        cursor = self._source.hold(batch.cursor, held, counted)
         settled = Settled(
             told, batch.lane, lots, batch.context_before_ms, batch.sessions, batch.events, round(now.timestamp() * 1000)
         )
@@ -362,16 +362,20 @@ def _settled(
     return told, held, lots
 
 
-def _parse(batch: Batch, correlator: Correlator | None, step: PassResult, names: MetricNames) -> bool:
-    """Parse and correlate a batch; return whether it held anything not read before."""
+def _parse(
+    batch: Batch, correlator: Correlator | None, step: PassResult, names: MetricNames
+) -> tuple[bool, list[LogEvent]]:
+    """Parse and correlate a batch; return whether it held anything not read before, and the beginnings counted."""
     recognised = step.recognised
     lane = batch.lane
     fresh = bool(batch.ignored or batch.skipped or lane.runs or batch.sessions.lines)
     if batch.sessions.lines:
         recognised["claude_code"] += batch.sessions.lines
     if correlator is None:  # no line was left to be parsed
-        return fresh
+        return fresh, []
     from collector.parsers import parse_message
+
+    counted = []
 
     newest_ms = max((run.highest_ms for run in lane.runs), default=0) if lane.ids is not None else 0
     for event in _in_order(batch, correlator, step):
@@ -383,6 +387,8 @@ def _parse(batch: Batch, correlator: Correlator | None, step: PassResult, names:
             continue  # the beginning of a line: it will be read again when it is whole
         if not event.again:
             fresh = True
+            if event.partial:
+                counted.append(event)
             if parsed.outcome == "recognised":
                 recognised[parsed.kind] += 1
             elif parsed.outcome == "ignored":
@@ -392,7 +398,7 @@ def _parse(batch: Batch, correlator: Correlator | None, step: PassResult, names:
                 step.example(parsed.kind, event)
     if lane.ids is not None:  # its runs are of many streams, and not in order of their ends
         correlator.newest_ms = newest_ms
-    return fresh
+    return fresh, counted
 
 
 def _in_order(batch: Batch, correlator: Correlator, step: PassResult) -> Iterator[LogEvent]:

@@ -32,7 +32,7 @@ _SPANS = _WHOLE // _LINES
 def draft_rank(draft: CallDraft | StoreDraft, owner: Invocation, ledger: int) -> int:
     """Return the rank of a call or a prompt-store event."""
     if draft.event.partial:
-        return 0  # the beginning of a line knows less than any whole one
+        return min(len(draft.event.message), _LEDGER - 1)  # less than any whole line: the longer, the more is known
     seen = _seen(owner) if owner.request_id is not None else _known(draft)
     if owner.request_id is None and draft.invocation_id is not None:
         seen += _WHOLE

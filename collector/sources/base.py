@@ -76,6 +76,9 @@ class Source(Protocol):
         """
         ...
 
-    def hold(self, cursor: Cursor, events: Sequence[LogEvent]) -> Cursor:
-        """Return the cursor moved back so that these events will be read again."""
+    def hold(self, cursor: Cursor, events: Sequence[LogEvent], counted: Sequence[LogEvent] = ()) -> Cursor:
+        """Return the cursor moved back so that these events will be read again.
+
+        `counted` are last lines without their newline that ended in a counter: whole, they are not counted again.
+        """
         ...

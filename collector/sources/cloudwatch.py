@@ -110,7 +110,7 @@ class CloudWatchSource:
             yield batch
         yield from self._read_again(known, start_ms, now_ms)
 
-    def hold(self, cursor: Cursor, events: Sequence[LogEvent]) -> Cursor:
+    def hold(self, cursor: Cursor, events: Sequence[LogEvent], counted: Sequence[LogEvent] = ()) -> Cursor:
         """Move the cursor back to the earliest of these events."""
         earliest = min((event.ts_ms for event in events), default=None)
         if earliest is None:

@@ -50,6 +50,26 @@ class Telling(Enveloped):
 
     def lines(self, file: OpenFile, data: bytes) -> None:
         """Tell whole lines of a file: those not read before by the quick lane where it can take them."""
+        for start in sorted(file.counted) if file.counted else ():
+            at = start - file.offset
+            if not 0 <= at < len(data):
+                continue
+            if at:
+                self._lines(file, data[:at])
+            self.recall(file)
+            end = data.find(b"\n", at) + 1
+            self._each_line(file, data[at:end])
+            data = data[end:]
+        if data:
+            self._lines(file, data)
+
+    @staticmethod
+    def recall(file: OpenFile) -> None:
+        """Take the line that begins here for one that was counted, if its beginning was."""
+        if file.offset in file.counted:
+            file.seen = max(file.seen, file.offset + 1)
+
+    def _lines(self, file: OpenFile, data: bytes) -> None:
         if file.offset < file.seen or file.joint >= file.offset or file.wrapped or file.pieces or file.indented:
             self._each_line(file, data)
         elif file.session:
@@ -119,7 +139,9 @@ class Telling(Enveloped):
             return
         file.indented = None
         front, body = told
-        again = here < file.seen
+        again = here < file.seen or begun.start in file.counted
+        if again:
+            file.seen = max(file.seen, here + 1)
         file.offset = begun.start
         if self._payload(file, body, again=again):
             return
@@ -141,8 +163,9 @@ class Telling(Enveloped):
     def so_far(self, file: OpenFile) -> None:
         """Tell what is there of an answer that may go on, and that an object over several lines has not ended."""
         self.answer_so_far(file)
-        if file.indented is not None:
-            self.skip("cut_off", file, file.indented.length, again=file.indented.start < file.seen)
+        if file.indented is not None and file.indented.start not in file.counted:
+            self.skip("cut_off", file, file.indented.length, again=False)
+            file.counted.add(file.indented.start)
 
     def _lines_again(self, file: OpenFile, data: bytes) -> list[LogEvent]:
         """Tell lines of ours, counted already, as ordinary events."""

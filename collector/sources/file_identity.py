@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -41,6 +41,8 @@ class KnownFile:
     stamp_ms: int = 0  # time of the last line that told one, for those that do not; 0: not known yet
     stamped: bool = True  # False: `stamp_ms` is the file's own time, for want of any in its lines
     ids: bool = True  # every event so far had an id of its own
+    alias: str = ""  # the identity by its head, of a file that was known by its path before it had one
+    counted: Sequence[int] = ()  # where lines and objects begin that were counted although they may go on
 
 
 def digest(*parts: bytes) -> str:
@@ -84,12 +86,26 @@ class FileCursor:
         packed = base64.b64decode(told.get("done", ""))
         self._done = {packed[i : i + _DONE_BYTES] for i in range(0, len(packed), _DONE_BYTES)}
         self._heads = Counter(known.head for known in self.known.values())
+        self._alias = {known.alias: known.file_id for known in self.known.values() if known.alias}
         self._by_path = {known.path: known.file_id for known in self.known.values()}
 
     def to_json(self) -> dict[str, Any]:
         """Return the cursor as JSON: a list of values per file, packed hashes for those that are done."""
         files = {
-            k.file_id: [k.head, k.at, k.seen, k.path, k.size, k.mtime_ns, k.mark, k.stamp_ms, k.stamped, k.ids]
+            k.file_id: [
+                k.head,
+                k.at,
+                k.seen,
+                k.path,
+                k.size,
+                k.mtime_ns,
+                k.mark,
+                k.stamp_ms,
+                k.stamped,
+                k.ids,
+                k.alias,
+                list(k.counted),
+            ]
             for k in self.known.values()
         }
         return {"files": files, "done": base64.b64encode(b"".join(sorted(self._done))).decode()}
@@ -103,7 +119,8 @@ class FileCursor:
             known is not None
             and (known.size, known.mtime_ns) == (found.size, found.mtime_ns)
             and known.at == known.seen
-            and known.seen >= known.size > 0
+            and known.size > 0
+            and (known.seen >= known.size or known.seen in known.counted)
         )
 
     def knows(self, found: Found) -> bool:
@@ -111,16 +128,33 @@ class FileCursor:
         return found.path in self._by_path or _done_key(found) in self._done
 
     def find(self, head: bytes, found: Found, *, whole: bool) -> KnownFile:
-        """Return what is known of the file with this head, or a new entry for it."""
-        for length in sorted((head for head, count in self._heads.items() if head and count), reverse=True):
-            known = self.known.get(digest(head[:length])) if length <= len(head) else None
-            if known and known.head == length:
-                return replace(known, path=found.path)
-        file_id, length = identity(head, found.path, whole=whole)
-        known = self.known.get(file_id, KnownFile(file_id, length, stamp_ms=0))
-        return replace(known, path=found.path)
+        """Return what is known of the file with this head, or a new entry for it; `whole`: it cannot grow."""
+        candidates = self._candidates(head, found, whole=whole)
+        if whole:
+            return candidates[0]
+        fits = (one for one in candidates if one.seen <= found.size and still_marked(found.path, one))
+        return next(fits, None) or self._renewed(candidates[0])
 
-    def renewed(self, known: KnownFile) -> KnownFile:
+    def _candidates(self, head: bytes, found: Found, *, whole: bool) -> list[KnownFile]:
+        """Return the entries that the file may have: of its head, else of its path, else a new one."""
+        candidates = []
+        for length in sorted((head for head, count in self._heads.items() if head and count), reverse=True):
+            told = digest(head[:length]) if length <= len(head) else ""
+            known = self.known.get(self._alias.get(told, told))
+            if known and known.head == length:
+                candidates.append(replace(known, path=found.path))
+        file_id, length = identity(head, found.path, whole=whole or b"\n" not in head)
+        before = self.known.get(self._by_path.get(found.path, ""))
+        if not whole and before is not None and not before.head and (before.mark or before.counted):
+            if length:  # it had no time in its head, and has grown one since: from now on it is known by that
+                before = replace(before, head=length, alias=file_id)
+            candidates.append(before)
+        if not candidates or file_id not in self.known:
+            known = self.known.get(file_id, KnownFile(file_id, length, stamp_ms=0))
+            candidates.append(replace(known, path=found.path))
+        return candidates
+
+    def _renewed(self, known: KnownFile) -> KnownFile:
         """Return the entry of a file that took the place of a known one with the same head."""
         generation = 1
         while (file_id := digest(known.file_id.encode(), str(generation).encode())) in self.known:
@@ -134,6 +168,8 @@ class FileCursor:
         self._heads[known.head] += 1
         self.known[known.file_id] = known
         self._by_path[known.path] = known.file_id
+        if known.alias:
+            self._alias[known.alias] = known.file_id
 
     def finish(self, known: KnownFile, found: Found) -> None:
         """Remember that a file will not grow. Its entry goes too, unless another sight would give it another id."""

@@ -19,7 +19,7 @@ from collector.sources.base import MAX_LINE, Batch, Cursor
 from collector.sources.enveloped import may_be_payload
 from collector.sources.file_bytes import GZIP, Found, chained, chunks, head_of, list_files
 from collector.sources.file_events import Telling
-from collector.sources.file_identity import HEAD, FileCursor, KnownFile, mark_of, still_marked
+from collector.sources.file_identity import HEAD, FileCursor, KnownFile, mark_of
 from collector.sources.open_file import OpenFile, held_at, settle_stamp
 from collector.sources.sessions_ahead import SessionsAhead
 from collector.sources.wrappers import is_wrapped
@@ -78,9 +78,14 @@ class FilesSource:
             if self._tell.is_rich():
                 yield self._take()
 
-    def hold(self, cursor: Cursor, events: Sequence[LogEvent]) -> Cursor:
+    def hold(self, cursor: Cursor, events: Sequence[LogEvent], counted: Sequence[LogEvent] = ()) -> Cursor:
         """Move the cursor back to the first of these lines in each file."""
         held = FileCursor(cursor)
+        for event in counted:
+            place = event.position
+            known = held.known.get(place.file_id) if place is not None else None
+            if place is not None and known is not None and place.offset not in known.counted:
+                held.keep(replace(known, counted=(*known.counted, place.offset)))
         for event in events:
             place = event.position
             if place is None or place.file_id not in self._touched:
@@ -115,12 +120,10 @@ class FilesSource:
         if not whole and len(head) < HEAD and b"\n" not in head and not self._final:
             return  # not a full line yet
         refused = refused_head(head)
-        known = self._cursor.find(head, found, whole=whole or b"\n" not in head)
+        known = self._cursor.find(head, found, whole=whole)
         if refused:
             self._refuse(found, known, refused)
             return
-        if not whole and (known.seen > found.size or not still_marked(found.path, known)):
-            known = self._cursor.renewed(known)
         file = self._opened(found, known, head, whole=whole)
         with Path(found.path).open("rb") as handle:
             if known.at and not whole:
@@ -236,7 +239,8 @@ class FilesSource:
             start = file.offset
             self._tell.lines(file, line + b"\n")
             file.offset = start + len(line)
-        elif self._final and not may_be_payload(line) and bytes_may_be_ours(line) and file.offset >= file.seen:
+        elif self._final and not may_be_payload(line) and bytes_may_be_ours(line) and file.offset >= file.known.seen:
+            self._tell.recall(file)
             self._tell.text_line(file, line, partial=True)
 
     # envelopes
@@ -288,7 +292,7 @@ class FilesSource:
             self._ahead.met(found.path)
         return OpenFile(
             found, known, origin, known.at, known.seen, whole, stamp_ms, stamped, ids=known.ids,
-            session=session and not wrapped, wrapped=wrapped,
+            session=session and not wrapped, wrapped=wrapped, counted=set(known.counted),
         )  # fmt: skip
 
     def _settle(self, file: OpenFile, *, more: bool = False) -> None:
@@ -307,6 +311,7 @@ class FilesSource:
             stamp_ms=file.stamp_ms,
             stamped=file.stamped,
             ids=file.ids,
+            counted=tuple(start for start in file.counted if start >= held_at(file)),
         )
         file.known = known
         if file.whole and not more:

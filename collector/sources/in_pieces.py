@@ -35,6 +35,8 @@ class InPieces(Gathering):
         key = (found.stream, found.pieces)
         message = found.message
         if found.more or key in file.pieces:
+            if partial:
+                return  # its pieces are read again when its newline has come
             begun = file.pieces.setdefault(key, Pieces(start, [], 0))
             begun.length += len(message)
             if begun.length <= MAX_LINE:
@@ -72,6 +74,8 @@ class InPieces(Gathering):
     def _answer(self, file: OpenFile, *, partial: bool) -> None:
         """Tell the answer whose events were joined."""
         begun = file.pieces.pop(ANSWER)
+        if begun.start in file.counted:
+            file.seen = max(file.seen, file.offset + 1)
         self._line(file, f"[{','.join(begun.texts)}]", None, file.origin, begun.start, partial=partial)
 
     def answer_so_far(self, file: OpenFile) -> None:

@@ -38,6 +38,7 @@ class OpenFile:
     wrapped: bool = False  # something stands around its lines, and may have cut them into pieces
     pieces: dict[tuple[str | None, str], Pieces] = field(default_factory=dict)  # of lines that did not end yet
     indented: Indented | None = None  # an object over several lines that has not ended yet
+    counted: set[int] = field(default_factory=set)  # where begins what was counted although it may go on
     joint: int = -1  # where an envelope ended without a newline: the newline that may follow is no line
 
 

@@ -86,7 +86,7 @@ class S3Source(FilesSource):
         last.complete_until_ms = min(reached or self._tell.now_ms, self._tell.now_ms - overlap_ms)
         yield last
 
-    def hold(self, cursor: Cursor, events: Sequence[LogEvent]) -> Cursor:
+    def hold(self, cursor: Cursor, events: Sequence[LogEvent], counted: Sequence[LogEvent] = ()) -> Cursor:
         """Move the cursor back to the first of these lines in each object; its lane is listed from there on."""
         held = super().hold(cursor, events)
         lanes = dict(cursor.get("lanes", {}))
