@@ -23,7 +23,7 @@ _BARE = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _VERSION = re.compile(rb"[!-~]{1,80}")
 OURS = (
     r"RequestId|Cache |Cost|llm_usage|Permanently|platform\.|timed out|INIT_REPORT|_tokens|ModelInvocationLog|"
-    r'CloudWatchMetrics|gen_ai\.|custom_id|"logEvents"|"awslogs"|"eventId"|"messageType"|"resourceSpans"'
+    r'CloudWatchMetrics|gen_ai\.|custom_id|modelInput|"logEvents"|"awslogs"|"eventId"|"messageType"|"resourceSpans"'
 )
 """Words of prefilter.py, and those of envelopes."""
 _ENVELOPE = r'"logEvents"|"awslogs"|"eventId"|"messageType"|"resourceSpans"'

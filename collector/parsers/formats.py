@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from collector.parsers import anthropic_json, bedrock_log, claude_code, emf, litellm, otel
+from collector.parsers import anthropic_json, bedrock_batch, bedrock_log, claude_code, emf, litellm, otel
 from collector.parsers.call_record import LOOKS_LIKE_RECORD
 from collector.parsers.emf import MetricNames
 from collector.parsers.facts import Parsed, skipped
@@ -15,7 +15,7 @@ from core.errors import BadInput
 
 _OURS = re.compile(
     r'"schemaType"\s*:\s*"ModelInvocationLog"|"resourceSpans"\s*:|"CloudWatchMetrics"\s*:|'
-    r'"(?:input|output|prompt|completion)_tokens"\s*:|"gen_ai\.|"custom_id"\s*:'
+    r'"(?:input|output|prompt|completion)_tokens"\s*:|"gen_ai\.|"custom_id"\s*:|"modelInput"\s*:'
 )
 _COUNTS = re.compile(r'\\*"(?:input_tokens|inputTokenCount|inputTokens|gen_ai\.usage\.input_tokens)\\*"\s*:\s*\\*"?\d')
 _CLAUDE = re.compile(r"claude|anthropic", re.IGNORECASE)
@@ -62,6 +62,8 @@ def _parse(body: Mapping[str, Any], request_id: str | None, names: MetricNames) 
         return otel.parse_trace(body)
     if anthropic_json.is_batch_result(body):
         return anthropic_json.parse_batch_result(body)
+    if bedrock_batch.is_result(body):
+        return bedrock_batch.parse_result(body)
     for key in ("response", "message"):
         held = body.get(key)
         if isinstance(held, Mapping) and anthropic_json.is_response(held):

@@ -7,12 +7,12 @@ _BYTES = tuple(word.encode() for word in _WORDS)
 _REQUEST, _CACHE, _COST, _RECORD, _STORED, _PLATFORM, _TIMEOUT, _INIT = _WORDS
 _B_REQUEST, _B_CACHE, _B_COST, _B_RECORD, _B_STORED, _B_PLATFORM, _B_TIMEOUT, _B_INIT = _BYTES
 # JSON that others write; looked for only where there is an object at all, so that text lines do not pay for it:
-# responses, sessions, batches, spend logs, spans | Bedrock's log | embedded metrics | failed spans | failed batch items
-_JSON_WORDS = ("_tokens", "ModelInvocationLog", "CloudWatchMetrics", "gen_ai.", "custom_id")
-_TOKENS, _BEDROCK, _METRICS, _SPAN, _BATCH = _JSON_WORDS
+# responses, sessions, batches, spend logs, spans | Bedrock's log | embedded metrics | failed spans | failed batch items | jobs of Bedrock
+_JSON_WORDS = ("_tokens", "ModelInvocationLog", "CloudWatchMetrics", "gen_ai.", "custom_id", "modelInput")
+_TOKENS, _BEDROCK, _METRICS, _SPAN, _BATCH, _JOB = _JSON_WORDS
 JSON_BYTES = tuple(word.encode() for word in _JSON_WORDS)
 """The words of the formats that are JSON."""
-_B_TOKENS, _B_BEDROCK, _B_METRICS, _B_SPAN, _B_BATCH = JSON_BYTES
+_B_TOKENS, _B_BEDROCK, _B_METRICS, _B_SPAN, _B_BATCH, _B_JOB = JSON_BYTES
 
 
 def may_be_ours(message: str) -> bool:
@@ -48,10 +48,24 @@ def bytes_may_be_ours(line: bytes) -> bool:
         or _B_INIT in line
         or (
             b"{" in line
-            and (_B_TOKENS in line or _B_BEDROCK in line or _B_METRICS in line or _B_SPAN in line or _B_BATCH in line)
+            and (
+                _B_TOKENS in line
+                or _B_BEDROCK in line
+                or _B_METRICS in line
+                or _B_SPAN in line
+                or _B_BATCH in line
+                or _B_JOB in line
+            )
         )
     )
 
 
 def _is_known_json(message: str) -> bool:
-    return _TOKENS in message or _BEDROCK in message or _METRICS in message or _SPAN in message or _BATCH in message
+    return (
+        _TOKENS in message
+        or _BEDROCK in message
+        or _METRICS in message
+        or _SPAN in message
+        or _BATCH in message
+        or _JOB in message
+    )

@@ -17,7 +17,7 @@ from tests.support.collecting import adds_up, collect, collector, files_source, 
 from tests.support.formats import FIXTURES, PLANTED, lines, names
 from tests.support.log_lines import T0, payload
 
-CALLS = {"bedrock_log": 5, "emf": 5, "otel": 5, "otel_many_spans": 3, "claude_code": 2, "litellm": 4,
+CALLS = {"bedrock_batch": 3, "bedrock_log": 5, "emf": 5, "otel": 5, "otel_many_spans": 3, "claude_code": 2, "litellm": 4,
          "anthropic_responses": 3, "batch_results": 2}  # fmt: skip
 
 
@@ -82,6 +82,20 @@ def test_a_message_that_grows_between_two_passes_is_told_by_its_last_line(lake: 
     (call,) = rows(lake, "calls")
     assert (early.new_calls, late.new_calls, late.replaced) == (1, 0, 1)
     assert (call["output_tokens"], call["stop_reason"], call["engine"]) == (350, "end_turn", "shop-assistant")
+
+
+def test_a_job_of_bedrock_costs_half_and_takes_from_the_settings_what_it_does_not_name(lake: Lake) -> None:
+    """An answer of Converse names no model and takes the source's; one of InvokeModel leaves open where it ran."""
+    named = LineDefaults(provider="bedrock", model="global.anthropic.claude-opus-4-5-20251101-v1:0", cache_ttl="1h")
+    source = files_source(FIXTURES / "bedrock_batch.jsonl")
+
+    collector(source, lake, defaults=named).run_pass()
+
+    told = {row["model_known_by"]: row for row in rows(lake, "calls") if row["status"] == "ok"}
+    conversed, invoked = told["defaults"], told["record"]
+    full = (10 * 5 + 3000 * Decimal("0.5") + 200 * 25) / 1_000_000
+    assert Decimal(conversed["cost_usd"]) == full / 2
+    assert (invoked["cost_usd"], "global and a regional price" in invoked["price_reason"]) == (None, True)
 
 
 def test_rows_exported_as_one_array_are_read_one_by_one(lake: Lake, tmp_path: Path) -> None:

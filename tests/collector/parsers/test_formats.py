@@ -19,6 +19,8 @@ from tests.support.formats import PLANTED, lines, names
 from tests.support.log_lines import as_json_log, dressed, rid
 
 OUTCOMES = {
+    "bedrock_batch": [*["batch_result"] * 3, "-batch_input", "-other_model", "-other_model", "!no_usage", "!bad_count",
+                      "!no_usage", "-other", "!broken_json"],
     "bedrock_log": ["bedrock_log"] * 5 + ["-other_model", "!bad_count", "!bad_time", "!no_usage", "!broken_json"],
     "emf": ["emf", "emf", "emf", "!uneven_metrics", "-other_metrics", "!no_usage", "!bad_count", "!bad_count",
             "!broken_json"],
@@ -386,6 +388,19 @@ def test_a_batch_s_answers_are_priced_as_a_batch() -> None:
 
     assert answer.usage is not None and answer.usage.service_tier == "batch"
     assert (failed.status, failed.error_type, failed.call_id) == ("error", "invalid_request_error", None)
+
+
+def test_a_job_of_bedrock_tells_its_answers_and_its_errors() -> None:
+    """InvokeModel's answer names its model, Converse's does not; an error has a code; what was asked tells nothing."""
+    invoked, conversed, failed = (told(line) for line in lines("bedrock_batch")[:3])
+
+    assert (invoked.call_id, invoked.model, invoked.provider) == (
+        "msg_bdrk_job1", "claude-opus-4-5-20251101", "bedrock",
+    )  # fmt: skip
+    assert (conversed.call_id, conversed.model, conversed.provider) == (None, None, "bedrock")
+    assert (counts(invoked), counts(conversed)) == ((10, 3000, 0, 1100, 200), (10, 3000, 0, 0, 200))
+    assert {fact.usage.service_tier for fact in (invoked, conversed) if fact.usage} == {"batch"}
+    assert (failed.status, failed.error_type, failed.usage) == ("error", "400", None)
 
 
 def test_a_dictionary_printed_by_python_is_not_json() -> None:
