@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from collector.checkup.check import Check
+from collector.checkup.defaults import check_defaults, told_by
 from collector.checkup.function import check_function
 from collector.checkup.prices import check_prices
 from collector.checkup.said import say
@@ -23,10 +24,11 @@ def examine(
     chosen = settings.sources if sources is None else sources
     yield _settings(settings, chosen)
     yield from _endpoints(settings, chosen)
+    told = told_by(settings)
     for source in chosen:
         yield from check_source(source, now=present)
         yield from check_function(source)
-        yield from _defaults(source)
+        yield check_defaults(source, told)
     yield from check_tables(settings, chosen, now=present)
     yield from check_prices(settings, today=present.date())
 
@@ -62,33 +64,3 @@ def _endpoints(settings: Settings, sources: Sequence[SourceSettings]) -> Iterato
 def _host(url: str) -> str:
     """Return host and port alone: an address may hold a user and a password."""
     return urlsplit(url).netloc.rpartition("@")[2] or say("endpoints.unreadable")
-
-
-def _defaults(source: SourceSettings) -> Iterator[Check]:
-    """Say what text lines leave open and the settings do not fill in."""
-    given = source.defaults
-    missing = {
-        "model": given.model is None,
-        "cache_ttl": given.cache_ttl is None,
-        "caching_enabled": given.caching_enabled is None,
-    }
-    names = [name for name, lacks in missing.items() if lacks]
-    if not names:
-        taken = say("defaults.all", model=given.model, provider=given.provider, ttl=given.cache_ttl)
-        yield Check("defaults", source.name, "ok", taken)
-        return
-    yield Check(
-        "defaults",
-        source.name,
-        "warn",
-        say("defaults.missing", names=_several(names), effect=say(f"defaults.effect.{names[0]}")),
-        say("defaults.mend", name=names[0]),
-    )
-
-
-def _several(names: Sequence[str]) -> str:
-    """Return names as they stand in a sentence that denies them."""
-    if len(names) == 1:
-        return names[0]
-    key = "defaults.missing.two" if len(names) == 2 else "defaults.missing.three"
-    return say(key, **dict(zip(("first", "second", "third"), names, strict=False)))

@@ -47,7 +47,8 @@ _LONGEST_VERSION = 80
 _LIMIT = 10**12
 _ENVELOPES = frozenset({"logEvents", "awslogs", "eventId", "messageType", "resourceSpans"})
 _OTHERS = _ENVELOPES | {
-    "event", "schemaType", "_aws", "call_type", "spanId", "custom_id", "modelInput", "response", "sessionId", "uuid", "type",
+    "event", "schemaType", "_aws", "call_type", "spanId", "custom_id", "modelInput", "response", "sessionId", "uuid",
+    "type",
 }  # fmt: skip
 """Members by which objects of other formats are known: a wrapper of a message has none of them."""
 _PLATFORM = frozenset({"time", "type", "record"})

@@ -7,7 +7,8 @@ _BYTES = tuple(word.encode() for word in _WORDS)
 _REQUEST, _CACHE, _COST, _RECORD, _STORED, _PLATFORM, _TIMEOUT, _INIT = _WORDS
 _B_REQUEST, _B_CACHE, _B_COST, _B_RECORD, _B_STORED, _B_PLATFORM, _B_TIMEOUT, _B_INIT = _BYTES
 # JSON that others write; looked for only where there is an object at all, so that text lines do not pay for it:
-# responses, sessions, batches, spend logs, spans | Bedrock's log | embedded metrics | failed spans | failed batch items | jobs of Bedrock
+# responses, sessions, batches, spend logs, spans | Bedrock's log | embedded metrics | failed spans | failed batch
+# items | batch jobs of Bedrock
 _JSON_WORDS = ("_tokens", "ModelInvocationLog", "CloudWatchMetrics", "gen_ai.", "custom_id", "modelInput")
 _TOKENS, _BEDROCK, _METRICS, _SPAN, _BATCH, _JOB = _JSON_WORDS
 JSON_BYTES = tuple(word.encode() for word in _JSON_WORDS)

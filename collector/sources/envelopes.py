@@ -62,6 +62,17 @@ def is_envelope(line: bytes) -> bool:
     return b'"logEvents"' in line or b'"awslogs"' in line or b'"eventId"' in line or _leads(line)
 
 
+def names_events(line: bytes) -> bool:
+    """Say whether an envelope may hold what is ours unseen, as packed payloads do; lists of rows and records show its words."""
+    return (
+        b'"logEvents"' in line
+        or b'"awslogs"' in line
+        or b'"eventId"' in line
+        or b'"messageType"' in line
+        or b'"resourceSpans"' in line
+    )
+
+
 def _leads(line: bytes) -> bool:
     head = line[:4096]
     if b'"messageType"' in head:

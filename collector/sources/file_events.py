@@ -107,7 +107,11 @@ class Telling(Enveloped):
             if file.indented is not None:
                 self._indented(file, file.indented, here, line)
                 continue
-            if first == b"{" and envelopes.is_envelope(line):
+            if (
+                first == b"{"
+                and envelopes.is_envelope(line)
+                and (file.pieces or envelopes.names_events(line) or bytes_may_be_ours(line))
+            ):
                 file.offset = here
                 self.payload_line(file, line)
             elif first == b"[" and line[1:2] == b"{" and bytes_may_be_ours(line):

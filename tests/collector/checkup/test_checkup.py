@@ -203,7 +203,23 @@ def test_files_are_looked_for(tmp_path: Path) -> None:
 
     assert found(checks, "source")[0] == ("ok", "1 file(s) can be read.")
     assert [check.code for check in checks if check.kind == "source" and check.subject == "b"] == ["COL-301"]
-    assert [check.status for check in checks if check.kind == "defaults"] == ["ok", "warn"]
+    assert [check.status for check in checks if check.kind == "defaults"] == ["ok", "skipped"]
+
+
+def test_what_text_lines_leave_open_is_said_of_sources_that_hold_some(tmp_path: Path) -> None:
+    """A source of records alone needs no default; of one that was never read nobody knows."""
+    (tmp_path / "a.log").write_text("x\n")
+    sources = [SourceSettings(name, "files", paths=(str(tmp_path / "a.log"),)) for name in ("texts", "records", "new")]
+    calls = [make_call(source="texts", told_by="text"), make_call(source="texts", told_by="record"),
+             make_call(source="records", told_by="record")]  # fmt: skip
+    lakes.fill(Path(Settings(store_path=str(tmp_path)).lake_path), calls=calls)
+
+    checks = [check for check in looked(tmp_path, *sources) if check.kind == "defaults"]
+
+    assert [(check.subject, check.status) for check in checks] == [
+        ("texts", "warn"), ("records", "ok"), ("new", "skipped"),
+    ]  # fmt: skip
+    assert "name no model" in checks[0].message and not any("name no" in check.message for check in checks[1:])
 
 
 def test_tables_freshness_lines_and_coverage(tmp_path: Path) -> None:

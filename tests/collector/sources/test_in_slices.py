@@ -64,7 +64,7 @@ def _calls(lake: Lake) -> Counter[tuple[object, ...]]:
 def test_slices_of_a_log_give_the_calls_of_the_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    """Read in passes of fresh processes while it grows, cut anywhere, or at once: no call is lost or doubled, no line counted twice."""
+    """In passes of fresh processes while it grows, cut anywhere, or at once: nothing is lost, nothing counted twice."""
     draw = Random(seed)
     data, path = _log(draw), tmp_path / "a.log"
     monkeypatch.setattr(file_bytes, "CHUNK", draw.choice((500, 5_000, 70_000)))
