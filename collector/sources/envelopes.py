@@ -63,7 +63,7 @@ def is_envelope(line: bytes) -> bool:
 
 
 def names_events(line: bytes) -> bool:
-    """Say whether an envelope may hold what is ours unseen, as packed payloads do; lists of rows and records show its words."""
+    """Say whether an envelope may hold what is ours unseen, as packed payloads do; a list shows its words."""
     return (
         b'"logEvents"' in line
         or b'"awslogs"' in line
