@@ -27,6 +27,7 @@ from core.errors import BadInput
 from core.settings import SourceSettings
 
 BACKLOG_MS = 15 * 60 * 1000  # new lines older than this are a backlog: they say nothing of the time since
+_HOLE = 512  # zeros: fewer stand at the beginning of many a binary file
 _CONTROL = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
 
 
@@ -361,6 +362,9 @@ def refused_head(head: bytes) -> tuple[str, str] | None:
         return "undecodable", "is UTF-16 text"
     if head.startswith(GZIP):
         return "binary", "is packed with gzip more than twice"
+    behind = head.lstrip(b"\0")
+    if len(head) - len(behind) >= _HOLE:
+        head = behind  # a log cut back while its writer kept its place: the system fills the gap with zeros
     strange = len(head) - len(head.translate(None, _CONTROL))
     if strange * 20 > len(head):  # one NUL in a line of the application makes no binary file
         return "binary", "is not text"

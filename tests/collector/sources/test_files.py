@@ -470,3 +470,19 @@ def test_hour_files_that_cut_a_request_in_two_give_one_request(lake: Lake, tmp_p
     assert [(row["invocation_id"], row["engine"], row["log_group"]) for row in rows(lake, "calls")] == [
         (rid(1), "a", GROUP)
     ]
+
+
+@pytest.mark.parametrize("zeros", [600, 5_000, 2_000_000])
+def test_a_log_cut_back_under_its_writer_is_read_behind_the_zeros(lake: Lake, tmp_path: Path, zeros: int) -> None:
+    """Rotated by copying and cutting, with a writer that keeps its place: what it writes from then on is told."""
+    path = tmp_path / "a.log"
+    path.write_text(text_of(invocation(1)))
+    first = collect(lake, path)
+    path.write_bytes(bytes(zeros) + b"\n" + text_of(invocation(2)).encode())
+    second = collect(lake, path)
+    with path.open("a") as handle:
+        handle.write(text_of(invocation(3)))
+    third = collect(lake, path)
+
+    assert [result.new_calls for result in (first, second, third)] == [1, 1, 1]
+    assert (first.status, second.status, third.status) == ("done", "done", "done")
