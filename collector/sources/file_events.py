@@ -186,6 +186,7 @@ class Telling(Enveloped):
             return
         if file.offset == 0 and line.startswith(codecs.BOM_UTF8):
             line = line[3:]
+        line = line.lstrip(b"\0")  # of a log that was cut back under its writer
         try:
             message = line.decode("utf-8").rstrip("\r")
         except UnicodeDecodeError:
