@@ -29,6 +29,17 @@ except SystemExit as done:
 print("loaded", *sorted({name.partition(".")[0] for name in sys.modules}), sep=" ")
 """
 
+ENDING = """
+import atexit, sys
+from cli import main
+class Kept:
+    def __del__(self):
+        print("taken apart")
+kept, run = Kept(), main._run
+main._run = lambda args: (atexit.register(print, "called at exit"), run(args))
+main.main()
+"""
+
 
 def loaded_by(*args: str, tables: Path, look: str = LOOK) -> set[str]:
     """Return the packages that a command has loaded when it is done."""
@@ -125,6 +136,18 @@ def test_a_table_of_figures_loads_no_writer_of_documents(tmp_path: Path) -> None
 
     assert not report & {"xlsxwriter", "reportlab", "pandas"}
     assert not compact & HEAVY
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"), [("--version", 0, ["called at exit"]), ("nothing", 2, ["called at exit", "taken apart"])]
+)
+def test_a_verb_that_is_done_ends_without_being_taken_apart(args: str, code: int, said: list[str]) -> None:
+    """What asked for it is called, and everything said has left; a process that failed ends the ordinary way."""
+    done = subprocess.run([sys.executable, "-c", ENDING, args], capture_output=True, text=True, cwd=ROOT, check=False)
+
+    assert done.returncode == code
+    assert done.stdout.splitlines()[-len(said) :] == said
+    assert done.stdout.startswith("cachewise, version") == (code == 0)
 
 
 @pytest.mark.parametrize("verb", VERBS)
