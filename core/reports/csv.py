@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, BinaryIO
 
-from core.reports.table import Report, Stream, heading
+from core.reports.table import Stream, heading
 
 TOTAL = "TOTAL"
 UNKNOWN = "(unknown)"
@@ -24,15 +24,8 @@ _PARTED = re.compile(r"(;[\s\x00-\x1f\u200b-\u200f\u2060\ufeff]*)(?=[=+\-@＝＋
 """Where a name would begin a cell of its own: half of Europe's spreadsheets part cells at semicolons, quoted or not."""
 
 
-def render(report: Report) -> str:
-    """Return the report as CSV text: a heading with units, a row for each group, and the TOTAL row."""
-    out = io.BytesIO()
-    write(Stream(report.by, report.units, report.total, iter([report.groups])), out)
-    return out.getvalue().decode()
-
-
 def write(report: Stream, out: BinaryIO) -> int:
-    """Write the same as the groups come, and return how many there are."""
+    """Write a heading with units, a row for each group as they come, and the TOTAL row; return how many groups."""
     rows = 0
     out.write(text([[*(report.by or ("group",)), *(heading(name, unit) for name, unit in report.units.items())]]))
     for groups in report.chunks:
