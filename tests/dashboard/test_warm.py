@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,29 @@ from dashboard import data, filters, warm
 from tests.support.screens import APP, PATIENCE_S, opened
 
 
-def test_the_first_visitor_finds_everything_asked(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages ask until the next five minutes, so that what was asked before a mark of the clock is no answer behind it.
+
+    A test that takes seconds must not begin on one side and end on the other.
+    """
+    began = datetime.now(UTC)
+
+    class Stopped(datetime):
+        def __new__(cls, *parts: Any, **more: Any) -> datetime:  # type: ignore[misc]
+            return datetime(*parts, **more)  # noqa: DTZ001 - what caches keep is an ordinary moment
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return began.astimezone(tz)
+
+    for module in (data, filters, warm):
+        monkeypatch.setattr(module, "datetime", Stopped)
+
+
+def test_the_first_visitor_finds_everything_asked(
+    fleet: Path, stopped_clock: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After the warm-up, opening the first screen asks core.metrics nothing and studies nothing."""
     monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
     warm.first_screen("Asia/Seoul")
@@ -34,7 +57,9 @@ def test_the_first_visitor_finds_everything_asked(fleet: Path, monkeypatch: pyte
     assert asked == []
 
 
-def test_a_change_of_page_finds_everything_asked(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_of_page_finds_everything_asked(
+    fleet: Path, stopped_clock: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After the warm-up, the pages that take longest ask core.metrics, the studies and the environments nothing."""
     monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
     warm.first_screen("Asia/Seoul")
@@ -62,7 +87,9 @@ def test_a_change_of_page_finds_everything_asked(fleet: Path, monkeypatch: pytes
         assert (name, asked) == (name, [])
 
 
-def test_the_caches_page_writes_no_question_anew(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_caches_page_writes_no_question_anew(
+    fleet: Path, stopped_clock: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What environments hold is asked as of now, so nothing is asked beforehand; but how to ask it is known."""
     monkeypatch.setenv("CACHEWISE_STORE_PATH", str(fleet))
     warm.first_screen("Asia/Seoul")
