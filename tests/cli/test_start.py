@@ -40,6 +40,18 @@ main._run = lambda args: (atexit.register(print, "called at exit"), run(args))
 main.main()
 """
 
+SETTING = """
+import gc, os, sys
+from cli.main import main
+gc.set_threshold(700)
+how = sys.argv.pop()
+sys.argv.append("--version")
+try:
+    main(None if how == "command" else ["--version"])
+finally:
+    print(gc.get_threshold()[0], os.environ.get("OPENBLAS_NUM_THREADS"))
+"""
+
 
 def loaded_by(*args: str, tables: Path, look: str = LOOK) -> set[str]:
     """Return the packages that a command has loaded when it is done."""
@@ -148,6 +160,23 @@ def test_a_verb_that_is_done_ends_without_being_taken_apart(args: str, code: int
     assert done.returncode == code
     assert done.stdout.splitlines()[-len(said) :] == said
     assert done.stdout.startswith("cachewise, version") == (code == 0)
+
+
+@pytest.mark.parametrize("threads", ["1", "4"])
+def test_a_process_of_its_own_seldom_looks_for_cycles_and_starts_no_threads_for_sums(threads: str) -> None:
+    """Set for the whole of a command, where nobody has said otherwise; a caller's process is left as it is."""
+    given = {"OPENBLAS_NUM_THREADS": threads} if threads != "1" else {}
+    environ = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"} | given
+
+    command, caller = (
+        subprocess.run(
+            [sys.executable, "-c", SETTING, how], capture_output=True, text=True, cwd=ROOT, env=environ, check=True
+        ).stdout.splitlines()[-1]
+        for how in ("command", "caller")
+    )
+
+    assert command == f"100000 {threads}"
+    assert caller == f"700 {given.get('OPENBLAS_NUM_THREADS')}"
 
 
 @pytest.mark.parametrize("verb", VERBS)
