@@ -10,9 +10,9 @@ import pytest
 from tests.support import ministack as ministack_process
 from tests.support.ministack import Ministack
 
-# a busy machine is slow, not wrong: time limits are pytest-timeout's business
+# a busy machine is slow, not wrong: time limits are pytest-timeout's business; and every run draws other examples
 hypothesis.settings.register_profile(
-    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+    "house", max_examples=50, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
 hypothesis.settings.load_profile("house")
 

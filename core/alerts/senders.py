@@ -82,7 +82,7 @@ def _post(target: AlertTarget, body: bytes) -> tuple[CachewiseError | None, floa
         },
     )  # fmt: skip
     try:
-        with _opener().open(request, timeout=TIMEOUT_S):
+        with _opener(request).open(request, timeout=TIMEOUT_S):
             return None, None  # its body is not read: a receiver that trickles could hold us for hours
     except urllib.error.HTTPError as error:
         return _refused(target, error.code), _retry_after(error.headers.get("Retry-After"))
@@ -103,7 +103,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """Follow none; the answer is then an error with its status."""
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def _opener(request: urllib.request.Request) -> urllib.request.OpenerDirector:
+    if request.type != "https":  # reading the machine's certificates costs more than a message to a receiver nearby
+        return urllib.request.build_opener(_NoRedirect())
     https = urllib.request.HTTPSHandler(context=ssl.create_default_context())
     return urllib.request.build_opener(https, _NoRedirect())
 

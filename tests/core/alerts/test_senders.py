@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from urllib.request import Request
 
 import boto3
 import pytest
@@ -140,7 +141,9 @@ def test_https_contexts_check_names_and_certificates() -> None:
     """The opener's context is the strict one."""
     from core.alerts.senders import _opener
 
-    (handler,) = (item for item in _opener().handlers if type(item).__name__ == "HTTPSHandler")
+    (handler,) = (
+        item for item in _opener(Request("https://alerts.example")).handlers if type(item).__name__ == "HTTPSHandler"
+    )
     context = handler._context  # type: ignore[attr-defined]
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 
