@@ -29,8 +29,10 @@ COLUMNS = (
     Column("ttft_ms", "ms", "col.ttft_ms"),
     Column("net_savings_usd", "money"),
     Column("price_reason", "text", "col.reason"),
+    Column("from_defaults", "word", "col.from_defaults"),
     Column("call_id", "text", "col.call_id"),
 )
+DEFAULTS = "defaults"  # what `model_known_by` and `ttl_known_by` say then
 LIVE = ("ts", "engine", "state", "model", "cost_usd", "prompt_tokens", "read_share", "cause", "function_version")
 
 
@@ -43,7 +45,14 @@ def row(call: Mapping[str, Any], cause: str, lang: Language) -> dict[str, Any]:
         "state": translate(lang, "calls.failed" if _failed(call) else "calls.ok"),
         "cause": cause,
         "price_reason": price_words.reason(call.get("price_reason"), lang),
+        "from_defaults": _from_defaults(call, lang),
     }
+
+
+def _from_defaults(call: Mapping[str, Any], lang: Language) -> str:
+    """Return what the call's own line does not say, so that its source's defaults do."""
+    names = [name for name in ("model", "ttl") if call.get(f"{name}_known_by") == DEFAULTS]
+    return translate(lang, f"calls.from_defaults.{'_'.join(names) or 'nothing'}")
 
 
 def cause_words(call_id: str, judged: Mapping[str, Mapping[str, Any]], call: Mapping[str, Any], lang: Language) -> str:
