@@ -15,8 +15,27 @@ from core.pricing import default_book
 from core.pricing.ledger import PRICED, price_columns
 from core.store.lake import Lake
 from core.store.schema import CALLS
+from simulator.cloudwatch.answers import DEFAULT_ACCOUNT, Cloud
+from simulator.cloudwatch.faults import FaultPlan, Outage
+from simulator.cloudwatch.server import running_cloud
+from simulator.cloudwatch.traffic import PROMPT, Life, live
+from simulator.messages.clock import SimulatedClock
+from tests.support import moto_logs
 from tests.support.rows import make_call, make_pass, make_unpriced_call, table_of
 
+LOG_GROUP = "/aws/lambda/bodo-ws"
+SOURCE = """
+[store]
+path = "data"
+[[sources]]
+name = "bodo"
+kind = "cloudwatch"
+log_group = "{group}"
+region = "{region}"
+endpoint_url = "{url}"
+since_days = 1
+defaults = {{ provider = "anthropic", model = "claude-opus-4-5", cache_ttl = "1h", caching_enabled = true }}
+"""
 PRICES = """
 [[rows]]
 model = "claude-opus-4-5"
@@ -164,3 +183,42 @@ def test_doctor_exits_with_1_when_something_must_be_mended(
     Path("cachewise.toml").write_text("[store\n")
     code, report = told("doctor", capsys=capsys)
     assert (code, [check["code"] for check in report["checks"]]) == (1, ["CFG-002", None])
+
+
+@pytest.mark.parametrize(
+    ("account", "code", "told_of"),
+    [
+        ("healthy", 0, ["ok   source · bodo", "ok   log_levels · bodo", "ok   freshness · bodo: It is complete up to"]),
+        ("throttled", 0, ["warn source · bodo: CloudWatch Logs throttles", "[COL-429]"]),
+        ("expired", 1, ["FAIL source · bodo: The AWS credentials", "aws sso login", "[COL-402]"]),
+        ("biased", 1, ["FAIL log_levels · bodo: ApplicationLogLevel", "FAIL log_levels · bodo: SystemLogLevel"]),
+    ],
+)
+def test_doctor_on_accounts_of_every_health(
+    account: str,
+    code: int,
+    told_of: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Collected from a simulated account and looked at: what is wrong, in a line with its mend, and the exit code."""
+    for name, value in moto_logs.CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    cloud = Cloud(SimulatedClock())
+    group = cloud.groups.make(LOG_GROUP, account=DEFAULT_ACCOUNT, region=moto_logs.REGION, now_ms=cloud.now_ms)
+    live(group, Life(1, cloud.now_ms - 3_600_000, hours=0.9, requests=5, lateness=PROMPT))
+    level = "WARN" if account == "biased" else "INFO"
+    logging = {"LogFormat": "JSON", "ApplicationLogLevel": level, "SystemLogLevel": level, "LogGroup": LOG_GROUP}
+    cloud.functions["bodo-ws"] = {"LoggingConfig": logging}
+    with running_cloud(cloud) as url:
+        Path("cachewise.toml").write_text(SOURCE.format(group=LOG_GROUP, region=moto_logs.REGION, url=url))
+        assert run("collect", capsys=capsys)[0] == 0
+        if account == "throttled":
+            cloud.faults = FaultPlan(rates={"throttle": 1.0})
+        if account == "expired":
+            cloud.faults = FaultPlan(outages=(Outage("expired_credentials", 0, 2**62),))
+        ended, out, _ = run("doctor", capsys=capsys)
+
+    assert (ended, [words for words in told_of if words not in out]) == (code, []), out

@@ -14,11 +14,8 @@ from core.settings import LineDefaults
 from core.store.lake import Lake
 from core.store.schema import TABLES
 from tests.support.collecting import adds_up, collect, collector, files_source, rows
-from tests.support.formats import FIXTURES, PLANTED, lines, names
+from tests.support.formats import CALLS, FIXTURES, PLANTED, lines, names
 from tests.support.log_lines import T0, payload
-
-CALLS = {"bedrock_batch": 3, "bedrock_log": 5, "emf": 5, "otel": 5, "otel_many_spans": 3, "claude_code": 2,
-         "litellm": 4, "anthropic_responses": 3, "batch_results": 2}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", names())
