@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from cli.collect import CARE_EVERY_S
 from core.errors import CachewiseError, FixSettings, TryAgain
-from core.store.care import FILES_PAST_DAY
+from core.store.care import FILES_PAST_DAY, FILES_TODAY, crowded_days
 from core.store.lake import Lake
 from core.store.schema import TABLES
 from tests.support.rows import NOON, make_call, make_pass, make_store_event, table_of
@@ -164,6 +165,18 @@ def test_small_commits_stay_few_files_however_many_they_are(tmp_path: Path) -> N
     assert sleeper.read("calls").num_rows == FILES_PAST_DAY + 3 * a_round
 
 
+def test_a_day_of_commits_every_five_seconds_stays_below_200_files() -> None:
+    """As often as following looks, today is joined early enough: counted by the rule, for 17,280 commits take long."""
+    today, files, most = NOON.date(), 0, 0
+    for number in range(24 * 3600 // 5):
+        files += 1
+        most = max(most, files)
+        if number * 5 % CARE_EVERY_S == 0 and crowded_days([(today, "a file")] * files, today):
+            files = 1  # what is joined of so few rows is one file
+
+    assert FILES_TODAY < most < 200
+
+
 def test_a_commit_reads_again_no_more_than_ten(tmp_path: Path) -> None:
     """What came since the last checkpoint is read with each commit: small ones would take longer and longer."""
     lake = Lake(tmp_path)
@@ -236,7 +249,7 @@ def test_two_writers_of_one_table_never_double_a_row(tmp_path: Path) -> None:
 
 APPENDER = """
 import sys
-from core.store.care import FILES_PAST_DAY
+from core.store.care import FILES_PAST_DAY, FILES_TODAY, crowded_days
 from core.store.lake import Lake
 from tests.support.rows import make_call, table_of
 lake = Lake(sys.argv[1])
@@ -264,7 +277,7 @@ def test_a_reader_always_sees_whole_commits(tmp_path: Path) -> None:
 
 HOLDER = """
 import sys, time
-from core.store.care import FILES_PAST_DAY
+from core.store.care import FILES_PAST_DAY, FILES_TODAY, crowded_days
 from core.store.lake import Lake
 with Lake(sys.argv[1]).writer_lock():
     print("held", flush=True)
