@@ -117,11 +117,11 @@ def _show(planned: care.Plan, out: Console) -> None:
         table.add_column(name, justify="right")
     for item in planned.models:
         counts = (item.calls, item.changed, item.now_priced, item.now_unpriced)
-        old = "–" if item.now_priced == item.calls else f"{item.old_usd:,.6f}"  # no call had a price: that is not 0
-        new = "–" if item.now_unpriced == item.calls else f"{item.new_usd:,.6f}"
-        table.add_row(
-            escape(item.model or "(unknown)"), *(f"{n:,}" for n in counts), old, new, f"{item.change_usd:,.6f}"
-        )
+        # where no call has a price, dollars are unknown, and not 0
+        old = "–" if item.now_priced + item.still_unpriced == item.calls else f"{item.old_usd:,.6f}"
+        new = "–" if item.now_unpriced + item.still_unpriced == item.calls else f"{item.new_usd:,.6f}"
+        change = "–" if item.still_unpriced == item.calls else f"{item.change_usd:,.6f}"
+        table.add_row(escape(item.model or "(unknown)"), *(f"{n:,}" for n in counts), old, new, change)
     out.print(table)
     if not planned.changed:
         out.print("Nothing would change.")

@@ -49,6 +49,7 @@ class ModelChange:
     changed: int = 0
     now_priced: int = 0  # had no price, and would get one
     now_unpriced: int = 0
+    still_unpriced: int = 0  # neither had one nor would get one
     old_usd: Decimal = _ZERO
     new_usd: Decimal = _ZERO
 
@@ -59,7 +60,7 @@ class ModelChange:
 
     def facts(self) -> dict[str, Any]:
         """Return it for the audit log and for --json: dollars as decimal strings."""
-        names = ("model", "provider", "calls", "changed", "now_priced", "now_unpriced")
+        names = ("model", "provider", "calls", "changed", "now_priced", "now_unpriced", "still_unpriced")
         dollars = {name: f"{getattr(self, name):f}" for name in ("old_usd", "new_usd", "change_usd")}
         return {name: getattr(self, name) for name in names} | dollars
 
@@ -112,7 +113,7 @@ class _Tally:
         for part in _sums(before, after, changed):
             key = part["model"], part["provider"]
             into = self.models.setdefault(key, ModelChange(*key))
-            for name in ("calls", "changed", "now_priced", "now_unpriced", "old_usd", "new_usd"):
+            for name in ("calls", "changed", "now_priced", "now_unpriced", "still_unpriced", "old_usd", "new_usd"):
                 setattr(into, name, getattr(into, name) + (part[name] or 0))
         self.books |= set(pc.unique(before["price_book"].filter(changed)).to_pylist()) - {None}
 
@@ -223,6 +224,7 @@ def _sums(before: pa.Table, after: pa.Table, changed: pa.ChunkedArray) -> list[d
         "changed": changed.cast(pa.int64()),
         "now_priced": pc.and_(now, pc.invert(was)).cast(pa.int64()),
         "now_unpriced": pc.and_(was, pc.invert(now)).cast(pa.int64()),
+        "still_unpriced": pc.invert(pc.or_(was, now)).cast(pa.int64()),
         "old_usd": before["cost_usd"],
         "new_usd": after["cost_usd"],
     }

@@ -128,6 +128,18 @@ def test_what_had_no_price_did_not_cost_nothing(lake: Lake, capsys: pytest.Captu
     assert Decimal(cells[6]) > 0
 
 
+def test_dollars_that_stay_unknown_are_no_zero(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model without a price before and after has no dollars to tell, and no change of them."""
+    lake.commit("calls", table_of("calls", [make_unpriced_call(ts=datetime.now(UTC))]))
+
+    _, out, _ = run("reprice", "--dry-run", capsys=capsys)
+    _, dry = told("reprice", "--dry-run", capsys=capsys)
+
+    (line,) = [line for line in out.splitlines() if "claude-unheard-of" in line]
+    assert [cell.strip() for cell in line.strip("│").split("│")][3:] == ["0", "0", "–", "–", "–"]
+    assert [item["still_unpriced"] for item in dry["models"] if item["model"] == "claude-unheard-of"] == [1]
+
+
 def test_compact_joins_small_files(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
     """Many commits of one day become one file; rows stay."""
     now = datetime.now(UTC)
