@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -30,15 +29,14 @@ def peak_mib(log: Path, tables: Path) -> float:
     """Collect a log in a process of its own; return the most that it and those it started held, in MiB."""
     environ = {**os.environ, "CACHEWISE_STORE_PATH": str(tables)}
     command = [sys.executable, "-m", "cli", "collect", "--json", str(log)]
-    most = 0
+    most = 0.0
     with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL) as doing:
         first = psutil.Process(doing.pid)
         while doing.poll() is None:
-            with suppress(psutil.Error):  # one of them has just ended
-                most = max(most, sum(one.memory_info().rss for one in (first, *first.children(recursive=True))))
+            most = max(most, ingest.held_mib(first))
             time.sleep(0.02)
     assert doing.returncode == 0, doing.returncode
-    return most / 2**20
+    return most
 
 
 def main() -> None:

@@ -175,6 +175,16 @@ def _cpu_s() -> float:
     return sum(one.ru_utime + one.ru_stime for one in both)
 
 
+def held_mib(process: psutil.Process) -> float:
+    """Return what a process and those it started hold together, in MiB."""
+    held = 0
+    with suppress(psutil.NoSuchProcess):
+        for one in (process, *process.children(recursive=True)):
+            with suppress(psutil.Error):  # it has just ended
+                held += one.memory_info().rss
+    return held / 2**20
+
+
 class Peak:
     """The most memory that this process, or it and those it started together, hold while something is done."""
 
@@ -199,11 +209,7 @@ class Peak:
     def _look(self) -> None:
         mine = psutil.Process()
         while not self._stop.wait(0.25):
-            held = mine.memory_info().rss
-            for other in mine.children(recursive=True):
-                with suppress(psutil.Error):  # it has just ended
-                    held += other.memory_info().rss
-            self.mib = max(self.mib, held / 2**20)
+            self.mib = max(self.mib, held_mib(mine))
 
 
 def every_line(path: Path) -> tuple[int, Took]:
