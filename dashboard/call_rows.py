@@ -55,14 +55,16 @@ def _from_defaults(call: Mapping[str, Any], lang: Language) -> str:
     return translate(lang, f"calls.from_defaults.{'_'.join(names) or 'nothing'}")
 
 
-def cause_words(call_id: str, judged: Mapping[str, Mapping[str, Any]], call: Mapping[str, Any], lang: Language) -> str:
-    """Return why a call's prefix missed, that it did not, or that nobody has judged it yet."""
-    if _failed(call):
-        return translate(lang, "calls.cause.failed")
-    told = judged.get(call_id)
-    if told is None:
-        return translate(lang, "calls.cause.not_yet")
-    return miss_words.cause(told["cause"], lang) if told["cause"] else translate(lang, "calls.cause.none")
+def cause_words(call: Mapping[str, Any], judged: Mapping[str, str | None], lang: Language) -> str:
+    """Return why a call's prefix missed, that it did not, that it failed, or that nobody has judged it yet.
+
+    `judged` are causes by call id, None: nothing was missed.
+    """
+    name = call["call_id"]
+    if name in judged:
+        cause = judged[name]
+        return translate(lang, "calls.cause.none") if cause is None else miss_words.cause(cause, lang)
+    return translate(lang, "calls.cause.failed" if _failed(call) else "calls.cause.not_yet")
 
 
 def _failed(call: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ Entries are keyed by the tables' versions, so new rows are seen at the next run 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -34,8 +34,8 @@ from dashboard.studies import Studies, Study
 
 Versions = tuple[tuple[str, int | None], ...]
 Rows = list[dict[str, Any]]
-Judged = tuple[pa.Table, ttl.Lab, Bounds]
-"""Lines of the miss ledger, the TTL Lab, and what of the range they are of."""
+Judged = tuple[pa.Table, ttl.Lab, Bounds, pa.Array]
+"""Lines of the miss ledger, the TTL Lab, what of the range they are of, and the calls that no line is about."""
 MOST_ROWS = 500
 """Members of one dimension that a page tells apart: as many as there are choices in a filter."""
 MOST_IN_CHART = 8
@@ -330,7 +330,8 @@ def _studies() -> Studies[Scope, Judged]:
     def make(scope: Scope) -> Judged:
         traffic, bounds = load_bounded(_reader(), scope, book())
         verdict = misses.judge(traffic)
-        return misses.of_traffic(traffic, verdict), ttl.of_traffic(traffic, verdict), bounds
+        lines = misses.of_traffic(traffic, verdict)
+        return lines, ttl.of_traffic(traffic, verdict), bounds, misses.read_whole(traffic, lines)
 
     return Studies(make)
 
@@ -352,7 +353,7 @@ def _learn(name: str, scope: Scope, **more: Any) -> Any:
 @st.cache_data(show_spinner=False, max_entries=_ENTRIES)
 def _learnt(name: str, number: int, _made: Judged, **more: Any) -> Any:
     """Run one function over a study; its number is the key."""
-    lines, lab, _ = _made
+    lines, lab, *_ = _made
     module, _, function = name.partition(".")
     about = {"misses": (misses, (lines,)), "ttl": (ttl, (lab,)), "advice": (advice, (lines, lab))}
     owner, given = about[module]
@@ -413,7 +414,7 @@ def calls_of_cause(
 
     The cause may be `call_choice.RECOVERABLE`: all that can be mended.
     """
-    lines, lab, _ = _study(scope).made
+    lines, lab, *_ = _study(scope).made
     mendable = cause == call_choice.RECOVERABLE
     picked = advice.recoverable_lines(lines, lab) if mendable else lines.filter(pc.equal(lines["cause"], cause))
     if start is not None:
@@ -424,14 +425,10 @@ def calls_of_cause(
     return tuple(newest), misses.total(picked)
 
 
-def causes_of(scope: Scope, calls: Rows) -> dict[str, str | None]:
+def causes_of(scope: Scope, ids: Collection[str]) -> dict[str, str | None]:
     """Return the cause of what the prefix of each call missed, None: nothing; one that is not in it was not judged."""
-    lines, _, bounds = _study(scope).made
-    since = bounds.scope.start if bounds.cut else None
-    found: dict[str, str | None] = {call["call_id"]: None for call in calls if since is None or call["ts"] >= since}
-    tail = pc.not_equal(lines["cause"], "dynamic_tail")
-    mine = lines.filter(pc.and_(tail, pc.is_in(lines["call_id"], pa.array(list(found), pa.string()))))
-    return found | dict(zip(mine["call_id"].to_pylist(), mine["cause"].to_pylist(), strict=True))
+    lines, _, _, whole = _study(scope).made
+    return misses.causes_by_id(ids, lines, whole)
 
 
 def policies(scope: Scope) -> Rows:

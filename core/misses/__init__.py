@@ -1,6 +1,6 @@
 """Why prompt tokens were not read from the Claude cache, and what that costs: the miss ledger."""
 
-from core.misses.by_call import by_call
+from core.misses.by_call import by_call, causes_by_id, read_whole
 from core.misses.causes import BY_NAME, CAUSES, Cause
 from core.misses.judge import Verdict, judge
 from core.misses.ledger import SCHEMA, ledger, of_traffic
@@ -17,10 +17,12 @@ __all__ = [
     "by_call",
     "by_cause",
     "by_engine",
+    "causes_by_id",
     "groups",
     "judge",
     "ledger",
     "of_traffic",
+    "read_whole",
     "recoverable",
     "series",
     "total",

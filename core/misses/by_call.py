@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pyarrow as pa
@@ -25,3 +26,21 @@ def by_call(calls: Traffic, lines: pa.Table, limit: int = 5_000) -> dict[str, di
         if row["call_id"] in found:
             found[row.pop("call_id")] = row
     return found
+
+
+def causes_by_id(ids: Collection[str], lines: pa.Table, whole: pa.Array) -> dict[str, str | None]:
+    """Return, of these calls, the judged ones with the cause of what their prefix missed; None: it was read whole.
+
+    `whole` are the calls that no line is about (`read_whole`).
+    """
+    wanted = pa.array(ids, pa.string())
+    mine = lines.filter(pc.is_in(lines["call_id"], wanted)).select(["call_id", "cause"]).to_pylist()
+    found: dict[str, str | None] = dict.fromkeys(whole.filter(pc.is_in(whole, wanted)).to_pylist())
+    found |= {line["call_id"]: None for line in mine}
+    return found | {line["call_id"]: line["cause"] for line in mine if line["cause"] != "dynamic_tail"}
+
+
+def read_whole(calls: Traffic, lines: pa.Table) -> pa.Array:
+    """Return the ids of judged calls that missed nothing at all, not even behind the breakpoint: very few."""
+    judged = calls.call_id.filter(pa.array(calls.in_scope))
+    return judged.filter(pc.invert(pc.is_in(judged, lines["call_id"].combine_chunks())))

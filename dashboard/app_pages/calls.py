@@ -8,7 +8,7 @@ from core.metrics.drilldown import MOST_ROWS, Which
 from dashboard import address, call_choice, call_rows, components, data, kpis, miss_words
 from dashboard import format as fmt
 from dashboard.download import csv_bytes, for_viewers
-from dashboard.i18n import known, language, t, translate
+from dashboard.i18n import known, language, t
 from dashboard.kpis import Kpi
 
 SHOWN = 500
@@ -71,16 +71,18 @@ else:
             components.show_card(replace(kpis.card(kpi, total, None, [], lang), calls=None), view)
 
 calls = data.calls(scope, which, limit=SHOWN, order=call_choice.ORDERS[chosen["order"]])
+causes: dict[str, str | None] = {}
+judging = by_cause or st.toggle(t("calls.judge"), key="calls_judge", help=t("calls.judge.help"))
 if by_cause and not mendable:
     causes = dict.fromkeys((call["call_id"] for call in calls), chosen["cause"])
-elif mendable or st.toggle(t("calls.judge"), key="calls_judge", help=t("calls.judge.help")):
-    causes = data.causes_of(view.scope(), calls)
-else:
-    causes = {}
+elif judging:
+    causes = data.causes_of(view.scope(), [call["call_id"] for call in calls])
+bounds = data.judged(view.scope()) if judging else None
+since = bounds.scope.start if bounds and bounds.cut else None
 told = []
 for call in calls:
-    cause = causes.get(call["call_id"], fmt.UNKNOWN)
-    words = translate(lang, "calls.cause.none") if cause is None else miss_words.cause(cause, lang)
+    older = since is not None and call["ts"] < since  # than what is judged together
+    words = call_rows.cause_words(call, causes, lang) if judging and not older else fmt.UNKNOWN
     told.append(call_rows.row(call, words, lang))
 
 with components.section("calls.table"):

@@ -13,6 +13,7 @@ from core.store.lake import Lake
 from dashboard import call_choice, data, kpis
 from dashboard import format as fmt
 from dashboard.i18n import catalogue
+from dashboard.studies import Studies
 from tests.support import fleet_lake
 from tests.support.rows import make_call, make_pass, table_of
 from tests.support.screens import APP, LANGUAGES, PATIENCE_S, opened, words
@@ -168,6 +169,28 @@ def test_the_tail_shows_the_newest_on_top_with_its_cause(stream: Lake, lang: str
     newest = app.dataframe[0].value.iloc[0]
     assert not app.exception
     assert (newest["cause"], newest["read_share"]) == (catalogue(lang)["calls.cause.not_yet"], 0.0)
+
+
+@both_languages
+def test_a_call_newer_than_the_study_is_not_told_as_one_that_missed_nothing(
+    stream: Lake, lang: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A costly study is shown while a newer one is being made: what came since, and what failed, is said to be that."""
+    monkeypatch.setattr("dashboard.studies.CHEAP_S", -1.0)
+    monkeypatch.setattr(Studies, "_behind", lambda *_: None)
+    app = opened("calls", lang, calls_judge=True)
+    nothing = dict.fromkeys(("input_tokens", "cache_read_tokens", "output_tokens"))
+    failed = make_call(call_id="down", ts=NOW, status="error", **nothing)
+    stream.commit("calls", table_of("calls", [make_call(call_id="new", ts=NOW), failed]))
+    data.versions.clear()
+
+    app.run()
+
+    told, said = listed(app).set_index("call_id")["cause"], catalogue(lang)
+    assert not app.exception
+    assert len(told) == 7
+    assert (told["new"], told["down"]) == (said["calls.cause.not_yet"], said["calls.cause.failed"])
+    assert set(told.drop(["new", "down"])) == {said["cause.first_touch"], said["calls.cause.none"]}
 
 
 @pytest.mark.parametrize("state", [{"live_paused": True}, {}])

@@ -29,6 +29,19 @@ def last(rows: list[Row], **options: Any) -> dict[str, Any]:
 OTHER = {"prefix_fingerprint": "bbbb"}
 
 
+def test_a_call_without_any_line_is_judged_all_the_same() -> None:
+    """Read whole, with nothing behind the breakpoint: it missed nothing; a call that was not seen is not judged."""
+    whole = reads(at(minutes=1), call_id="whole", input_tokens=0)
+    calls = traffic_of([writes(at(minutes=0), call_id="first"), whole, reads(at(minutes=2), call_id="tail")])
+    lines = misses.of_traffic(calls)
+    left = misses.read_whole(calls, lines)
+
+    assert left.to_pylist() == ["whole"]
+    assert misses.causes_by_id(["first", "whole", "tail", "unseen"], lines, left) == {
+        "first": "first_touch", "whole": None, "tail": None,
+    }  # fmt: skip
+
+
 def test_first_touch_and_hit() -> None:
     """The first call writes; the one that reads has only its tail in the ledger."""
     lines = misses.of_traffic(traffic_of([writes(at(minutes=0)), reads(at(minutes=1))])).to_pylist()
