@@ -12,6 +12,7 @@ import streamlit as st
 
 from core import advice, promises
 from core.errors import CachewiseError
+from core.metrics.scope import Scope
 from core.promises import Promise, Realised
 from core.promises.marks import OLDEST, key_of
 from dashboard import acts, auth, components, data, drawers, filters, miss_words
@@ -29,18 +30,30 @@ def still_to_do(
 
     An operator may mark each as done.
     """
-    start = advice.recent(view.scope(), zone=view.zone).start or view.end
+    recent = advice.recent(view.scope(), zone=view.zone)
+    start = recent.start or view.end
     left = promises.still_open(actions, data.promised(), window_start=start)
     refused = st.session_state.pop(_FAILED, None)
     if refused is not None:
         components.problem(refused, t("action.mark.failed"))
     if not left:
-        st.success(t("overview.actions.none"), icon=":material/check_circle:")
+        _nothing_left(recent)
     shown = left[:most]
     across = min(columns or 0, len(shown))
     with st.grid(across, gap="small", key="actions_grid") if across else nullcontext():
         for n, action in enumerate(shown, start=1):
             _card(n, action, view, height="stretch" if across else "content")
+
+
+def _nothing_left(recent: Scope) -> None:
+    """Say that nothing is to be done; or that this is not known, as calls are missing or still being read."""
+    at = components.backlog()
+    if at is not None:
+        st.info(t("overview.actions.filling", at=fmt.moment(at, filters.zone())), icon=":material/hourglass_top:")
+    elif not data.summary(recent)["calls"]:
+        components.unknown("overview.actions.nothing")
+    else:
+        st.success(t("overview.actions.none"), icon=":material/check_circle:")
 
 
 def so_far() -> None:

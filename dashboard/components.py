@@ -18,9 +18,9 @@ from dashboard import data, filters, ink, kpis
 from dashboard import format as fmt
 from dashboard.download import csv_bytes, for_viewers
 from dashboard.i18n import language, t
-from dashboard.key_figures import compared_with, kpi_cards, kpi_strip, show_card
+from dashboard.key_figures import compared, kpi_cards, kpi_strip, show_card
 from dashboard.page_head import clear_button, failing_sources, header, marks, sources
-from dashboard.states import empty, explained, failed, open_page, problem
+from dashboard.states import backlog, empty, explained, failed, open_page, problem
 from dashboard.tables import Column, Row, Rows, table
 
 CHART_CONFIG = {
@@ -32,6 +32,7 @@ __all__ = [
     "CHART_CONFIG",
     "Column",
     "Rows",
+    "backlog",
     "before",
     "chart",
     "clear_button",
@@ -65,7 +66,7 @@ def before(ask: Callable[..., Any], view: filters.View) -> ink.Before | None:
     rows = ask(other.scope(), bucket=view.bucket, zone=view.zone).to_pylist()
     told = [{**row, "bucket": _laid_on(row["bucket"], other.start, start, view), "was": row["bucket"]} for row in rows]
     inside = [row for row in told if row["bucket"] < view.end]
-    return ink.Before(compared_with(view), tuple(inside)) if inside else None
+    return ink.Before(compared(view), tuple(inside)) if inside else None
 
 
 def _laid_on(bucket: datetime, old: datetime, new: datetime, view: filters.View) -> datetime:

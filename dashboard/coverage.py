@@ -29,6 +29,8 @@ def section(total: Mapping[str, Any], scope: Scope) -> None:
         price_checks.warn(scope, "cost.checked.other")
         if unpriced:
             components.table(unpriced, _COLUMNS, key="unpriced", alt=t("cost.coverage.title"))
+        elif not total["calls"]:
+            components.unknown("cost.coverage.nothing")
         else:
             st.success(t("cost.coverage.full"), icon=":material/check_circle:")
         _from_defaults(scope)

@@ -649,19 +649,12 @@ def check() -> dict[str, int | None]:
 
 def forget() -> None:
     """Drop the dashboard's own cached query results; neither Claude's cache nor the prompt store is touched."""
-    _ask.clear()
     _studies().clear()
-    _learnt.clear()
-    _fleet.clear()
-    _probes.clear()
-    _bills.clear()
-    _deliveries.clear()
-    _promises.clear()
-    _noted.clear()
-    _realised.clear()
-    recent_causes.clear()
-    _pulse.clear()
-    versions.clear()
+    for kept in (
+        _ask, _learnt, _fleet, _drift, _probes, _bills, _deliveries, _promises, _noted, _realised, _open_alerts,
+        recent_causes, regressions, _pulse, versions,
+    ):  # fmt: skip
+        kept.clear()
 
 
 def reopen() -> None:

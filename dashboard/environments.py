@@ -22,6 +22,9 @@ def behind(source: str, *, clearable: Collection[str]) -> None:
     """List the environments that serve an engine's older prompt; `clearable` engines can be chosen for a clear."""
     found, now = data.drifted_prompts(source), datetime.now(UTC)
     with components.section("caches.drift", rows=[item.to_json() for item in found]):
+        if not found and not any(item.active for item in data.environments(source)):
+            components.unknown("caches.drift.nothing")
+            return
         if not found:
             st.success(t("caches.drift.none"), icon=":material/check_circle:")
             return

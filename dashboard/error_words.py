@@ -14,14 +14,14 @@ from dashboard.i18n import Language, translate
 def what(lang: Language, code: str | None, message: str, about: Iterable[str] | None) -> str:
     """Return what happened, as Markdown.
 
-    In Korean the code says it, and the values that it is about follow as they are. Where nobody kept them (`about` is
-    None: an older version), the message stands behind as it was written down, for it names them.
+    In Korean the code says it, and the values that it is about follow in brackets as they are. Where nobody kept them
+    (`about` is None: an older version), the message stands there as it was written down, for it names them.
     """
     words = _korean(lang, code)
     if words is None:
         return fmt.markdown_safe(message)
     values = [message] if about is None else [*about]
-    return f"{words.what} {' · '.join(map(fmt.code_span, values))}".strip()
+    return f"{words.what} ({' · '.join(map(fmt.code_span, values))})" if values else words.what
 
 
 def mend(lang: Language, error: CachewiseError) -> str:

@@ -15,6 +15,7 @@ from dashboard.i18n import Language, translate
 
 UNKNOWN = "—"
 _NAME_LIMIT = 64
+_IN_DAYS_MS = 72 * 3_600_000  # as axes do
 _CODE_LIMIT = 300
 _DIME, _CENT, _FOUR_PLACES = Decimal("0.1"), Decimal("0.01"), Decimal("0.0001")
 _SEEN_AT = {2: Decimal("0.005"), 4: Decimal("0.00005")}  # from here on an amount is not rounded to zero
@@ -134,7 +135,7 @@ def times(value: Number | None) -> str:
 
 
 def duration_ms(value: Number | None, lang: Language) -> str:
-    """Return milliseconds in the unit that reads best: ms, seconds, minutes or hours."""
+    """Return milliseconds in the unit that reads best: ms, seconds, minutes, hours or days."""
     if value is None:
         return UNKNOWN
     size = float(value)
@@ -144,7 +145,17 @@ def duration_ms(value: Number | None, lang: Language) -> str:
         return translate(lang, "unit.seconds", n=f"{size / 1000:.2f}")
     if size < 3_600_000:
         return translate(lang, "unit.minutes", n=_tenths(size / 60_000))
-    return translate(lang, "unit.hours", n=_tenths(size / 3_600_000))
+    if size < _IN_DAYS_MS:
+        return translate(lang, "unit.hours", n=_tenths(size / 3_600_000))
+    return translate(lang, "unit.days", n=_tenths(round(size / 86_400_000, 1)))
+
+
+def size(value: int) -> str:
+    """Return a number of bytes in the unit that reads best: 512 B, 31 kB, 4.2 MB, 1.3 GB."""
+    for name, unit in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if value >= unit:
+            return f"{value / unit:,.{0 if name == 'kB' else 1}f} {name}"
+    return f"{value:,d} B"
 
 
 def _tenths(number: float) -> str:

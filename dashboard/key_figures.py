@@ -74,6 +74,11 @@ def show_card(card: kpis.Card, view: filters.View) -> None:
 
 def compared_with(view: filters.View) -> str:
     """Return what changes are against, in a few words."""
+    return t("compare.against", what=compared(view))
+
+
+def compared(view: filters.View) -> str:
+    """Return the name of the range that a view is compared with."""
     if view.compare != "custom" or view.other is None:
         return t(f"range.{view.preset}.before") if view.compare == "previous" else t(f"compare.{view.compare}.before")
     first, after = (moment.astimezone(ZoneInfo(view.zone)).date() for moment in view.other)

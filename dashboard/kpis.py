@@ -149,5 +149,5 @@ def formula_help(name: str, lang: Language) -> str:
         lines.append(f"{translate(lang, 'help.formula')} `{formula(name, lang)}`")
         if metric.cache:
             lines.append(translate(lang, f"help.{metric.cache}"))
-    lines.append(f"{translate(lang, 'help.metric')} `{name}`")
+        lines.append(f"{translate(lang, 'help.metric')} `{name}`")
     return "\n\n".join(lines)

@@ -16,6 +16,7 @@ from dashboard import format as fmt
 from dashboard.i18n import language, t
 
 _BEHIND = timedelta(minutes=20)
+_SAME_DAY = timedelta(hours=12)
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -76,12 +77,13 @@ def _standing(settings: Settings) -> None:
 def pulse() -> None:
     """Say how many calls come a minute and what was spent today, beside the freshness they are measured by."""
     told, zone = data.pulse(filters.zone()), filters.zone()
-    n = f"{told['calls_per_minute']:,.1f}"
+    n, until = f"{told['calls_per_minute']:,.1f}", told["until"]
+    lately = datetime.now(UTC) - until < _SAME_DAY  # a time of day alone is taken for today's
     st.badge(
-        t("pulse.calls", n=n, until=fmt.clock(told["until"], zone)[:5]),
+        t("pulse.calls", n=n, until=fmt.clock(until, zone)[:5] if lately else fmt.moment(until, zone)),
         icon=":material/speed:",
         color="gray",
-        help=t("pulse.calls.help", start=fmt.moment(told["from"], zone), until=fmt.moment(told["until"], zone)),
+        help=t("pulse.calls.help", start=fmt.moment(told["from"], zone), until=fmt.moment(until, zone)),
     )
     priced, calls = fmt.count(told["priced_calls"]), fmt.count(told["calls"])
     st.badge(

@@ -54,9 +54,9 @@ def empty(view: filters.View) -> None:
     options = data.options()
     last = options.get("last_ts")
     if last is None:
-        _waiting(bool(data.freshness()))
+        _waiting()
         return
-    if not view.narrowed and _backlog() is not None:
+    if not view.narrowed and backlog() is not None:
         _catching_up(last)
         return
     why = "empty.filtered" if view.narrowed else "empty.range"
@@ -65,7 +65,7 @@ def empty(view: filters.View) -> None:
     st.button(t("empty.show_all"), icon=":material/all_inclusive:", on_click=_show_everything, key="show_all")
 
 
-def _backlog() -> datetime | None:
+def backlog() -> datetime | None:
     """Return how far older logs were read while a collector is still at it, else None."""
     reading = [row for row in data.freshness() if row.get("catching_up")]
     return min((row["read_until"] for row in reading if row.get("read_until")), default=None)
@@ -74,7 +74,7 @@ def _backlog() -> datetime | None:
 @st.fragment(run_every="5s")
 def _catching_up(seen: datetime) -> None:
     """Say how far the collector has come, and show the page by itself once there is more to show."""
-    at, last = _backlog(), data.options().get("last_ts")
+    at, last = backlog(), data.options().get("last_ts")
     view = filters.current(data.options().get("first_ts"))
     if at is None or (last is not None and last > seen and view.start is not None and last >= view.start):
         st.rerun(scope="app")
@@ -89,10 +89,19 @@ def _show_everything() -> None:
 
 
 @st.fragment(run_every="4s")
-def _waiting(passes: bool) -> None:
+def _waiting() -> None:
     """Wait for the first rows and show the page by itself once they are there."""
     if data.options().get("last_ts") is not None:
         st.rerun(scope="app")
-    settings = data.configuration()
-    name = "empty.no_calls" if passes else "empty.reading" if settings.sources or settings.demo else "empty.unset"
+    name = f"empty.{_why_nothing()}"
     st.info(t(f"{name}.body"), title=t(f"{name}.title"), icon=":material/hourglass_top:")
+
+
+def _why_nothing() -> str:
+    """Return why there is no row at all: read in vain, not readable, not read yet, or nothing to read."""
+    rows, settings = data.freshness(), data.configuration()
+    if any(row["complete_until"] or row["status"] == "done" for row in rows):
+        return "no_calls"
+    if rows and all(row["status"] == "failed" for row in rows):
+        return "failed"
+    return "reading" if rows or settings.sources or settings.demo else "unset"

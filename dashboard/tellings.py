@@ -17,7 +17,7 @@ from dashboard.i18n import Language, known, language, t, translate
 _TOLD = (
     Column("format", "text", "col.told_by"),
     Column("source", "text", "col.source"),
-    Column("calls", "count"),
+    Column("calls", "count", "col.calls_told"),
     Column("cost_usd", "money"),
     Column("told_twice", "count", "col.told_twice"),
     Column("disagreeing", "count", "col.disagreeing"),

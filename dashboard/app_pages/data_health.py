@@ -46,7 +46,7 @@ with st.grid(3, gap="small", key="health_facts"):
     )
     components.fact(
         t("health.fact.size"),
-        t("unit.megabytes", n=f"{sum(row['bytes'] for row in tables) / 1e6:,.1f}"),
+        fmt.size(sum(row["bytes"] for row in tables)),
         t("health.fact.files", n=fmt.count(sum(row["files"] for row in tables))),
     )
     components.fact(
@@ -80,7 +80,7 @@ with components.section("health.sources", rows=sources):
             alt=t("health.sources.title"),
         )
     for row in rows:
-        if row["error_code"]:
+        if row["error_code"] and row["status"] != "failed":  # which the head of every page says
             name = fmt.markdown_safe(fmt.plain(row["source"], lang))
             st.warning(f"**{name}** · {row['error_code']} · {error_words.of_pass(lang, row)}")
         if row["total"]["dropped_records"]:
@@ -92,12 +92,20 @@ with components.section("health.sources", rows=sources):
 points = data.ingest_series(view.scope(), bucket=view.bucket, zone=view.zone)
 left, right = st.columns(2)
 with left, components.section("health.lines", rows=points):
-    components.chart(health.lines_over_time(points, look), key="health_lines")
+    if any(row[name] for row in points for name in ("lines_recognised", "lines_ignored", "lines_skipped")):
+        components.chart(health.lines_over_time(points, look), key="health_lines")
+    else:
+        components.unknown("health.lines.nothing")
 with right, components.section("health.lag", rows=points):
-    components.chart(health.lag_over_time(points, look), key="health_lag")
+    if any(row["lag_ms"] is not None for row in points):
+        components.chart(health.lag_over_time(points, look), key="health_lag")
+    else:
+        components.unknown("health.lag.nothing")
 
 with components.section("health.skips", rows=skips):
-    if not skips:
+    if not any(row["total"]["lines_read"] for row in rows):
+        components.unknown("health.skips.nothing")
+    elif not skips:
         st.success(t("health.skips.none"), icon=":material/check_circle:")
     else:
         components.table(
@@ -123,12 +131,12 @@ checkup_desk.show(view.zone)
 
 with components.section("health.tables", rows=tables):
     components.table(
-        [{**row, "megabytes": row["bytes"] / 1e6} for row in tables if row["version"] is not None],
+        [row for row in tables if row["version"] is not None],
         [
             Column("table", "text", "col.table"),
             Column("rows", "count", "col.rows"),
             Column("files", "count", "col.files"),
-            Column("megabytes", "megabytes", "col.megabytes"),
+            Column("bytes", "bytes", "col.bytes"),
             Column("version", "count", "col.version"),
             Column("first_day", "day", "col.first_day"),
             Column("last_day", "day", "col.last_day"),

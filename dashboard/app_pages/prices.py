@@ -34,30 +34,33 @@ if data.options().get("last_ts") is None:
 else:
     look = components.look(view)
     components.kpi_strip(KPIS, key="prices")
-    left, right = st.columns(2)
-    with left, components.section("prices.paid", rows=used):
-        components.chart(price_charts.paid_by_row(used, look), key="prices_paid")
-    with right, components.section("prices.five", rows=used):
-        if priced := [row for row in used if "input" in row]:
-            components.chart(price_charts.five_prices(priced, look), key="prices_five")
-        else:
-            components.unknown("prices.five.gone")
-    with components.section("prices.used", rows=used):
-        components.table(
-            used,
-            [
-                Column("price_row", "text", "col.price_row"),
-                Column("calls", "count"),
-                Column("cost_usd", "money"),
-                *FIVE,
-                Column("from", "day", "col.from"),
-                Column("last_ts", "moment", "col.last_call"),
-                Column("custom", "flag", "col.custom"),
-                *ORIGIN,
-            ],
-            key="prices_used",
-            alt=t("prices.used.title"),
-        )
+    if not used:
+        components.unknown("prices.none")
+    else:
+        left, right = st.columns(2)
+        with left, components.section("prices.paid", rows=used):
+            components.chart(price_charts.paid_by_row(used, look), key="prices_paid")
+        with right, components.section("prices.five", rows=used):
+            if priced := [row for row in used if "input" in row]:
+                components.chart(price_charts.five_prices(priced, look), key="prices_five")
+            else:
+                components.unknown("prices.five.gone")
+        with components.section("prices.used", rows=used):
+            components.table(
+                used,
+                [
+                    Column("price_row", "text", "col.price_row"),
+                    Column("calls", "count"),
+                    Column("cost_usd", "money"),
+                    *FIVE,
+                    Column("from", "day", "col.from"),
+                    Column("last_ts", "moment", "col.last_call"),
+                    Column("custom", "flag", "col.custom"),
+                    *ORIGIN,
+                ],
+                key="prices_used",
+                alt=t("prices.used.title"),
+            )
 
 chosen = address.choose("price_list", LISTS, t("prices.list"), lambda name: translate(lang, f"prices.list.{name}"))
 now = [by_id[row["price_row"]] for row in price_list(book, files, day=today) if row["scope"] == chosen]

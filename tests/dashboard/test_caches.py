@@ -109,8 +109,9 @@ def test_a_fleet_at_rest_holds_nothing_that_is_known(
     assert not app.exception
     assert not app.dataframe
     assert "No rows." in words(app)
-    assert "0 warm environments" in words(app)
+    assert "Warm environments: 0" in words(app)
     assert "0 warm environments:" not in words(app)
+    assert catalogue("en")["caches.drift.nothing"] in words(app)
     assert "what that costs is not known" in words(app)
 
 

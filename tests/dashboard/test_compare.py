@@ -22,7 +22,7 @@ EN = Look("en")
 def before(name: str, *values: object) -> Before:
     """Rows of a week earlier, laid on the chart's days."""
     rows = [{"bucket": START + n * DAY, "was": START + (n - 7) * DAY, name: value} for n, value in enumerate(values)]
-    return Before("vs prior 7 days", tuple(rows))
+    return Before("prior 7 days", tuple(rows))
 
 
 def test_the_line_before_is_dashed_and_tells_its_own_days() -> None:
@@ -31,10 +31,10 @@ def test_the_line_before_is_dashed_and_tells_its_own_days() -> None:
     figure, alt = charts.ratio_lines(rows, ["token_hit_rate"], EN, before=before("token_hit_rate", 0.4, 0.6))
     line = figure.data[1]
 
-    assert (line.line.dash, line.name) == ("dash", "vs prior 7 days")
+    assert (line.line.dash, line.name) == ("dash", "prior 7 days")
     assert [moment.day for moment in line.x] == [15, 16]
     assert [point[2] for point in line.customdata] == ["2026-11-08", "2026-11-09"]
-    assert "vs prior 7 days" in alt and "2026-11-08" in alt and "40.0%" in alt
+    assert "prior 7 days" in alt and "2026-11-08" in alt and "40.0%" in alt
 
 
 def test_a_running_total_is_compared_with_a_running_total() -> None:
@@ -77,7 +77,7 @@ def dashes(app: AppTest) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("compare", "words"), [("previous", "vs prior 7 days"), ("last_week", "vs same weekdays before"), ("none", None)]
+    ("compare", "words"), [("previous", "prior 7 days"), ("last_week", "same weekdays before"), ("none", None)]
 )
 def test_the_choice_reaches_lines_and_key_figures(compare: str, words: str | None, on_fleet: Path) -> None:
     """The page's dashed lines and the changes of its key figures are against what was chosen."""
@@ -98,4 +98,4 @@ def test_two_chosen_ranges(on_fleet: Path) -> None:
 
     first, last = today - 12 * DAY, today - 9 * DAY
     assert not app.exception
-    assert dashes(app) == [f"vs {first:%m-%d} – {last:%m-%d}"]
+    assert dashes(app) == [f"{first:%m-%d} – {last:%m-%d}"]

@@ -11,14 +11,15 @@ import pytest
 
 from collector.checkup import Check, remember
 from core.settings import Settings
-from dashboard import health, price_charts
-from dashboard.i18n import translate
+from dashboard import data, health, price_charts
+from dashboard.i18n import catalogue, translate
 from dashboard.ink import Look
 from tests.support import lakes
-from tests.support.rows import make_call, make_pass, make_unpriced_call
-from tests.support.screens import bound_to, opened, words
+from tests.support.rows import make_call, make_invocation, make_pass, make_unpriced_call
+from tests.support.screens import LANGUAGES, bound_to, opened, words
 
 EN = Look("en")
+both_languages = pytest.mark.parametrize("lang", LANGUAGES)
 BAD = "💰 input: the customer's own words"
 
 
@@ -52,7 +53,9 @@ def test_every_state_of_a_source_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     assert not app.exception
     table = app.dataframe[0].value
     assert list(table["state"]) == ["Failed", "Reading older logs", "Behind", "Fresh"]
-    assert any("COL" in box.value and "denied" in box.value for box in app.warning)
+    (box,) = app.warning
+    assert "COL-403" in box.proto.title
+    assert "denied" in box.value
     assert {metric.label: metric.value for metric in app.metric}["Complete up to"] == "Not complete yet"
 
 
@@ -124,6 +127,67 @@ def test_passes_without_calls_have_a_page_of_health(
 
     assert not app.exception
     assert list(app.dataframe[0].value["state"]) == ["Fresh"]
+
+
+@both_languages
+def test_sources_that_cannot_be_read_give_no_good_news(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: datetime, lang: str
+) -> None:
+    """Where every pass failed, no page says that sources were read or that all was understood, or draws empty axes."""
+    shut = make_pass(
+        ts=now, status="failed", error_code="COL-403", error_message="denied", lines_read=0, lines_recognised=0,
+        complete_until=None, outcomes_json="{}",
+    )  # fmt: skip
+    fill(tmp_path, monkeypatch, ingest_passes=[shut])
+
+    first, health_page, actions = (opened(name, lang) for name in ("overview", "data_health", "actions"))
+
+    assert not any(page.exception for page in (first, health_page, actions))
+    said = catalogue(lang)
+    assert [box.value for box in (*first.info, *actions.info)] == [said["empty.failed.body"]] * 2
+    told = [said[f"health.{part}.nothing"] for part in ("lines", "lag", "skips")] + [said["cost.coverage.nothing"]]
+    assert [text for text in told if text not in words(health_page)] == []
+    assert not health_page.success
+    assert not health_page.get("plotly_chart")
+    assert len(health_page.warning) == 1
+
+
+@both_languages
+def test_no_action_is_no_good_news_while_older_logs_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: datetime, lang: str
+) -> None:
+    """Nothing to do is said where calls were judged; else that they are still being read, or that there are none."""
+    calls = [make_call(ts=now, cache_read_tokens=9_000)]
+    fill(tmp_path, monkeypatch, calls=calls, ingest_passes=[make_pass(ts=now)])
+    known = opened("actions", lang)
+    data.reopen()
+    step = make_pass(ts=now, status="reading", complete_until=None, window_end=now - timedelta(days=20))
+    fill(tmp_path / "filling", monkeypatch, calls=calls, ingest_passes=[step])
+    filling = opened("actions", lang)
+    data.reopen()
+    fill(tmp_path / "none", monkeypatch, invocations=[make_invocation(ts=now)], ingest_passes=[make_pass(ts=now)])
+    none = opened("actions", lang)
+
+    said = catalogue(lang)
+    assert [box.value for box in known.success] == [said["overview.actions.none"]]
+    assert not [*filling.success, *none.success]
+    assert said["overview.actions.filling"].partition("{at}")[0] in words(filling)
+    assert said["overview.actions.nothing"] in words(none)
+
+
+@both_languages
+def test_a_range_without_calls_takes_no_price_for_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: datetime, lang: str
+) -> None:
+    """Prices says that nothing was priced; it draws no empty axis, and shows the book all the same."""
+    fill(tmp_path, monkeypatch, calls=[make_call(ts=now - timedelta(days=20))], ingest_passes=[make_pass(ts=now)])
+
+    app = opened("prices", lang)
+
+    assert not app.exception
+    assert [box.value for box in app.info] == [catalogue(lang)["prices.none"]]
+    assert not app.get("plotly_chart")
+    assert len(app.dataframe) >= 2
 
 
 def test_older_logs_on_their_way_are_no_empty_range(

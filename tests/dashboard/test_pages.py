@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from streamlit.runtime.caching.cache_type import CacheType
 
 from core.store.lake import Lake
 from dashboard import data
@@ -276,3 +277,17 @@ def test_new_rows_are_seen_at_the_next_run(tmp_path: Path, monkeypatch: pytest.M
     app.run()
 
     assert list(app.dataframe[0].value["calls"]) == [2]
+
+
+def test_refreshing_leaves_no_answer_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the read door keeps is dropped, so that nothing old is shown as new; settings and tables stay open."""
+    kept = {name: value for name, value in vars(data).items() if type(value) is type(data.versions)}
+    kept = {name: value for name, value in kept.items() if value._info.cache_type is CacheType.DATA}
+    dropped = []
+    for name, value in kept.items():
+        monkeypatch.setattr(value, "clear", lambda name=name: dropped.append(name))
+
+    data.forget()
+
+    assert "versions" in dropped
+    assert sorted(dropped) == sorted(kept)
