@@ -21,7 +21,8 @@ _SIDEBAR = "[data-testid=stSidebar][data-collapsed=true]"
 _CLOSED = f"{_SIDEBAR}, {_SIDEBAR} * {{visibility: hidden !important}}"
 
 # Korean is broken between words, not within them; what is too long for its line anyhow still breaks.
-_WORDS = "[data-testid=stMain], [data-testid=stSidebar] {word-break: keep-all; overflow-wrap: anywhere}"
+_SAID = "body :is([data-testid=stMarkdownContainer], [data-testid=stCaptionContainer])"
+_WORDS = f"{_SAID}, {_SAID} * {{word-break: keep-all; overflow-wrap: anywhere}}"
 
 RULES = f"<style>{_WORDS}\n{_CHOSEN_WORD}\n{_FOCUS}\n{_FILLED}\n{_CLOSED}</style>"
 """One style element, for `st.html`."""

@@ -111,7 +111,6 @@ def _config(column: Column, values: list[Any], *, first: bool) -> Any:
         "price": f"$%,.{places}f",
         "megabytes": "%,d MB" if whole else "%,.1f MB",
         "kilobytes": "%,d kB",
-        "bytes": "bytes",  # in the unit that reads best
         "ratio": "%,.2f%%",
         "ms": "%,.0f ms",
         "count": "%,d",

@@ -131,12 +131,12 @@ checkup_desk.show(view.zone)
 
 with components.section("health.tables", rows=tables):
     components.table(
-        [row for row in tables if row["version"] is not None],
+        [{**row, "size": fmt.size(row["bytes"])} for row in tables if row["version"] is not None],
         [
             Column("table", "text", "col.table"),
             Column("rows", "count", "col.rows"),
             Column("files", "count", "col.files"),
-            Column("bytes", "bytes", "col.bytes"),
+            Column("size", "digits", "col.bytes"),
             Column("version", "count", "col.version"),
             Column("first_day", "day", "col.first_day"),
             Column("last_day", "day", "col.last_day"),
