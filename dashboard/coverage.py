@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.metrics.scope import Scope
-from dashboard import components, data, price_checks, price_words
+from dashboard import components, price_checks, price_words
 from dashboard import format as fmt
 from dashboard.components import Column
 from dashboard.i18n import language, t
@@ -33,13 +33,8 @@ def section(total: Mapping[str, Any], scope: Scope) -> None:
             components.unknown("cost.coverage.nothing")
         else:
             st.success(t("cost.coverage.full"), icon=":material/check_circle:")
-        _from_defaults(scope)
-
-
-def _from_defaults(scope: Scope) -> None:
-    """Say how many calls have their model or TTL from their source's defaults, as their lines do not tell it."""
-    told = data.tellings(scope)
-    n, model, ttl = (sum(row[name] for row in told) for name in ("calls", "model_by_defaults", "ttl_by_defaults"))
-    if model or ttl:
-        words = {"n": fmt.count(n), "model": fmt.count(model), "ttl": fmt.count(ttl)}
-        st.caption(t("cost.coverage.from_defaults", **words))
+        if total["calls_by_defaults"]:
+            names = {"n": "calls", "model": "model_by_defaults", "ttl": "ttl_by_defaults"}
+            words = {word: fmt.count(total[name]) for word, name in names.items()}
+            usd = fmt.money(total["cost_by_defaults_usd"])
+            st.caption(fmt.dollars_in_markdown(t("cost.coverage.from_defaults", **words, usd=usd)))

@@ -130,7 +130,10 @@ def parts(kpi: Kpi, total: Row, lang: Language) -> str:
     metric = METRICS.get(kpi.name)
     if metric and metric.numerator and metric.denominator:
         top, bottom = (_amount(name, total, lang) for name in (metric.numerator, metric.denominator))
-        return translate(lang, f"of.{metric.denominator}", top=top, bottom=bottom)
+        made = [translate(lang, f"of.{metric.denominator}", top=top, bottom=bottom)]
+        if kpi.name == "price_coverage" and total.get("calls_by_defaults"):  # a price is no better than its model
+            made.append(translate(lang, "over.by_defaults", n=_amount("calls_by_defaults", total, lang)))
+        return " · ".join(made)
     if kpi.over:
         return translate(lang, f"over.{kpi.over}", n=_amount(kpi.over, total, lang))
     return ""

@@ -40,6 +40,8 @@ _GAUGES = {
     "net_savings_usd": "No-cache cost minus cost in US dollars; negative when writes were not read enough.",
     "calls": "Requests to Claude that returned usage: the denominator of price coverage.",
     "priced_calls": "Calls with a known price: the numerator of price coverage.",
+    "calls_by_defaults": "Calls whose model or TTL the settings tell, because their log line does not.",
+    "cost_by_defaults_usd": "Cost of those of them that are priced, in US dollars: right if the settings are.",
     "failed_calls": "Requests to Claude that returned an error and no usage.",
     "prompt_tokens": "Prompt tokens: the denominator of the read share; its numerator is tokens of kind cache_read.",
     "cacheable_calls": "Calls that could be cached: the denominator of the request hit rate.",

@@ -1,10 +1,14 @@
-"""How much of the picture is known: priced calls, checked costs, suspected re-deliveries."""
+"""How much of the picture is known, and by what: priced calls, defaults, checked costs, suspected re-deliveries."""
 
 from __future__ import annotations
 
+import ibis
 import ibis.expr.types as ir
 
-from core.metrics.measure import Sums, derived, measure, number, ratio
+from core.metrics.measure import Sums, derived, measure, number, ratio, total
+
+DEFAULTS = "defaults"
+"""What `model_known_by` and `ttl_known_by` of a call say where its source's settings fill in what its line lacks."""
 
 
 @measure("calls", "count")
@@ -23,6 +27,36 @@ def unpriced_calls(sums: Sums) -> int | None:
 def price_coverage(sums: Sums) -> float | None:
     """Priced calls / calls."""
     return ratio(sums["priced_calls"], sums["calls"])
+
+
+@measure("calls", "count", better="down")
+def calls_by_defaults(rows: ir.Table) -> ir.Scalar:
+    """Calls whose model or TTL their source's defaults tell, because their own line does not."""
+    return number(_by_defaults(rows))
+
+
+@measure("calls", "count", better="down")
+def model_by_defaults(rows: ir.Table) -> ir.Scalar:
+    """Calls whose model their source's defaults tell."""
+    return number(rows.returned & (rows.model_known_by == DEFAULTS))
+
+
+@measure("calls", "count", better="down")
+def ttl_by_defaults(rows: ir.Table) -> ir.Scalar:
+    """Calls whose TTL their source's defaults tell."""
+    return number(rows.returned & (rows.ttl_known_by == DEFAULTS))
+
+
+@measure("calls", "usd", better="down")
+def cost_by_defaults_usd(rows: ir.Table) -> ir.Scalar:
+    """Σ cost of priced calls whose model or TTL their source's defaults tell."""
+    nothing = ibis.literal(0).cast(rows.cost_usd.type())  # where every line tells all, it is known that none is so
+    return total(_by_defaults(rows).ifelse(rows.cost_usd, nothing), rows.priced)
+
+
+def _by_defaults(rows: ir.Table) -> ir.BooleanValue:
+    told = (rows.model_known_by == DEFAULTS).fill_null(False) | (rows.ttl_known_by == DEFAULTS).fill_null(False)
+    return rows.returned & told
 
 
 @measure("calls", "count")

@@ -6,12 +6,12 @@ from typing import Any
 
 import ibis.expr.types as ir
 
+from core.metrics.coverage import DEFAULTS
 from core.metrics.scope import Scope, asked
 from core.store.query import Reader
 from core.store.schema import DIFFERS
 
 MOST_EXAMPLES = 50
-_DEFAULTS = "defaults"
 
 
 def tellings(reader: Reader, scope: Scope) -> list[dict[str, Any]]:
@@ -42,8 +42,8 @@ def _by_teller(rows: ir.Table) -> ir.Table:
     return rows.group_by(["source", "told_by"]).aggregate(
         calls=rows.count(),
         cost_usd=rows.cost_usd.sum(),
-        model_by_defaults=rows.count(where=rows.model_known_by == _DEFAULTS),
-        ttl_by_defaults=rows.count(where=rows.ttl_known_by == _DEFAULTS),
+        model_by_defaults=rows.count(where=rows.model_known_by == DEFAULTS),
+        ttl_by_defaults=rows.count(where=rows.ttl_known_by == DEFAULTS),
         told_twice=rows.count(where=rows.checked_by.notnull()),
         disagreeing=rows.count(where=_differs(rows)),
         suspected_redeliveries=rows.count(where=rows.suspected_redelivery),

@@ -130,8 +130,8 @@ def _coverage(request: Request, total: dict[str, Any]) -> str:
     if share is None:
         return word(lang, "cover.no_calls")
     text = f"{share:.2%} ({total['priced_calls']:,} / {total['calls']:,})"
-    left = total["unpriced_calls"]
-    return f"{text} · {word(lang, 'cover.unpriced', n=f'{left:,}')}" if left else text
+    limits = {"cover.unpriced": total["unpriced_calls"], "cover.by_defaults": total["calls_by_defaults"]}
+    return " · ".join([text, *(word(lang, key, n=f"{calls:,}") for key, calls in limits.items() if calls)])
 
 
 def _complete(reader: Reader, request: Request) -> str:

@@ -54,6 +54,8 @@ def figures(document: Document) -> list[Figure]:
     """Return the key figures, each with its numerator and denominator or its parts."""
     total, word = document.total, document.word
     calls = word("said.of_calls", n=count(total["priced_calls"]))
+    by_defaults = total["calls_by_defaults"]
+    known = f" · {word('said.by_defaults', n=count(by_defaults))}" if by_defaults else ""
     return [
         Figure(word("metric.net_savings_usd"), money(total["net_savings_usd"]),
                f"{money(total['gross_savings_usd'])} − {money(total['write_premium_usd'])}"),
@@ -68,7 +70,7 @@ def figures(document: Document) -> list[Figure]:
         Figure(word("metric.request_hit_rate"), percent(total["request_hit_rate"]),
                f"{count(total['claude_cache_read_calls'])} / {count(total['cacheable_calls'])}"),
         Figure(word("metric.price_coverage"), percent(total["price_coverage"]),
-               f"{count(total['priced_calls'])} / {count(total['calls'])}"),
+               f"{count(total['priced_calls'])} / {count(total['calls'])}{known}"),
     ]  # fmt: skip
 
 

@@ -56,6 +56,18 @@ def test_json_has_dollars_as_decimal_strings(tables: Path, capsys: pytest.Captur
     assert "groups" not in found
 
 
+def test_what_rests_on_defaults_is_told(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the JSON and in the table: how many calls have their model or TTL from the settings, and what they cost."""
+    fill(tables, calls=[make_call(), make_call(cost_usd=Decimal("0.5"), told_by="text", model_known_by="defaults")])
+
+    found, (code, out, _) = as_json(capsys), run(capsys)
+
+    assert (found["calls_by_defaults"], found["model_by_defaults"], found["ttl_by_defaults"]) == (1, 1, 0)
+    assert found["cost_by_defaults_usd"] == "0.500000000000"
+    row = next(line for line in out.splitlines() if "cost_by_defaults_usd" in line)
+    assert (code, "$0.500000" in row) == (0, True)
+
+
 def test_groups_stand_beside_the_totals(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same keys in each group, after the names of what it is grouped by."""
     fill(tables, calls=[make_call(engine="a"), make_call(engine="b"), make_call(engine="b", ts=NOON + timedelta(1))])

@@ -325,7 +325,9 @@ def test_two_logs_that_tell_a_call_differently_are_shown(
     korean = "output_tokens: 호출 기록 200, Bedrock 호출 로그 180"
     assert list(differing["difference"]) == [korean if lang == "ko" else english]
     assert any(box.value.count("1") == 2 and box.icon == ":material/difference:" for box in app.warning)
-    said = translate(lang, "cost.coverage.from_defaults", n="2", model="1", ttl="1")
-    assert said in [caption.value for caption in app.caption]
+    said = translate(lang, "cost.coverage.from_defaults", n="2", model="1", ttl="1", usd="")
+    (caption,) = [caption.value for caption in app.caption if caption.value.startswith(said[:24])]
+    cost = next(frame.value for frame in app.dataframe if "ttl_by_defaults" in frame.value)["cost_usd"]
+    assert f"${min(cost):.6f}" in caption.replace("\\", "")
     (marked,) = (frame.value["from_defaults"] for frame in opened("calls", lang).dataframe if "call_id" in frame.value)
     assert set(marked) == {translate(lang, f"calls.from_defaults.{what}") for what in ("nothing", "model_ttl")}

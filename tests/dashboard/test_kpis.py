@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from core.metrics.catalog import METRICS
 from core.reports.csv import disarmed
 from dashboard import answer, download, kpis
 from dashboard.call_choice import asked
+from dashboard.i18n import Language
 from dashboard.kpis import Kpi
 
 GOOD: dict[str, Any] = {
@@ -125,6 +127,18 @@ def test_the_answer_to_a_loss_is_a_loss() -> None:
 
     assert tone == "bad"
     assert text.startswith("Caching lost $5.00 net in the last 7 days, 10.0% on top of the $50.00")
+
+
+@pytest.mark.parametrize(
+    ("lang", "told"), [("en", "80 / 100 calls · 30 by defaults"), ("ko", "호출 80 / 100 · 기본값 30건")]
+)
+def test_the_coverage_says_what_its_prices_rest_on(lang: Language, told: str) -> None:
+    """Where the settings told models, that stands beside the share of calls with a price; else nothing does."""
+    total = GOOD | {"priced_calls": 80, "price_coverage": 0.8, "calls_by_defaults": 30}
+
+    assert kpis.card(Kpi("price_coverage", "ratio"), total, None, [], lang).parts == told
+    alone = kpis.card(Kpi("price_coverage", "ratio"), total | {"calls_by_defaults": 0}, None, [], lang)
+    assert alone.parts == told.partition(" · ")[0]
 
 
 def test_the_answer_without_prices_is_unknown() -> None:

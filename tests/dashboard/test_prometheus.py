@@ -58,7 +58,9 @@ def test_the_figures_are_those_of_the_pages(lake: Lake) -> None:
     recent, earlier = NOW - timedelta(minutes=20), NOW - timedelta(hours=5)
     calls = [
         make_call(ts=recent, input_tokens=100, cache_read_tokens=900, cost_usd=Decimal("0.25")),
-        make_call(ts=earlier, input_tokens=100, cache_read_tokens=0, cache_write_1h_tokens=900),
+        make_call(
+            ts=earlier, input_tokens=100, cache_read_tokens=0, cache_write_1h_tokens=900, ttl_known_by="defaults"
+        ),
         make_call(ts=NOW - timedelta(days=1), cost_usd=Decimal(5)),
         make_unpriced_call(ts=earlier),
         make_failed_call(ts=earlier),
@@ -75,6 +77,8 @@ def test_the_figures_are_those_of_the_pages(lake: Lake) -> None:
     assert of(told, "cachewise_calls", window="today") == 3
     assert of(told, "cachewise_priced_calls", window="today") == 2
     assert of(told, "cachewise_failed_calls", window="today") == 1
+    assert [of(told, "cachewise_calls_by_defaults", window=window) for window in ("1h", "today")] == [0, 1]
+    assert of(told, "cachewise_cost_by_defaults_usd", window="today") == pytest.approx(float(calls[1]["cost_usd"]))
     assert of(told, "cachewise_tokens", window="1h", kind="cache_read") == 900
     assert of(told, "cachewise_prompt_tokens", window="1h") == 1000
     assert of(told, "cachewise_tokens", window="today", kind="cache_write_1h") == 900

@@ -133,6 +133,24 @@ def test_nothing_is_zero_counts_and_unknown_dollars(tmp_path: Path) -> None:
     assert found["response_time_ms"] == {"p50": None, "p95": None, "p99": None}
 
 
+def test_what_defaults_told_is_counted_and_priced_apart(tmp_path: Path) -> None:
+    """A figure of text lines says how it is known: by the model and the TTL of its source's settings."""
+    calls = [
+        make_call(cost_usd=Decimal("0.3")),
+        make_call(cost_usd=Decimal("0.2"), model_known_by="defaults", ttl_known_by="defaults"),
+        make_call(cost_usd=Decimal("0.1"), ttl_known_by="defaults"),
+        make_unpriced_call(model_known_by="defaults", ttl_known_by=None),
+        make_failed_call(model_known_by="defaults"),
+    ]
+    names = ("calls_by_defaults", "model_by_defaults", "ttl_by_defaults", "cost_by_defaults_usd")
+
+    found, by = summarise(tmp_path, calls=calls), summarise(tmp_path / "all_told", calls=calls[:1])
+
+    assert [found[name] for name in names] == [3, 2, 2, Decimal("0.3")]
+    assert [by[name] for name in names] == [0, 0, 0, Decimal(0)]
+    assert summarise(tmp_path / "empty")["cost_by_defaults_usd"] is None
+
+
 def test_an_unpriced_call_has_tokens_but_no_dollars(tmp_path: Path) -> None:
     """It is counted, named, shown as coverage, and in no dollar figure, above or below the line."""
     calls = [

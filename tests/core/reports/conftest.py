@@ -20,7 +20,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         make_call(engine=HOSTILE, output_tokens=1),
         make_call(engine="튜터", cache_write_1h_tokens=10_000, prefix_fingerprint="p1"),
         make_call(engine="tutor", cache_read_tokens=10_000, prefix_fingerprint="p1", function_name="web"),
-        make_call(engine=None, cache_read_tokens=3),
+        make_call(engine=None, cache_read_tokens=3, told_by="text", model_known_by="defaults"),
         make_unpriced_call(engine="새 엔진"),
     ]
     folder = tmp_path_factory.mktemp("reports")
