@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import importlib
 import io
@@ -17,7 +18,7 @@ from typing import NoReturn
 
 import click
 
-from core.errors import CachewiseError
+from core.errors import CachewiseError, TryAgain
 
 VERBS = {
     "run": "Run the dashboard and the collector until Ctrl-C.",
@@ -43,6 +44,7 @@ VERBS = {
     "demo": "Write the demo fleet's logs: history first, then live traffic until Ctrl-C.",
 }
 """Every verb, in the order of use, with the first sentence of its help: to list them, none need be imported."""
+_REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Verbs(click.Group):
@@ -87,6 +89,7 @@ def _run(args: list[str] | None) -> NoReturn:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
         code = cachewise.main(args=args, standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
@@ -97,7 +100,24 @@ def _run(args: list[str] | None) -> NoReturn:
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        if not _output_refused(error):
+            raise
+        problem = TryAgain(
+            f"The output cannot be written: {error.strerror}.", code="RUN-004",
+            mend="Free some space, or let it be written elsewhere.",
+        )  # fmt: skip
+        click.echo(str(problem), err=True)
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _output_refused(error: OSError) -> bool:
+    """Say whether a disk did not take what a verb writes; if so, what stdout still holds is given up."""
+    if error.filename is not None or error.errno not in _REFUSED:  # a name says that it is about something else
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def _be_quick() -> None:

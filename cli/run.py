@@ -197,7 +197,7 @@ def _fail_if_ended(supervisor: Supervisor) -> None:
     ended = supervisor.check()
     if ended is not None:
         raise TryAgain(
-            f"The {ended.name} ended with exit code {ended.exit_code()}: {ended.tail(3) or 'no output'}",
+            f"The {ended.name} {ended.ending()}: {ended.tail(3) or 'no output'}",
             code="RUN-003",
             mend=f"The whole log is in {ended.log}.",
         )

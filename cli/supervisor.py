@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -56,6 +57,14 @@ class Child:
         """Return the exit code, or None while it runs."""
         return self.process.poll() if self.process else None
 
+    def ending(self) -> str:
+        """Say how it ended: by its own exit code, or by a signal that it was sent."""
+        code = self.exit_code()
+        if code is not None and code < 0:
+            with contextlib.suppress(ValueError):
+                return f"was ended by {signal.Signals(-code).name}"
+        return f"ended with exit code {code}"
+
     def tail(self, lines: int = 5) -> str:
         """Return the last lines of the child's log, for the message that says why it ended."""
         with contextlib.suppress(OSError):
@@ -101,7 +110,7 @@ class Supervisor:
         if child.restart_at == 0.0:
             child.restart_at = moment + child.pause_s
             self.tell(
-                f"The {child.name} ended with exit code {child.exit_code()}: {child.tail(1) or 'no output'}. "
+                f"The {child.name} {child.ending()}: {child.tail(1) or 'no output'}. "
                 f"It starts again in {child.pause_s:.0f} s; its log is {child.log}."
             )
             child.pause_s = min(child.pause_s * 2, RESTART_MOST_S)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -122,14 +124,24 @@ def send(desk: Desk, request: Request, form: str, out: BinaryIO, *, progress: Pr
 
 
 def write(desk: Desk, request: Request, form: str, path: Path, *, progress: Progress = silent) -> int:
-    """Write the file beside its place and move it there, so that nobody reads half a report; return its rows."""
+    """Write the file beside its place and move it there, so that nobody reads half a report; return its rows.
+
+    Into a device or a pipe that is there already it is written; what a link leads to is written, not the link.
+    """
     check_format(form)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        place = path.resolve()
+        if place.exists() and not place.is_file():
+            with tempfile.TemporaryFile() as made, place.open("wb") as out:
+                rows = _emit(desk, request, form, made, for_file=True, progress=progress)
+                made.seek(0)
+                shutil.copyfileobj(made, out)
+            return rows
+        part = place.with_name(f".{place.name}.{os.getpid()}.part")
         try:
             with part.open("wb") as out:
                 rows = _emit(desk, request, form, out, for_file=True, progress=progress)
-            part.replace(path)
+            part.replace(place)
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:

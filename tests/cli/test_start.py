@@ -187,3 +187,44 @@ def test_the_list_of_verbs_says_what_each_one_s_help_says_first(verb: str) -> No
     assert command is not None
     assert command.help is not None
     assert " ".join(command.help.split()).startswith(VERBS[verb])
+
+
+def into(path: str, *args: str, tables: Path) -> tuple[int, str]:
+    """Run a command whose output goes to a file; return its exit code and what it said beside."""
+    environ = {**os.environ, "CACHEWISE_STORE_PATH": str(tables)}
+    with Path(path).open("wb") as sink:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", *args], stdout=sink, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environ
+        )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("args", [("--version",), ("metrics", "--json"), ("metrics", "--by", "engine")])
+def test_output_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, args: tuple[str, ...]) -> None:
+    """A full disk where the output goes: what happened and what to do, no traceback, and a code that scripts see."""
+    code, said = into("/dev/full", *args, tables=tmp_path)
+
+    assert code == 1
+    lines = [line for line in said.splitlines() if "No data" not in line and "Nothing" not in line]
+    assert lines[-1].startswith("RUN-004: The output cannot be written: No space left on device. Free some space")
+    assert "Traceback" not in said
+    assert "ignored" not in said
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    """As with `| head`: the command ends quietly."""
+    environ = {**os.environ, "CACHEWISE_STORE_PATH": str(tmp_path)}
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "--help"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environ,
+    )
+    os.close(writing)
+
+    assert (done.returncode, done.stderr) == (1, "")  # as click and Python do

@@ -71,3 +71,13 @@ def test_a_child_that_falls_over_is_told_of(tmp_path: Path) -> None:
     assert told == [
         f"The collector ended with exit code 1: no room. It starts again in 1 s; its log is {tmp_path / 'log'}."
     ]
+
+
+def test_a_child_that_was_sent_a_signal_is_told_by_its_name(tmp_path: Path) -> None:
+    """Not as an exit code of -9 that no process has."""
+    child = Child("collector", python("import os; os.kill(os.getpid(), 9)"), tmp_path / "log")
+    supervisor = Supervisor([child])
+    supervisor.start()
+    wait_for_exit(child)
+
+    assert child.ending() == "was ended by SIGKILL"

@@ -5,6 +5,7 @@ The same at length: `make soak`. What is asked of the collector and what was mea
 
 from __future__ import annotations
 
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from collector.behind import Behind
 from core.store.lake import Lake
+from core.store.schema import TABLES
 from simulator.cloudwatch.faults import REQUEST_FAULTS, FaultPlan
 from simulator.cloudwatch.server import running_cloud
 from simulator.cloudwatch.traffic import PROMPT, Life, live
@@ -111,6 +113,29 @@ def test_kill_9_loses_and_doubles_nothing(tmp_path: Path) -> None:
     killed, found = kill_again_and_again(5, tmp_path / "tables", 3, requests=40)
 
     assert (killed, found) == (3, [])
+
+
+@pytest.mark.parametrize("commits", [1, 3])
+def test_kill_9_between_two_commits_loses_nothing_that_no_re_scan_would_bring_back(
+    tmp_path: Path, commits: int
+) -> None:
+    """Rows come before the cursor that passes them: the next pass reads on from there, and no re-scan is due yet."""
+    cloud = cloud_of()
+    truth = live(group_of(cloud), Life(4, START_MS, hours=3, requests=40, lateness=PROMPT))
+    cloud.clock.advance(4 * 3600)
+    with running_cloud(cloud) as url:
+        with collector_process(url, tmp_path / "tables", cloud.now_ms + 1, commits) as process:
+            process.communicate(timeout=60)
+        client = logs_client(url)
+        lake = Lake(tmp_path / "tables")
+        before = sum(lake.read(name).num_rows for name in TABLES)
+        back = collector_of(lake, cloud, client).run_pass()
+        client.close()
+
+    assert process.returncode == -signal.SIGKILL
+    assert before > 0
+    assert back.status == "done"
+    assert differences(lake, truth) == []
 
 
 def test_two_collectors_by_mistake_do_no_harm(tmp_path: Path) -> None:

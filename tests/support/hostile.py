@@ -229,15 +229,16 @@ def collector_of(lake: Lake, cloud: Cloud, client: Any, *, follow: bool = False,
     return Collector(source, lake, default_book(), defaults=DEFAULTS, clock=cloud.clock.now)
 
 
-def collector_process(url: str, folder: Path, until_ms: int) -> subprocess.Popen[str]:
-    """Start a real collector of its own process."""
+def collector_process(url: str, folder: Path, until_ms: int, *commits: int) -> subprocess.Popen[str]:
+    """Start a real collector of its own process; where `commits` is told, it is killed before it commits more."""
     environment = {
         **os.environ,
         "AWS_ACCESS_KEY_ID": KEYS["aws_access_key_id"],
         "AWS_SECRET_ACCESS_KEY": KEYS["aws_secret_access_key"],
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    command = [sys.executable, "-m", "tests.support.hostile_collector", url, str(folder), str(until_ms)]
+    arguments = [url, str(folder), *map(str, (until_ms, *commits))]
+    command = [sys.executable, "-m", "tests.support.hostile_collector", *arguments]
     return subprocess.Popen(command, cwd=Path(__file__).parents[2], env=environment, stdout=subprocess.PIPE, text=True)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
@@ -175,6 +178,30 @@ def test_an_unwritable_place_is_said_so(reader: Reader, tmp_path: Path) -> None:
         with pytest.raises(FixSettings, match="REP-002"):
             files.write(Desk(reader, default_book()), Request(by=()), "csv", path)
     assert not list(tmp_path.parent.glob(".*.part"))
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_a_pipe_is_written_into_and_a_link_is_followed(reader: Reader, tmp_path: Path, form: str) -> None:
+    """What is no ordinary file is not replaced by one: a device would be gone for everybody."""
+    pipe, link, real = tmp_path / "pipe", tmp_path / "link", tmp_path / "real"
+    os.mkfifo(pipe)
+    real.write_text("old")
+    link.symlink_to(real)
+    desk, request = Desk(reader, default_book()), Request(by=())
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_bytes)
+        rows = files.write(desk, request, form, pipe)
+        through_pipe = read.result()
+    files.write(desk, request, form, link)
+
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert rows == files.write(desk, request, form, tmp_path / "plain")
+    if form == "csv":
+        assert through_pipe == real.read_bytes() == (tmp_path / "plain").read_bytes()
+    else:
+        piped, linked = (openpyxl.load_workbook(io.BytesIO(data)) for data in (through_pipe, real.read_bytes()))
+        assert piped.sheetnames == linked.sheetnames
 
 
 @pytest.mark.parametrize(("form", "name"), [("xlsx", "cachewise-2026-11-01-2026-12-01.xlsx")])
