@@ -285,14 +285,19 @@ def tables() -> Rows:
 
 
 @st.cache_data(show_spinner=False, max_entries=4)
-def _open_alerts(at: Versions) -> int:
-    """Count open alerts; `at` is part of the key only."""
-    return alerts.open_count(_reader())
+def _alerts(name: str, at: Versions) -> Any:
+    """Ask for alerts or for how many are open; `at` is part of the key only."""
+    return getattr(alerts, name)(_reader())
 
 
 def open_alerts() -> int:
     """Return how many alerts are open now."""
-    return _open_alerts(versions())
+    return _alerts("open_count", _versions_of(("alerts",)))
+
+
+def told_alerts() -> list[alerts.Alert]:
+    """Return the alerts in their last state, open ones first, then the newest."""
+    return _alerts("alerts", _versions_of(("alerts",)))
 
 
 def price_check_day() -> date:
@@ -651,7 +656,7 @@ def forget() -> None:
     """Drop the dashboard's own cached query results; neither Claude's cache nor the prompt store is touched."""
     _studies().clear()
     for kept in (
-        _ask, _learnt, _fleet, _drift, _probes, _bills, _deliveries, _promises, _noted, _realised, _open_alerts,
+        _ask, _learnt, _fleet, _drift, _probes, _bills, _deliveries, _promises, _noted, _realised, _alerts,
         recent_causes, regressions, _pulse, versions,
     ):  # fmt: skip
         kept.clear()

@@ -52,11 +52,15 @@ def badges(settings: Settings) -> None:
             rows, now = data.freshness(), datetime.now(UTC)
             begun = data.options().get("last_ts") is not None
             newer = st.session_state.get("shown_versions") not in (None, data.versions())
+            opened = data.open_alerts()
         except CachewiseError as error:
             st.badge(f"{t('fresh.failed')} · {error.code}", icon=":material/error:", color="red")
             return
         text, icon, colour = freshness_words(rows, now, begun=begun)
         st.badge(text, icon=icon, color=colour, help=t("fresh.help"))
+        if opened:
+            said = t("alerts.badge", n=fmt.count(opened))
+            st.badge(said, icon=":material/notifications_active:", color="red", help=t("alerts.badge.help"))
         if begun:
             pulse()
         if newer and st.button(t("fresh.newer"), icon=":material/refresh:", type="tertiary", key="newer"):

@@ -1,9 +1,13 @@
-"""Actions: everything that can be done, dearest first; what was done, and what came of what was promised."""
+"""Actions: open alerts; everything that can be done, dearest first; what was done, and what came of the promises."""
 
 import streamlit as st
 
-from dashboard import action_cards, audit, components, data, promise_charts, worse
+from dashboard import action_cards, alert_desk, audit, components, data, promise_charts, worse
 from dashboard.i18n import t
+
+told = data.told_alerts()
+if alert_desk.any_open(told):  # first of all, and where a source brings nothing all the more
+    alert_desk.section(told)
 
 view = components.open_page(everything=True)
 todo, done = data.actions(view.scope(), zone=view.zone), data.promised()
@@ -24,5 +28,8 @@ with right, components.section("actions.done", rows=promise_charts.rows(done, fo
         action_cards.done_card(promise, found.get(promise.action_id))
 
 worse.section()
+
+if not alert_desk.any_open(told):
+    alert_desk.section(told)
 
 audit.show()
