@@ -19,7 +19,7 @@ LATELY = timedelta(days=7)
 _COLUMNS = (
     Column("state_text", "word", "alerts.col.state"),
     Column("what", "word", "alerts.col.what"),
-    Column("about", "word", "alerts.col.about"),
+    Column("about", "wide", "alerts.col.about"),
     Column("seen", "word", "alerts.col.seen"),
     Column("limit", "word", "alerts.col.limit"),
     Column("opened_at", "moment", "alerts.col.opened"),
