@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,11 +24,13 @@ whole_option = click.option(
 )
 
 
-def judged(scope: Scope, *, quiet: bool, every: bool = False) -> tuple[Traffic, Bounds]:
+def judged(scope: Scope, *, quiet: bool, every: bool = False) -> tuple[Traffic, Bounds, dict[str, Any]]:
     """Read the calls of a scope, with those before them; the newest where there are too many at once, unless `every`.
 
-    Says on stderr, unless it is to be quiet, where nothing, or not everything, is there to judge.
+    Beside them: how many of those in scope rest on their source's defaults (core.metrics.known_by). Says on stderr,
+    unless it is to be quiet, where nothing, or not everything, is there to judge.
     """
+    from core.metrics import known_by
     from core.pricing import load_book
     from core.store.lake import Lake
     from core.store.query import Reader
@@ -40,6 +42,7 @@ def judged(scope: Scope, *, quiet: bool, every: bool = False) -> tuple[Traffic, 
     with Reader(lake) as reader:
         limits = {"at_once": EVERY, "with_earlier": EVERY} if every else {}
         traffic, bounds = load_bounded(reader, scope, load_book(chosen.price_files), **limits)
+        known = known_by(reader, bounds.scope)
         if not quiet and not traffic.in_scope.any():
             say_nothing_matches(lake, reader, scope)
     if bounds.cut and not quiet:
@@ -50,7 +53,7 @@ def judged(scope: Scope, *, quiet: bool, every: bool = False) -> tuple[Traffic, 
             "--whole where there is memory; `cachewise report --format xlsx` judges every call.",
             err=True,
         )
-    return traffic, bounds
+    return traffic, bounds, known
 
 
 def say_nothing_matches(lake: Lake, reader: Reader, scope: Scope) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli import known_by
 from cli.asking import make_scope, parse_groups, scope_options
 from cli.judging import hint_if_empty
 from cli.printing import plain
@@ -66,6 +67,7 @@ def command(by: str | None, zone: str, as_json: bool, **given: Any) -> None:
     hint_if_empty(lake)
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
     console.print(_group_table(total, parts, groups) if groups else _total_table(total, scope))
+    known_by.say(total)
     for one in total["unpriced_models"]:
         named = f"{one['model']} ({one['provider']}): " if one["model"] else ""
         console.print(escape(f"unpriced calls: {one['calls']:,} – {named}{one['reason']}"), highlight=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli import known_by
 from cli.accepted import MISS_GROUPS
 from cli.asking import Misuse, make_scope, scope_options
 from cli.judging import judged, whole_option
@@ -31,7 +32,7 @@ def command(by: str, every: bool, as_json: bool, **given: Any) -> None:
     from core import advice, misses, ttl
 
     scope, names = make_scope(given), _names(by)
-    traffic, bounds = judged(scope, quiet=as_json, every=every)
+    traffic, bounds, known = judged(scope, quiet=as_json, every=every)
     lines = misses.of_traffic(traffic)
     lab = ttl.of_traffic(traffic)
     parts, mends = advice.groups(lines, lab, tuple(names)), advice.mends(lines, lab)
@@ -41,6 +42,7 @@ def command(by: str, every: bool, as_json: bool, **given: Any) -> None:
             "from": scope.start,
             "to": scope.end,
             "judged_from": bounds.scope.start,
+            "known_by": known,
             **whole,
             "by": names,
             "groups": parts,
@@ -56,6 +58,7 @@ def command(by: str, every: bool, as_json: bool, **given: Any) -> None:
         return
     console.print(_table(whole, parts, names))
     console.print(_mend_table(mends, whole))
+    known_by.say(known, corrected=True)
 
 
 def _names(by: str) -> list[str]:

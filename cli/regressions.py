@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli import known_by
 from cli.asking import make_scope, scope_options
 from cli.judging import say_nothing_matches
 from cli.printing import money, plain
@@ -31,20 +32,26 @@ def command(only_open: bool, zone: str, as_json: bool, **given: Any) -> None:
     """Find read share, misses, cost and latency that left their own baseline, with time, size, dollars and cause."""
     from rich.console import Console
 
-    from core import regressions
-    from core.metrics import summary
+    from core import metrics, regressions
     from core.store.lake import Lake
     from core.store.query import Reader
 
     scope, now, lake = make_scope(given, zone), datetime.now(UTC), Lake(settings.load().lake_path)
     with Reader(lake) as reader:
         found = regressions.ranked(regressions.find(reader, scope, now=now, zone=zone))
-        nothing = not found and not as_json and not summary(reader, scope)["calls"]
+        known = metrics.known_by(reader, scope)
+        nothing = not found and not as_json and not known["calls"]
         if nothing:
             say_nothing_matches(lake, reader, scope)
     shown = [item for item in found if item.open or not only_open]
     if as_json:
-        told = {"from": scope.start, "to": scope.end, "zone": zone, "regressions": [item.to_json() for item in shown]}
+        told = {
+            "from": scope.start,
+            "to": scope.end,
+            "zone": zone,
+            "known_by": known,
+            "regressions": [item.to_json() for item in shown],
+        }
         click.echo(json.dumps(plain(told), ensure_ascii=False, indent=2))
         return
     if nothing:
@@ -53,6 +60,7 @@ def command(only_open: bool, zone: str, as_json: bool, **given: Any) -> None:
         click.echo("No regressions: every engine is within its own baseline.")
         return
     Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(shown))
+    known_by.say(known)
 
 
 def _table(found: list[Regression]) -> Table:

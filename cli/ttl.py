@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli import known_by
 from cli.asking import make_scope, scope_options
 from cli.judging import judged, whole_option
 from cli.printing import money, plain
@@ -31,7 +32,7 @@ def command(zone: str, every: bool, as_json: bool, **given: Any) -> None:
     from core import ttl
 
     scope = make_scope(given, zone)
-    traffic, bounds = judged(scope, quiet=as_json, every=every)
+    traffic, bounds, known = judged(scope, quiet=as_json, every=every)
     found = ttl.of_traffic(traffic)
     advice, bursts = ttl.advise(found), ttl.bursts(found, zone=zone)
     if as_json:
@@ -39,6 +40,7 @@ def command(zone: str, every: bool, as_json: bool, **given: Any) -> None:
             "from": scope.start,
             "to": scope.end,
             "judged_from": bounds.scope.start,
+            "known_by": known,
             "span_days": found.span_days,
             "mix": ttl.mix(found),
             "advice": advice,
@@ -67,6 +69,7 @@ def command(zone: str, every: bool, as_json: bool, **given: Any) -> None:
         console.print(f"Fewer than {ttl.FEWEST_DAYS} days of calls: a month and its intervals say little yet.")
     if found.unpriced_calls:
         console.print(f"{found.unpriced_calls:,} calls without a price are in none of these figures.")
+    known_by.say(known, corrected=True)
     for row in bursts:
         if row["pays"]:
             console.print(

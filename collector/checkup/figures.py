@@ -83,7 +83,13 @@ def late(told: Rows, sources: Sequence[SourceSettings]) -> Iterator[Check]:
 
 def figures(reader: Reader, scope: Scope) -> Iterator[Check]:
     """Say of the scope's calls which have no price, and what else that tells them says otherwise."""
-    yield _coverage(summary(reader, scope))
+    total = summary(reader, scope)
+    yield _coverage(total)
+    if total["calls_by_defaults"]:
+        names = {"n": "calls_by_defaults", "of": "calls", "model": "model_by_defaults", "ttl": "ttl_by_defaults"}
+        yield Check(
+            "coverage", "calls", "ok", say("coverage.by_defaults", **{key: total[name] for key, name in names.items()})
+        )
     rows = tellings(reader, scope)
     yield from _told_twice(reader, scope, rows)
     yield from _own_dollars(rows)

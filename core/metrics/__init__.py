@@ -8,6 +8,7 @@ from core.metrics.chargeback import chargeback
 from core.metrics.drilldown import Which, calls_page, calls_total, latest_calls
 from core.metrics.events import markers
 from core.metrics.health import ingest_series, price_rows, tables
+from core.metrics.known_by import known_by
 from core.metrics.latencies import latency
 from core.metrics.leading import others
 from core.metrics.overview import breakdown, summary
@@ -26,6 +27,7 @@ __all__ = [
     "disagreements",
     "freshness",
     "ingest_series",
+    "known_by",
     "latency",
     "latency_series",
     "latest_calls",

@@ -50,13 +50,14 @@ def ttl_by_defaults(rows: ir.Table) -> ir.Scalar:
 @measure("calls", "usd", better="down")
 def cost_by_defaults_usd(rows: ir.Table) -> ir.Scalar:
     """Σ cost of priced calls whose model or TTL their source's defaults tell."""
-    nothing = ibis.literal(0).cast(rows.cost_usd.type())  # where every line tells all, it is known that none is so
-    return total(_by_defaults(rows).ifelse(rows.cost_usd, nothing), rows.priced)
+    told, kind = _by_defaults(rows), rows.cost_usd.type()
+    # Where every line tells all, nothing costs so; where none of those told by defaults has a price, nobody knows.
+    none = (number(told) == 0) & (number(rows.priced) > 0)
+    return total(rows.cost_usd, told & rows.priced).coalesce(none.ifelse(ibis.literal(0).cast(kind), ibis.null(kind)))
 
 
 def _by_defaults(rows: ir.Table) -> ir.BooleanValue:
-    told = (rows.model_known_by == DEFAULTS).fill_null(False) | (rows.ttl_known_by == DEFAULTS).fill_null(False)
-    return rows.returned & told
+    return rows.returned & ((rows.model_known_by == DEFAULTS) | (rows.ttl_known_by == DEFAULTS))  # null marks none
 
 
 @measure("calls", "count")

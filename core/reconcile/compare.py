@@ -179,6 +179,7 @@ def _gaps(own: Own, bill: Bill, lines: Iterable[Line]) -> tuple[str, ...]:
         told.append("no_list_price")
     for found, name in (
         (own.unpriced_calls, "own_unpriced"),
+        (own.calls_by_defaults, "own_by_defaults"),
         (own.incomplete_calls, "own_incomplete"),
         (own.own_prices, "own_prices"),
         (bill.requests is None, "no_requests"),

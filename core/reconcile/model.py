@@ -35,6 +35,7 @@ GAPS = (
     "usage_types_unknown",
     "quiet_models",
     "own_unpriced",
+    "own_by_defaults",
     "own_incomplete",
     "own_prices",
 )
@@ -92,6 +93,7 @@ class Own:
     unpriced_calls: int = 0
     incomplete_calls: int = 0  # streams that broke off: their output is unknown here and billed there
     priority_calls: int = 0
+    calls_by_defaults: int = 0  # their lines tell no model or TTL
     complete_until: datetime | None = None  # how far the slowest source has been read
     own_prices: bool = False  # negotiated prices or discounts are in force
 

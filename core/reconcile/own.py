@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from core.metrics import aggregate
+from core.metrics.coverage import calls_by_defaults
 from core.metrics.scope import Scope
 from core.metrics.sources import complete_until
 from core.pricing import ModelRef, PriceBook
@@ -28,6 +29,7 @@ def own_figures(reader: Reader, book: PriceBook, provider: Provider, start: date
             calls=billed.count(),
             unpriced=(~billed.priced).sum(),
             incomplete=(~billed.complete.fill_null(True)).sum(),
+            by_defaults=calls_by_defaults.of(billed),
             priority=(billed.service_tier.fill_null("") == "priority").sum(),
             web_search_usd=billed.tools_cost_usd.sum(where=billed.priced),
             **sums,
@@ -49,6 +51,7 @@ def own_figures(reader: Reader, book: PriceBook, provider: Provider, start: date
         unpriced_calls=_whole(told, "unpriced"),
         incomplete_calls=_whole(told, "incomplete"),
         priority_calls=_whole(told, "priority"),
+        calls_by_defaults=_whole(told, "by_defaults"),
         complete_until=complete_until(reader),
         own_prices=bool(book.discounts) or any(row.custom for row in book.rows),
     )

@@ -17,6 +17,7 @@ _WORDS = {
     "usage_types_unknown": "Some usage types of the bill are not known; their dollars stand under other.",
     "quiet_models": "CloudWatch does not list models that were silent for two weeks, unless the logs name them.",
     "own_unpriced": "Some logged calls have no price: their tokens are compared, their dollars are missing.",
+    "own_by_defaults": "Some log lines tell no model or TTL: those of the source's defaults are held against the bill.",
     "own_incomplete": "Some logged streams broke off: their output is billed, and unknown here.",
     "own_prices": "Negotiated prices are in force, so the own cost is held against the amount after discounts.",
 }

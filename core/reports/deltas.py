@@ -49,14 +49,14 @@ class Delta:
         told: dict[str, Any] = {
             "metric": self.name,
             "unit": self.unit,
-            "now": _plain(self.now),
-            "before": _plain(self.before),
-            "difference": _plain(self.difference),
+            "now": plain(self.now),
+            "before": plain(self.before),
+            "difference": plain(self.difference),
             "change": self.change,
         }
         if self.now_parts is not None and self.before_parts is not None:
-            told["parts"] = [_plain(part) for part in self.now_parts]
-            told["parts_before"] = [_plain(part) for part in self.before_parts]
+            told["parts"] = [plain(part) for part in self.now_parts]
+            told["parts_before"] = [plain(part) for part in self.before_parts]
         return told
 
 
@@ -75,5 +75,6 @@ def deltas(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[Delta]:
     ]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value as JSON knows it: dollars as decimal strings."""
     return format(value, "f") if isinstance(value, Decimal) else value

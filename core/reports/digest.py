@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from core.metrics import summary
+from core.metrics.known_by import KNOWN_BY
 from core.metrics.scope import Scope
 from core.metrics.sources import complete_until
 from core.report_settings import ReportRule
 from core.reports import said
-from core.reports.deltas import Delta, deltas
+from core.reports.deltas import Delta, deltas, plain
 from core.reports.periods import Period
 from core.reports.request import Language
 from core.reports.words import word
@@ -56,6 +57,9 @@ class Digest:
         """Return the sentence, a line for each figure, and a warning where data is still missing."""
         lang = self.rule.lang
         lines = [self.sentence, *(line_of(delta, self.rule.lang) for delta in self.deltas)]
+        if by_defaults := self.total["calls_by_defaults"]:
+            usd = _shown(self.total["cost_by_defaults_usd"], "usd")
+            lines.append(word(lang, "digest.by_defaults", n=said.count(by_defaults), usd=usd))
         if not self.compared:
             lines.append(word(lang, "digest.young"))
         if not self.complete:
@@ -82,6 +86,7 @@ class Digest:
             "title": self.title,
             "sentence": self.sentence,
             "deltas": [delta.to_json() for delta in self.deltas],
+            "known_by": {name: plain(self.total[name]) for name in KNOWN_BY},
         }
 
 

@@ -66,6 +66,21 @@ def test_what_rests_on_defaults_is_told(tables: Path, capsys: pytest.CaptureFixt
     assert found["cost_by_defaults_usd"] == "0.500000000000"
     row = next(line for line in out.splitlines() if "cost_by_defaults_usd" in line)
     assert (code, "$0.500000" in row) == (0, True)
+    said = "How it is known: of 2 calls, 1 have their model and 0 their TTL from the source's defaults"
+    assert said in out
+    assert said in run(capsys, "--by", "engine")[1]
+
+
+def test_nothing_is_said_where_every_line_tells_all(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON has zeros then; of no call, the dollars are unknown."""
+    nothing = as_json(capsys)
+    fill(tables, calls=[make_call(model_known_by="record", ttl_known_by="record")])
+
+    found, (_, out, _) = as_json(capsys), run(capsys)
+
+    assert (nothing["calls_by_defaults"], nothing["cost_by_defaults_usd"]) == (0, None)
+    assert (found["calls_by_defaults"], Decimal(found["cost_by_defaults_usd"])) == (0, 0)
+    assert "How it is known" not in out
 
 
 def test_groups_stand_beside_the_totals(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:

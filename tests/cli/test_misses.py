@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,25 @@ def test_tables_for_people(tables: Path, capsys: pytest.CaptureFixture[str], ver
     assert code == 0
     assert "tutor" in out
     assert "1 hour" in out or "1h" in out
+
+
+@pytest.mark.parametrize("verb", ["misses", "ttl"])
+def test_what_rests_on_defaults_is_told(tables: Path, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    """How many of the calls judged have their model or TTL from the settings: in JSON, and below the tables."""
+    told = [writes(at(minutes=20 * n), ttl="5m") for n in range(4)]
+    fill(tables, calls=[*told, writes(at(minutes=80), ttl="5m", model_known_by="defaults", ttl_known_by="defaults")])
+
+    found, (_, out, _) = as_json(capsys, verb)["known_by"], run(capsys, verb)
+
+    assert [found[name] for name in ("calls", "calls_by_defaults", "model_by_defaults", "ttl_by_defaults")] == [
+        5,
+        1,
+        1,
+        1,
+    ]
+    assert Decimal(found["cost_by_defaults_usd"]) > 0
+    assert "of 5 calls, 1 have their model and 1 their TTL from the source's defaults" in out
+    assert "How it is known" not in run(capsys, verb, "--to", at(minutes=70).isoformat())[1]
 
 
 @pytest.mark.parametrize("verb", ["misses", "ttl"])

@@ -71,11 +71,13 @@ def unread(tables: Path) -> None:
 
 def test_regressions_as_json_and_as_a_table(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same regression, for machines and for people."""
-    fill(tables, calls=traffic(since(CHANGE, broken)))
+    fill(tables, calls=traffic(since(CHANGE, broken), ttl_known_by="defaults"))
 
     code, out, err = run(capsys, "regressions", "--from", "2026-11-10", "--to", "2026-11-14", "--json")
     assert (code, err) == (0, "")
-    (item,) = json.loads(out)["regressions"]
+    found = json.loads(out)
+    (item,), known = found["regressions"], found["known_by"]
+    assert known["calls"] == known["ttl_by_defaults"] > known["model_by_defaults"] == 0
     assert (item["engine"], item["metric"], item["open"]) == ("sales", "read_share", True)
     assert item["lost_usd"].startswith("4.") or float(item["lost_usd"]) > 1
     assert item["started_at"].startswith("2026-11-12T10:")
@@ -84,6 +86,7 @@ def test_regressions_as_json_and_as_a_table(tables: Path, capsys: pytest.Capture
     assert code == 0
     assert "sales" in out
     assert "0.0%" in out
+    assert f"0 have their model and {known['calls']:,} their TTL from the source's defaults" in out
 
 
 def test_no_regressions_are_said_so(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:

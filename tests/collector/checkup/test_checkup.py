@@ -231,7 +231,7 @@ def test_tables_freshness_lines_and_coverage(tmp_path: Path) -> None:
     failed = make_pass(ts=now, source="other", status="failed", error_code="COL-403", error_message="denied")
     lakes.fill(
         tmp_path / "tables",
-        calls=[make_call(ts=now), make_unpriced_call(ts=now)],
+        calls=[make_call(ts=now), make_unpriced_call(ts=now, ttl_known_by="defaults")],
         ingest_passes=[late, failed],
     )
 
@@ -244,9 +244,14 @@ def test_tables_freshness_lines_and_coverage(tmp_path: Path) -> None:
         "instead.",
         "Lambda dropped 5 log records in the last 24 hours",
     ]
-    ((verdict, message),) = found(checks, "coverage")
+    (verdict, message), by_defaults = found(checks, "coverage")
     assert verdict == "warn"
     assert "claude-unheard-of (1: unknown model)" in message
+    assert by_defaults == (
+        "ok",
+        "1 of 2 calls of the last 30 days rest on the source's defaults, because their log lines do not say: "
+        "0 for the model, 1 for the TTL.",
+    )
 
 
 def test_a_damaged_table_fails(tmp_path: Path) -> None:

@@ -149,6 +149,8 @@ def test_what_defaults_told_is_counted_and_priced_apart(tmp_path: Path) -> None:
     assert [found[name] for name in names] == [3, 2, 2, Decimal("0.3")]
     assert [by[name] for name in names] == [0, 0, 0, Decimal(0)]
     assert summarise(tmp_path / "empty")["cost_by_defaults_usd"] is None
+    unpriced = summarise(tmp_path / "unpriced", calls=[calls[0], calls[3]])
+    assert (unpriced["calls_by_defaults"], unpriced["cost_by_defaults_usd"]) == (1, None)
 
 
 def test_an_unpriced_call_has_tokens_but_no_dollars(tmp_path: Path) -> None:

@@ -209,12 +209,12 @@ def test_priority_tier_is_missing_from_the_older_cost_report(tmp_path: Path) -> 
 def test_unpriced_and_broken_off_calls_are_told(tmp_path: Path) -> None:
     """Their number is kept, because the variance has a part of them."""
     odd = call_of(truths()[0], call_id="odd", complete=False)
-    lake_of(tmp_path, truths(), odd, make_unpriced_call(ts=odd["ts"]))
+    lake_of(tmp_path, truths(), odd, make_unpriced_call(ts=odd["ts"], model_known_by="defaults"))
     with billed(truths()) as running:
         found = run(running.url, tmp_path)
 
     assert (found.unpriced_calls, found.incomplete_calls) == (1, 1)
-    assert {"own_unpriced", "own_incomplete"} <= set(found.gaps)
+    assert {"own_unpriced", "own_by_defaults", "own_incomplete"} <= set(found.gaps)
 
 
 def test_the_last_run_is_kept_and_the_audit_log_tells_of_it(admin: RunningAdmin, tmp_path: Path) -> None:

@@ -169,13 +169,14 @@ def test_costs_without_tokens_have_lines_of_their_own() -> None:
 def test_what_cannot_be_told_is_named() -> None:
     """From the bill, from the logs, and from what is compared."""
     found = compare(
-        own({}, unpriced_calls=2, incomplete_calls=1, own_prices=True),
+        own({}, unpriced_calls=2, calls_by_defaults=1, incomplete_calls=1, own_prices=True),
         bill(line(MONDAY, "input", 1, "1", model="claude-haiku-5-5"), requests=None, gaps=("whole_organization",)),
         now=LATER,
     )
 
     assert set(found.gaps) == {
-        "whole_organization", "context_window", "own_unpriced", "own_incomplete", "own_prices", "no_requests",
+        "whole_organization", "context_window", "own_unpriced", "own_by_defaults", "own_incomplete", "own_prices",
+        "no_requests",
     }  # fmt: skip
     assert found.basis == "amount"
 

@@ -1,5 +1,6 @@
 """The summary of a period: figures against the period before, ratios with their parts, and unknown as unknown."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +12,8 @@ from core.report_settings import Destination, ReportRule, destination, read_repo
 from core.reports.deltas import Delta
 from core.reports.digest import digest, line_of
 from core.reports.periods import last_complete
+from core.reports.request import Language
+from core.reports.words import word
 from core.store.query import Reader
 from tests.support.lakes import fill
 from tests.support.rows import make_call, make_pass, make_unpriced_call
@@ -74,6 +77,27 @@ def test_a_half_empty_week_is_not_compared(tmp_path: Path, hours: int, compared:
     assert (by_name["calls"].before, by_name["calls"].change) == ((1, 0) if compared else (None, None))
     assert found.to_json()["compared"] is compared
     assert ("There is no data of the whole period before" in " ".join(found.lines())) is not compared
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_what_rests_on_defaults_is_told(tmp_path: Path, lang: Language) -> None:
+    """A line beside the figures, and the counts for machines; nothing is said where every line tells all."""
+    told = make_call(ts=PERIOD.start, cost_usd=Decimal(2), model_known_by="record", ttl_known_by="record")
+    by_defaults = make_call(ts=PERIOD.start, cost_usd=Decimal(3), model_known_by="defaults")
+    passes = [make_pass(ts=MONDAY, complete_until=MONDAY)]
+    rule = replace(RULE, lang=lang)
+    with Reader(fill(tmp_path / "some", calls=[told, by_defaults], ingest_passes=passes)) as reader:
+        found = digest(reader, rule, PERIOD, demo=False)
+    with Reader(fill(tmp_path / "none", calls=[told], ingest_passes=passes)) as reader:
+        nothing = digest(reader, rule, PERIOD, demo=False)
+
+    line = word(lang, "digest.by_defaults", n="1", usd="$3.00")
+    assert line in found.lines()
+    assert line[-20:] not in " ".join(nothing.lines())
+    known = found.to_json()["known_by"]
+    assert (known["calls"], known["model_by_defaults"], known["ttl_by_defaults"]) == (2, 1, 0)
+    assert Decimal(known["cost_by_defaults_usd"]) == 3
+    assert Decimal(nothing.to_json()["known_by"]["cost_by_defaults_usd"]) == 0
 
 
 @pytest.mark.parametrize("lang", ["en", "ko"])
