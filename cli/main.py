@@ -44,7 +44,7 @@ VERBS = {
     "demo": "Write the demo fleet's logs: history first, then live traffic until Ctrl-C.",
 }
 """Every verb, in the order of use, with the first sentence of its help: to list them, none need be imported."""
-_REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 class Verbs(click.Group):
@@ -76,6 +76,8 @@ def cachewise() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run a verb. Exit code 0 = done, 1 = failed, 2 = misuse; an error is one line that says what to do."""
+    if args is None:
+        _stand_in_for_closed()
     _never_fail_to_print()
     if args is None:
         _be_quick()
@@ -99,6 +101,7 @@ def _run(args: list[str] | None) -> NoReturn:
         click.echo(str(error), err=True)
         sys.exit(1)
     except BrokenPipeError:
+        _give_up_output()
         sys.exit(0)
     except OSError as error:
         if not _output_refused(error):
@@ -113,11 +116,30 @@ def _run(args: list[str] | None) -> NoReturn:
 
 
 def _output_refused(error: OSError) -> bool:
-    """Say whether a disk did not take what a verb writes; if so, what stdout still holds is given up."""
+    """Say whether what a verb writes was not taken, by a disk or a closed output; if so, the rest is given up."""
     if error.filename is not None or error.errno not in _REFUSED:  # a name says that it is about something else
         return False
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _give_up_output()
     return True
+
+
+def _give_up_output() -> None:
+    """Let what stdout still holds go nowhere: it is flushed once more when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _stand_in_for_closed() -> None:
+    """Put something where the command was started with an input or output closed, as `>&-` does.
+
+    Else the first file that is opened would get its number, and what is written there. The lowest free number is given
+    out first, so each gets its own. A closed stdout refuses what is written to it, a closed stderr loses it.
+    """
+    if sys.stdin is None:
+        sys.stdin = open(os.open(os.devnull, os.O_RDONLY))  # noqa: PTH123, SIM115  # stays open
+    if sys.stdout is None:
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.open(os.devnull, os.O_WRONLY), "w")  # noqa: PTH123, SIM115
 
 
 def _be_quick() -> None:

@@ -15,6 +15,7 @@ from cli.main import VERBS, cachewise
 from core import misses, probe, reconcile, report_settings, settings
 from core.metrics.chargeback import RULES
 from core.reports import files, words
+from core.store.lake import Lake
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = {"pyarrow", "numpy", "deltalake"}
@@ -110,11 +111,11 @@ def test_collecting_chooses_the_memory_of_arrow_before_arrow_is_loaded(tmp_path:
     spy = "from collector import memory\nlean = memory.lean\nseen = []\n"
     spy += "memory.lean = lambda: seen.append('late' if 'pyarrow' in sys.modules else 'early') or lean()\n"
     look = LOOK.replace("import sys\n", f"import os, sys\n{spy}").replace(
-        'print("loaded",', 'print("loaded", seen[0], os.environ["ARROW_DEFAULT_MEMORY_POOL"],'
+        'print("loaded",', 'print("loaded", seen[0], f"asked-{len(seen)}", os.environ["ARROW_DEFAULT_MEMORY_POOL"],'
     )
     loaded = loaded_by("collect", str(log), "--json", tables=tmp_path / "tables", look=look)
 
-    assert {"early", "system", "pyarrow"} <= loaded
+    assert {"early", "asked-1", "system", "pyarrow"} <= loaded
 
 
 def test_a_session_is_read_without_the_forms_of_lambda_s_lines(tmp_path: Path) -> None:
@@ -210,6 +211,33 @@ def test_output_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, args:
     assert lines[-1].startswith("RUN-004: The output cannot be written: No space left on device. Free some space")
     assert "Traceback" not in said
     assert "ignored" not in said
+
+
+@pytest.mark.parametrize("verb", ["--version", "collect a.log", "metrics --json", "report --format csv"])
+def test_a_closed_output_is_told_in_one_line(tmp_path: Path, verb: str) -> None:
+    """As after `>&-`: no traceback, a code that scripts see, and nothing written into whatever is opened first."""
+    (tmp_path / "a.log").write_text("💰 API Cost: $0.001000 | input: 9, output: 1, cache_read: 0, cache_write: 0\n")
+    environ = {**os.environ, "CACHEWISE_STORE_PATH": str(tmp_path / "tables"), "PYTHONPATH": str(ROOT)}
+    line = f"exec {sys.executable} -m cli {verb} >&-"
+    done = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environ)
+
+    assert done.returncode == 1
+    assert [said for said in done.stderr.splitlines() if said.startswith("RUN-004")] == [
+        "RUN-004: The output cannot be written: Bad file descriptor. Free some space, or let it be written elsewhere."
+    ]
+    assert not {"Traceback", "ignored"} & set(done.stderr.split())
+
+
+def test_nothing_is_said_where_all_is_closed(tmp_path: Path) -> None:
+    """With neither input, output nor a place for errors it still ends with a code, and collects what it is given."""
+    (tmp_path / "a.log").write_text("💰 API Cost: $0.001000 | input: 9, output: 1, cache_read: 0, cache_write: 0\n")
+    environ = {**os.environ, "CACHEWISE_STORE_PATH": str(tmp_path / "tables"), "PYTHONPATH": str(ROOT)}
+    line = f"exec {sys.executable} -m cli collect a.log <&- >&- 2>&-"
+
+    code = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environ).returncode
+
+    assert code == 1
+    assert Lake(tmp_path / "tables" / "tables").read("calls").num_rows == 1
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
