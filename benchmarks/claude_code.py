@@ -137,6 +137,7 @@ class Cachewise:
 
 def follow(door: Connection, folder: Path, tables: Path) -> None:
     """Be a collector that runs already: read everything, then once more for every word that comes."""
+    memory.lean()
     memory.spare()
     source = SourceSettings(name="files", kind="files", paths=(str(folder),))
     collector = make_collector(source, Lake(tables), default_book(), follow=True)

@@ -87,6 +87,7 @@ def main() -> None:
     settings = SourceSettings(
         name="bodo", kind="cloudwatch", log_group=GROUP, region=REGION, since_days=chosen.hours / 24, defaults=DEFAULTS
     )
+    memory.lean()
     memory.spare()
     told = []
     for per_s in (1e6, settings.requests_per_s):

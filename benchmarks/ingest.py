@@ -257,6 +257,7 @@ def main() -> None:
     megabytes = parser.parse_args().mb
     libraries = ", ".join(f"{name} {version(name)}" for name in ("pyarrow", "deltalake", "orjson"))
     print(f"Python {platform.python_version()}, {libraries}; {os.cpu_count()} cores")
+    memory.lean()
     memory.spare()
     smaller = max(1, megabytes // 10)
     measure("mixed text", megabytes, as_it_is)

@@ -14,7 +14,7 @@ _ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 
 
 def spare() -> None:
-    """Set this process up for collecting: for commands that do nothing else.
+    """Set this process up for collecting: for commands that do nothing else, and have asked to be `lean` before.
 
     Events and rows hold no cycles, and looking for some among them costs a tenth of the time.
     """
@@ -22,7 +22,6 @@ def spare() -> None:
     atexit.register(gc.unfreeze)  # else DuckDB's binding calls what the end does not find a leak, on the terminal
     gc.set_threshold(100_000, 50, 100)
     _one_arena()
-    lean()
 
 
 def lean() -> None:

@@ -59,18 +59,17 @@ _PRETTY_TRACE = re.compile(rb'\s*\{\s*\n\s*"resource(?:Spans|Logs)"\s*:\s*\[')
 
 def is_envelope(line: bytes) -> bool:
     """Say whether a JSON line carries events, rather than being one."""
-    return b'"logEvents"' in line or b'"awslogs"' in line or b'"eventId"' in line or _leads(line)
+    return _holds_log_events(line) or _leads(line)
 
 
 def names_events(line: bytes) -> bool:
     """Say whether an envelope may hold what is ours unseen, as packed payloads do; a list shows its words."""
-    return (
-        b'"logEvents"' in line
-        or b'"awslogs"' in line
-        or b'"eventId"' in line
-        or b'"messageType"' in line
-        or b'"resourceSpans"' in line
-    )
+    return _holds_log_events(line) or b'"messageType"' in line or b'"resourceSpans"' in line
+
+
+def _holds_log_events(line: bytes) -> bool:
+    """Say whether a line names what CloudWatch puts around its events, plain or packed."""
+    return b'"logEvents"' in line or b'"awslogs"' in line or b'"eventId"' in line
 
 
 def _leads(line: bytes) -> bool:
