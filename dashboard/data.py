@@ -237,11 +237,17 @@ def latest_calls(scope: Scope, limit: int) -> Rows:
 @st.cache_data(ttl=_JUDGED_S, show_spinner=False, max_entries=1)
 def recent_causes() -> dict[str, dict[str, Any]]:
     """Return what the miss ledger says of each call of the last two hours, by call id; at most a minute old."""
-    newest = _newest()
-    if newest is None:
+    since = recent_since()
+    if since is None:
         return {}
-    traffic, _ = load_bounded(_reader(), Scope(start=newest - _LATELY), book())
+    traffic, _ = load_bounded(_reader(), Scope(start=since), book())
     return misses.by_call(traffic, misses.of_traffic(traffic))
+
+
+def recent_since() -> datetime | None:
+    """Return from when on `recent_causes` judges calls."""
+    newest = _newest()
+    return None if newest is None else newest - _LATELY
 
 
 def _newest() -> datetime | None:

@@ -193,6 +193,16 @@ def test_a_call_newer_than_the_study_is_not_told_as_one_that_missed_nothing(
     assert set(told.drop(["new", "down"])) == {said["cause.first_touch"], said["calls.cause.none"]}
 
 
+def test_a_call_of_long_ago_is_not_said_to_be_judged_soon(stream: Lake) -> None:
+    """Where little traffic comes, the newest calls reach far back: only two hours are judged here."""
+    stream.commit("calls", table_of("calls", [make_call(call_id="old", ts=NOW - timedelta(hours=5))]))
+
+    app = opened("live")
+
+    assert not app.exception
+    assert list(app.dataframe[0].value["cause"])[-1] == fmt.UNKNOWN
+
+
 @pytest.mark.parametrize("state", [{"live_paused": True}, {}])
 def test_what_is_read_stays_where_it_is(stream: Lake, state: dict[str, Any]) -> None:
     """While paused, or while a row is chosen, new calls move nothing."""
