@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from core import misses, ttl
 from core.metrics.buckets import zone_of
 from core.metrics.scope import Scope
+from core.ttl.lab import DAYS_A_MONTH
 
 DAYS = 7
 """Actions are judged on the last days only: long enough for a week's rhythm, short enough to be about now."""
@@ -31,7 +32,6 @@ EFFORTS: dict[str, str] = {
 }  # fmt: skip
 """What each mend takes: a setting, a change of code or of the prompt, or a scheduled request."""
 
-_DAYS_A_MONTH = 30
 _DAY_MS = 86_400_000
 _FEWEST_CALLS = 20  # so many calls without a miss before it can be called over
 _BEGUN_CALLS = 5  # a cause that has just begun is none before so many calls: a month is not told from one of them
@@ -237,13 +237,13 @@ class _Stretch:
 
     def month(self) -> tuple[Decimal, Decimal | None, Decimal | None]:
         """Return dollars a month with the 5th and 95th percentile of days drawn anew."""
-        month = (self.back_usd * _DAYS_A_MONTH / Decimal(str(self.days))).quantize(Decimal("0.000001"))
+        month = (self.back_usd * DAYS_A_MONTH / Decimal(str(self.days))).quantize(Decimal("0.000001"))
         count = len(self.daily_usd)
         if count < ttl.FEWEST_DAYS:
             return month, None, None
         rng = np.random.default_rng(20_261_123)  # fixed: the same data give the same interval
         means = self.daily_usd[rng.integers(0, count, (_RESAMPLES, count))].mean(axis=1)
-        low, high = (Decimal(f"{value * _DAYS_A_MONTH:.6f}") for value in np.percentile(means, [5, 95]))
+        low, high = (Decimal(f"{value * DAYS_A_MONTH:.6f}") for value in np.percentile(means, [5, 95]))
         return month, min(low, month), max(high, month)
 
 

@@ -26,14 +26,14 @@ def sentence(total: Mapping[str, Any], preset: str, lang: Language) -> tuple[str
         return translate(lang, "answer.not_in_use", when=when, calls=fmt.count(total["calls"])), "flat"
     if found in ("nothing", "unknown"):
         return translate(lang, "answer.unknown", when=when, calls=fmt.count(total.get("calls"))), "unknown"
-    net, no_cache, tone = total["net_savings_usd"], total["no_cache_cost_usd"], _TONES[found]
+    net, share, tone = total["net_savings_usd"], total["net_savings_share"], _TONES[found]
     text = translate(
         lang,
         f"answer.{tone}",
         when=when,
         net=fmt.money(abs(net)),
-        share=fmt.percent(abs(net) / no_cache if no_cache else None),
-        no_cache=fmt.money(no_cache),
+        share=fmt.percent(None if share is None else abs(share)),
+        no_cache=fmt.money(total["no_cache_cost_usd"]),
     )
     coverage = total.get("price_coverage")
     if coverage is not None and coverage < 1:

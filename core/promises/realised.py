@@ -28,13 +28,13 @@ from core.store.query import Reader
 from core.traffic import Traffic, bounded, load_bounded, slices
 from core.traffic.arrays import Bools, Coded, Floats, Ints, coded
 from core.traffic.bounds import EVERY
+from core.ttl.lab import DAYS_A_MONTH
 
 BEFORE = timedelta(days=7)
 LONGEST = timedelta(days=30)
 FEWEST_DAYS = 1.0  # of both sides: less does not hold a day's rhythm
 FEWEST_CALLS = 20
 _DAYS_FOR_INTERVAL = 3
-_DAYS_A_MONTH = 30
 _DAY_MS = 86_400_000
 _RESAMPLES = 2_000
 _MICRO = Decimal("0.000001")
@@ -198,7 +198,7 @@ def realised(seen: Seen, promise: Promise) -> Realised:
 def _month(before_usd: Decimal, before_calls: int, after_usd: Decimal, after: _Side) -> Decimal:
     """Return the formula of this module."""
     would_have = before_usd * after.calls / before_calls
-    return ((would_have - after_usd) * _DAYS_A_MONTH / Decimal(str(after.days))).quantize(_MICRO)
+    return ((would_have - after_usd) * DAYS_A_MONTH / Decimal(str(after.days))).quantize(_MICRO)
 
 
 def _interval(before: _Side, after: _Side) -> tuple[Decimal | None, Decimal | None]:
@@ -215,7 +215,7 @@ def _interval(before: _Side, after: _Side) -> tuple[Decimal | None, Decimal | No
     if not fair.any():
         return None, None
     per_call = usd_before[fair] / n_before[fair]
-    gain = (per_call * n_after[fair] - usd_after[fair]) * _DAYS_A_MONTH / len(after.daily_usd)
+    gain = (per_call * n_after[fair] - usd_after[fair]) * DAYS_A_MONTH / len(after.daily_usd)
     low, high = (Decimal(f"{value:.6f}") for value in np.percentile(gain, [5, 95]))
     return low, high
 

@@ -39,12 +39,12 @@ def sentence(document: Document) -> str:
 def answer(total: Mapping[str, Any], lang: Language) -> str:
     """Return what caching did in one sentence: saved, lost, not in use, or not known."""
     word = partial(word_of, lang)
-    net, no_cache = total["net_savings_usd"], total["no_cache_cost_usd"]
+    net, no_cache, part = total["net_savings_usd"], total["no_cache_cost_usd"], total["net_savings_share"]
     calls = f"{total['calls'] or 0:,}"
     found = verdict(total)
     if found in ("nothing", "not_in_use", "unknown"):
         return word(f"said.{found}", calls=calls)
-    share = f"{abs(net) / no_cache:.1%}" if no_cache else UNKNOWN
+    share = UNKNOWN if part is None else f"{abs(part):.1%}"
     return word(
         f"said.{found}", net=money(abs(net), places=2), share=share, no_cache=money(no_cache, places=2), calls=calls
     )

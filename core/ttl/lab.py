@@ -21,6 +21,7 @@ from core.ttl.replay import LONG_MS, PING_MS, SHORT_MS
 from core.ttl.study import POLICIES, Lab, of_traffic
 
 DAYS_A_MONTH = 30
+"""What every "a month" of Cachewise means."""
 FEWEST_DAYS = 3  # below it, days drawn anew say nothing
 RESAMPLES = 2_000
 LOW, HIGH = 5, 95  # percentiles of the bootstrap: a 90 % interval

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.metrics import money
 from core.metrics.catalog import METRICS
 from core.reports.csv import disarmed
 from dashboard import answer, download, kpis
@@ -108,7 +109,8 @@ def test_no_change_is_a_grey_zero() -> None:
 
 def told(**changes: Any) -> tuple[str, str]:
     """The answer for the last seven days."""
-    return answer.sentence({**GOOD, **changes}, "7d", "en")
+    total = {**GOOD, **changes}
+    return answer.sentence({**total, "net_savings_share": money.net_savings_share.of(total)}, "7d", "en")
 
 
 def test_the_answer_to_a_gain() -> None:
