@@ -17,10 +17,8 @@ from core.errors import CachewiseError
 from core.settings import Settings
 
 if TYPE_CHECKING:
-    from core.store.lake import Lake
-
-if TYPE_CHECKING:
     from core.alerts import Outcome
+    from core.store.lake import Lake
 
 EVERY_S = 60.0
 

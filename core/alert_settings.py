@@ -105,6 +105,17 @@ class AlertSettings:
         return next((item for item in self.targets if item.name == name), AlertTarget(LOG_TARGET, "log"))
 
 
+DEMO: Mapping[str, Any] = {
+    "budget": {"monthly_usd": "1200"},
+    "alerts": [
+        {"name": "got worse", "metric": "regression", "above": 1},
+        {"name": "month", "metric": "budget"},
+        {"name": "read share", "metric": "hit_rate", "baseline": 0.2, "window": "3h"},
+    ],
+}
+"""What the demo fleet is watched by. Only the log is told: nobody's phone rings for made-up figures."""
+
+
 def read_alerts(data: Mapping[str, Any], env: Mapping[str, str], path: Path | None) -> AlertSettings:
     """Check and build the alerts of a settings file. Raises FixSettings naming key, value and what is accepted."""
     targets = tuple(_target(name, item, env, path) for name, item in _named(data, "targets", path).items())

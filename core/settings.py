@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from core.access_settings import AccessSettings, read_access
-from core.alert_settings import ALERT_TABLES, AlertSettings, read_alerts
+from core.alert_settings import ALERT_TABLES, DEMO, AlertSettings, read_alerts
 from core.errors import FixSettings
 from core.probe_settings import ProbeSettings, every_seconds, read_probe, usd_amount
 from core.reconcile_settings import ReconcileSettings, read_reconcile
@@ -101,6 +101,8 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
             mend='Accepted: "duckdb" (Spark arrives later).',
             about=(engine,),
         )
+    demo = _switch("CACHEWISE_DEMO", env.get("CACHEWISE_DEMO", "false"))
+    alerts = read_alerts(data, env, path)
     return Settings(
         store_path=env.get("CACHEWISE_STORE_PATH", str(store.get("path", "data"))),
         store_engine="duckdb",
@@ -108,13 +110,13 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
         price_files=_price_files(env, prices, path),
         port=_port(env.get("CACHEWISE_PORT", dashboard.get("port", 8501))),
         address=env.get("CACHEWISE_ADDRESS", str(dashboard.get("address", "127.0.0.1"))),
-        demo=_switch("CACHEWISE_DEMO", env.get("CACHEWISE_DEMO", "false")),
+        demo=demo,
         config_file=str(path) if path else None,
         aws_endpoint_url=env.get("AWS_ENDPOINT_URL") or env.get("AWS_ENDPOINT_URL_LOGS"),
         anthropic_base_url=env.get("ANTHROPIC_BASE_URL"),
         bedrock_base_url=env.get("ANTHROPIC_BEDROCK_BASE_URL"),
         probe=read_probe(data, path),
-        alerts=read_alerts(data, env, path),
+        alerts=read_alerts(DEMO, {}, None) if demo else alerts,
         reconcile=read_reconcile(data, path),
         reports=read_reports(data, env, path),
         access=read_access(data, path),
