@@ -105,6 +105,8 @@ def cover(desk: Desk, request: Request, total: dict[str, Any]) -> Iterator[tuple
     yield "cover.books", ", ".join(_books(desk.reader, request.scope)) or "–"
     yield "cover.checked", _day(newest_check())
     yield "cover.coverage", _coverage(request, total)
+    if total["calls_by_defaults"]:
+        yield "cover.by_defaults", _by_defaults(request, total)
     rule = request.allocate or DEFAULT_RULE
     yield "cover.rule", f"{rule}: {word(lang, f'rule.{rule}')}"
     yield "cover.complete", _complete(desk.reader, request)
@@ -130,8 +132,17 @@ def _coverage(request: Request, total: dict[str, Any]) -> str:
     if share is None:
         return word(lang, "cover.no_calls")
     text = f"{share:.2%} ({total['priced_calls']:,} / {total['calls']:,})"
-    limits = {"cover.unpriced": total["unpriced_calls"], "cover.by_defaults": total["calls_by_defaults"]}
-    return " · ".join([text, *(word(lang, key, n=f"{calls:,}") for key, calls in limits.items() if calls)])
+    left = total["unpriced_calls"]
+    return f"{text} · {word(lang, 'cover.unpriced', n=f'{left:,}')}" if left else text
+
+
+def _by_defaults(request: Request, total: dict[str, Any]) -> str:
+    """Say of how many calls the settings told model or TTL, and their dollars."""
+    from core.reports.said import money  # which says more about a document than a document needs
+
+    names = {"n": "calls_by_defaults", "calls": "calls", "model": "model_by_defaults", "ttl": "ttl_by_defaults"}
+    counts = {key: f"{total[name]:,}" for key, name in names.items()}
+    return word(request.lang, "cover.of_defaults", usd=money(total["cost_by_defaults_usd"]), **counts)
 
 
 def _complete(reader: Reader, request: Request) -> str:

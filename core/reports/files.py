@@ -37,10 +37,13 @@ def _csv(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int
 
 
 def _parquet(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int:
+    from core.metrics import summary
     from core.reports import document, parquet
 
     stream = table.stream(desk.reader, request, progress)
-    return parquet.write(stream, dict(document.cover(desk, request, stream.total)), out)
+    charged = request.allocate is not None  # a chargeback's total tells nothing of coverage
+    total = table.flat(summary(desk.reader, request.scope)) if charged else stream.total
+    return parquet.write(stream, dict(document.cover(desk, request, total)), out)
 
 
 def _xlsx(desk: Desk, request: Request, out: BinaryIO, progress: Progress) -> int:

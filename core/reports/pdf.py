@@ -24,7 +24,7 @@ _ENGINE_COLUMNS = ("calls", "token_hit_rate", "no_cache_cost_usd", "cost_usd", "
 _CAUSE_COLUMNS = ("calls", "tokens", "usd", "recoverable_usd", "measured_share")
 _CHARGE_COLUMNS = ("calls", "direct_cost_usd", "allocated_writes_usd", "cost_usd", "net_savings_usd")
 _FOOT = ("cover.zone", "cover.filters", "cover.book", "cover.books", "cover.checked", "cover.coverage",
-         "cover.complete", "cover.made")  # fmt: skip
+         "cover.by_defaults", "cover.complete", "cover.made")  # fmt: skip
 
 
 def write(document: Document, out: BinaryIO) -> None:
@@ -50,6 +50,7 @@ class _Page:
     def __init__(self, canvas: Canvas, document: Document) -> None:
         self.canvas, self.document = canvas, document
         self.cover = dict(document.cover)
+        self.footed = [key for key in _FOOT if key in self.cover]
         self.y = _HIGH - 52.0
 
     def head(self) -> None:
@@ -186,13 +187,13 @@ class _Page:
         """Draw what makes the figures understood and found again."""
         self.y = min(self.y, self._foot_top() - _LINE)
         self._rule(_LEFT, self.y + 12, _RIGHT)
-        for key in _FOOT:
+        for key in self.footed:
             text = f"{self.document.word(key)}: {self.cover[key]}"
             self._text(_LEFT, fitted(text, 7, _RIGHT - _LEFT), 7, colour=_SOFT)
             self.y -= 10
 
     def _foot_top(self) -> float:
-        return 18.0 + 10 * len(_FOOT) + _LINE
+        return 18.0 + 10 * len(self.footed) + _LINE
 
     def _cells(self, report: Report, row: dict[str, Any], columns: tuple[str, ...]) -> list[str]:
         return [said.shown(row[name], report.units[name]) for name in columns]

@@ -11,6 +11,7 @@ from core.metrics import summary
 from core.metrics.scope import Scope
 from core.reports import files, html, said
 from core.reports.request import Desk, Request
+from core.reports.words import word
 from tests.core.reports.conftest import HOSTILE
 
 
@@ -90,6 +91,8 @@ def test_it_says_what_it_is(text: str, parsed: Page) -> None:
     assert "Caching lost $0.0049865 net: 4.9% of the no-cache cost" in text
     assert text.count("DEMO DATA") == 2
     assert cover["Price books the calls were priced with"] == "test-book"
+    assert cover[word("en", "cover.by_defaults")].startswith("1 of 5 calls (model 1, TTL 0), $0.0")
+    assert f"4 / 5 · {word('en', 'said.by_defaults', n='1')}" in text
     assert len([attrs for _, attrs in parsed.tags if attrs.get("role") == "img" and attrs.get("aria-label")]) == 5
     assert "@media print" in text
 

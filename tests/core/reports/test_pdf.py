@@ -15,6 +15,7 @@ from core.metrics import summary
 from core.metrics.scope import Scope
 from core.reports import files, pdf_ink, said
 from core.reports.request import Desk, Request
+from core.reports.words import word
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,9 @@ def test_it_is_one_page_that_says_what_it_is(korean: bytes) -> None:
     assert [round(float(side)) for side in page.mediabox[2:]] == [595, 842]
     assert "test-book" in page.extract_text()
     assert "80.00% (4 / 5)" in page.extract_text()
+    flat = "".join(page.extract_text().split())
+    assert "전체호출5건중1건에적용(모델1건,TTL0건),$0.0" in flat
+    assert "".join(f"4 / 5 · {word('ko', 'said.by_defaults', n='1')}".split()) in flat
 
 
 def test_names_from_logs_do_nothing(korean: bytes) -> None:

@@ -74,6 +74,41 @@ def test_cells_are_exact_and_unknown_is_empty(reader: Reader) -> None:
     assert rows["(unknown)"]["calls"] == "1"
 
 
+def test_what_rests_on_defaults_is_told_of_every_group(tmp_path: Path) -> None:
+    """Counts and dollars in CSV and Parquet: 0 where every line tells all, empty where none of them has a price."""
+    calls = [
+        make_call(engine="all", model_known_by="record", ttl_known_by="record"),
+        make_call(engine="some", cost_usd=Decimal("0.25"), model_known_by="defaults"),
+        make_unpriced_call(engine="unpriced", ttl_known_by="defaults"),
+    ]
+    with Reader(fill(tmp_path, calls=calls)) as reader:
+        rows = {row["engine"]: row for row in read(as_csv(reader, "engine"))}
+        made = files.encode(Desk(reader, default_book()), Request(by=("engine",)), "parquet")
+
+    names = ("calls_by_defaults", "model_by_defaults", "ttl_by_defaults", "cost_by_defaults_usd")
+    told = {engine: [row[name] for name in names] for engine, row in rows.items()}
+    assert told == {
+        "all": ["0", "0", "0", "0.000000000000"],
+        "some": ["1", "1", "0", "0.250000000000"],
+        "unpriced": ["1", "0", "1", ""],
+        "TOTAL": ["2", "1", "1", "0.250000000000"],
+    }
+    kept = pq.read_table(io.BytesIO(made)).select(["engine", *names]).to_pylist()
+    assert {row["engine"]: row["cost_by_defaults_usd"] for row in kept} == {
+        "all": 0, "some": Decimal("0.25"), "unpriced": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", [None, "even"])
+def test_parquet_tells_what_its_figures_rest_on(desk: Desk, rule: str | None) -> None:
+    """The cover is in the file's metadata, of a chargeback too: price coverage, and what defaults told."""
+    made = files.encode(desk, Request(by=("engine",), allocate=rule), "parquet")
+
+    told = {key.decode(): text.decode() for key, text in pq.read_metadata(io.BytesIO(made)).metadata.items()}
+    assert told["coverage"].startswith("80.00% (4 / 5)")
+    assert told["by_defaults"].startswith("1 of 5 calls (model 1, TTL 0), $0.0")
+
+
 def test_headings_carry_units(reader: Reader) -> None:
     """A reader of the file alone knows what each figure is."""
     heading = as_csv(reader, "day", "engine").splitlines()[0]
