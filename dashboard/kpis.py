@@ -91,7 +91,7 @@ def card(kpi: Kpi, total: Row, before: Row | None, series: Sequence[Row], lang: 
         delta=delta(now, pick(before, kpi) if before else None, kpi.kind, lang),
         better=METRICS[kpi.name].better if kpi.name in METRICS else None,
         parts=parts(kpi, total, lang),
-        help=formula_help(kpi.name, lang),
+        help=formula_help(kpi.name, lang) + _by_defaults_help(kpi, total, lang),
         spark=spark,
         spark_words=_spark_words(label, spark, kpi.kind, lang) if spark else "",
         calls=None if now is None or now == _NOTHING_LACKS.get(kpi.name) else CALLS_BEHIND.get(kpi.name),
@@ -131,12 +131,30 @@ def parts(kpi: Kpi, total: Row, lang: Language) -> str:
     if metric and metric.numerator and metric.denominator:
         top, bottom = (_amount(name, total, lang) for name in (metric.numerator, metric.denominator))
         made = [translate(lang, f"of.{metric.denominator}", top=top, bottom=bottom)]
-        if kpi.name == "price_coverage" and total.get("calls_by_defaults"):  # a price is no better than its model
+        if _tells_defaults(kpi, total):
             made.append(translate(lang, "over.by_defaults", n=_amount("calls_by_defaults", total, lang)))
         return " · ".join(made)
     if kpi.over:
         return translate(lang, f"over.{kpi.over}", n=_amount(kpi.over, total, lang))
     return ""
+
+
+def _tells_defaults(kpi: Kpi, total: Row) -> bool:
+    """A price is no better than its model: beside the share of calls with one stands who told theirs."""
+    return kpi.name == "price_coverage" and bool(total.get("calls_by_defaults"))
+
+
+def _by_defaults_help(kpi: Kpi, total: Row, lang: Language) -> str:
+    """Return what the calls by defaults are, and their dollars, as more Markdown for a tooltip; often nothing."""
+    if not _tells_defaults(kpi, total):
+        return ""
+    names = ("calls_by_defaults", "cost_by_defaults_usd")
+    told = [
+        f"**{translate(lang, f'metric.{name}.label')}** {_amount(name, total, lang)}: "
+        f"{translate(lang, f'metric.{name}.meaning')}"
+        for name in names
+    ]
+    return "".join(f"\n\n{fmt.dollars_in_markdown(line)}" for line in told)
 
 
 def _amount(name: str, total: Row, lang: Language) -> str:

@@ -17,7 +17,7 @@ from core.metrics.catalog import METRICS
 from core.reports.csv import disarmed
 from dashboard import answer, download, kpis
 from dashboard.call_choice import asked
-from dashboard.i18n import Language
+from dashboard.i18n import Language, translate
 from dashboard.kpis import Kpi
 
 GOOD: dict[str, Any] = {
@@ -136,11 +136,15 @@ def test_the_answer_to_a_loss_is_a_loss() -> None:
 )
 def test_the_coverage_says_what_its_prices_rest_on(lang: Language, told: str) -> None:
     """Where the settings told models, that stands beside the share of calls with a price; else nothing does."""
-    total = GOOD | {"priced_calls": 80, "price_coverage": 0.8, "calls_by_defaults": 30}
+    rests = {"calls_by_defaults": 30, "cost_by_defaults_usd": Decimal("5.36")}
+    total = GOOD | {"priced_calls": 80, "price_coverage": 0.8} | rests
 
-    assert kpis.card(Kpi("price_coverage", "ratio"), total, None, [], lang).parts == told
+    card = kpis.card(Kpi("price_coverage", "ratio"), total, None, [], lang)
+    assert card.parts == told
+    assert f"{translate(lang, 'metric.cost_by_defaults_usd.label')}** \\$5.36" in card.help
     alone = kpis.card(Kpi("price_coverage", "ratio"), total | {"calls_by_defaults": 0}, None, [], lang)
     assert alone.parts == told.partition(" · ")[0]
+    assert alone.help == kpis.formula_help("price_coverage", lang)
 
 
 def test_the_answer_without_prices_is_unknown() -> None:

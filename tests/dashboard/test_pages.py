@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from dashboard.i18n import catalogue
 from tests.support import fleet_lake
 from tests.support.rows import make_call, make_pass, make_unpriced_call, table_of
 from tests.support.screens import LANGUAGES, PAGES_WITH_FIGURES, Look, opened, words
+from tests.support.traffic import text
 
 PAGES = PAGES_WITH_FIGURES
 OPERATE = {"actions", "calls", "live", "notes"}  # lists rather than figures; tests of their own look at what they show
@@ -183,6 +185,25 @@ def test_unpriced_calls_are_unknown_not_zero(tmp_path: Path, monkeypatch: pytest
     assert app.warning[0].value.startswith("What caching saved in the last 7 days is not known")
     assert {metric.label: metric.value for metric in app.metric}["Net saved"] == "—"
     assert "\\$0.00" not in words(app)
+
+
+@both_languages
+def test_figures_of_text_lines_say_what_they_rest_on(
+    lang: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the price coverage stands how many calls have the settings' model or TTL, and at it what they cost."""
+    now = datetime.now(UTC)
+    calls = [make_call(ts=now, cost_usd=Decimal("0.25")), text(make_call(ts=now, cost_usd=Decimal("1.50")))]
+    Lake(tmp_path / "tables").commit("calls", table_of("calls", calls))
+    monkeypatch.setenv("CACHEWISE_STORE_PATH", str(tmp_path))
+
+    app = opened("overview", lang)
+
+    said = catalogue(lang)
+    told = f"{said['of.calls'].format(top=2, bottom=2)} · {said['over.by_defaults'].format(n=1)}"
+    assert told in [caption.value for caption in app.caption]
+    (coverage,) = [one for one in app.metric if one.label == said["metric.price_coverage.label"]]
+    assert f"**{said['metric.cost_by_defaults_usd.label']}** \\$1.50" in coverage.help
 
 
 def test_caching_that_is_off_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
