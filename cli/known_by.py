@@ -19,8 +19,8 @@ def say(found: Mapping[str, Any], *, corrected: bool = False) -> None:
         return
     cost = found["cost_by_defaults_usd"]
     click.echo(
-        f"How it is known: of {found['calls']:,} calls, {found['model_by_defaults']:,} have their model and "
-        f"{found['ttl_by_defaults']:,} their TTL from the source's defaults, because their log lines do not say. "
+        f"How it is known: of {found['calls']:,} calls, the model of {found['model_by_defaults']:,} and the TTL of "
+        f"{found['ttl_by_defaults']:,} come from the source's defaults, because their log lines do not say. "
         + ("What they cost is unknown." if cost is None else f"They cost {money(cost)}.")
         + (" Where the dollars in a line fit another model or TTL, that one is taken here." if corrected else "")
     )

@@ -66,7 +66,7 @@ def test_what_rests_on_defaults_is_told(tables: Path, capsys: pytest.CaptureFixt
     assert found["cost_by_defaults_usd"] == "0.500000000000"
     row = next(line for line in out.splitlines() if "cost_by_defaults_usd" in line)
     assert (code, "$0.500000" in row) == (0, True)
-    said = "How it is known: of 2 calls, 1 have their model and 0 their TTL from the source's defaults"
+    said = "How it is known: of 2 calls, the model of 1 and the TTL of 0 come from the source's defaults"
     assert said in out
     assert said in run(capsys, "--by", "engine")[1]
 

@@ -136,7 +136,7 @@ def test_what_rests_on_defaults_is_told(tables: Path, capsys: pytest.CaptureFixt
         1,
     ]
     assert Decimal(found["cost_by_defaults_usd"]) > 0
-    assert "of 5 calls, 1 have their model and 1 their TTL from the source's defaults" in out
+    assert "of 5 calls, the model of 1 and the TTL of 1 come from the source's defaults" in out
     assert "How it is known" not in run(capsys, verb, "--to", at(minutes=70).isoformat())[1]
 
 

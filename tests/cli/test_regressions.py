@@ -86,7 +86,7 @@ def test_regressions_as_json_and_as_a_table(tables: Path, capsys: pytest.Capture
     assert code == 0
     assert "sales" in out
     assert "0.0%" in out
-    assert f"0 have their model and {known['calls']:,} their TTL from the source's defaults" in out
+    assert f"the model of 0 and the TTL of {known['calls']:,} come from the source's defaults" in out
 
 
 def test_no_regressions_are_said_so(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
