@@ -41,13 +41,14 @@ COLUMNS = {
     "cache_read_tokens": "tokens",
     "cache_write_tokens": "tokens",
     "unpriced_calls": "count",
+    "calls_by_defaults": "count",
 }
 """What a row holds, with its unit: cost = direct cost (everything but writes) + allocated writes."""
 
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _MEASURES = (
-    "calls", "priced_calls", "cost_usd", "no_cache_cost_usd", "gross_savings_usd", "write_premium_usd",
-    "net_savings_usd", "cache_write_5m_cost_usd", "cache_write_1h_cost_usd", "cache_read_tokens",
+    "calls", "priced_calls", "calls_by_defaults", "cost_usd", "no_cache_cost_usd", "gross_savings_usd",
+    "write_premium_usd", "net_savings_usd", "cache_write_5m_cost_usd", "cache_write_1h_cost_usd", "cache_read_tokens",
     "cache_write_5m_tokens", "cache_write_1h_tokens",
 )  # fmt: skip
 _MONEY = ("cost_usd", "no_cache_cost_usd", "gross_savings_usd", "write_premium_usd", "net_savings_usd")
@@ -172,7 +173,7 @@ def _prefix(rows: ir.Table) -> ir.StringValue:
 
 
 def _charged(sums: Mapping[str, Any], moved: tuple[int, int] | None) -> Row:
-    row: Row = {name: sums[name] for name in ("calls", *_MONEY, "cache_read_tokens")}
+    row: Row = {name: sums[name] for name in ("calls", *_MONEY, "cache_read_tokens", "calls_by_defaults")}
     row["cache_write_tokens"] = sums["cache_write_5m_tokens"] + sums["cache_write_1h_tokens"]
     row["unpriced_calls"] = sums["calls"] - sums["priced_calls"]
     writes = [sums[name] for name in ("cache_write_5m_cost_usd", "cache_write_1h_cost_usd")]

@@ -70,7 +70,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     calls = [
         make_call(**shared, function_name="web", tenant="acme", cache_write_1h_tokens=10_000),
         *(make_call(**shared, function_name="batch", tenant="zen", cache_read_tokens=10_000) for _ in range(3)),
-        make_call(**shared, function_name="app", cache_read_tokens=10_000),
+        make_call(**shared, function_name="app", cache_read_tokens=10_000, ttl_known_by="defaults"),
         make_call(function_name="web", prefix_fingerprint="own", cache_write_5m_tokens=5_000),
         make_unpriced_call(function_name="app", cache_write_5m_tokens=77),
         make_unpriced_call(function_name="new"),
@@ -92,7 +92,8 @@ def test_groups_sum_to_the_totals_under_every_rule(reader: Reader, rule: str, by
     metrics = summary(reader, Scope())
     whole = total(rows)
 
-    for name in (*MONEY, "calls", "cache_read_tokens", "cache_write_tokens", "unpriced_calls"):
+    assert whole["calls_by_defaults"] == 1
+    for name in (*MONEY, "calls", "cache_read_tokens", "cache_write_tokens", "unpriced_calls", "calls_by_defaults"):
         assert whole[name] == metrics[name], name
     for row in rows:
         if row["cost_usd"] is not None:
