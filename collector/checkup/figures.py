@@ -46,7 +46,7 @@ def lines(told: Rows) -> Iterator[Check]:
                 name,
                 "warn",
                 say("lines.skipped", n=day["lines_skipped"], reasons=reasons),
-                say("lines.skipped.mend"),
+                say("lines.unknown_form.mend" if "unknown_form" in day["skipped_by_reason"] else "lines.skipped.mend"),
             )
 
 

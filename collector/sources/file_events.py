@@ -17,6 +17,7 @@ from collector.sources import answer_events, envelopes, wrappers
 from collector.sources.answer_events import ANSWER
 from collector.sources.base import MAX_LINE
 from collector.sources.enveloped import Enveloped
+from collector.sources.in_pieces import seen_by_line
 from collector.sources.indented import Indented, begins
 from collector.sources.open_file import OpenFile
 from core.settings import SourceSettings
@@ -118,7 +119,7 @@ class Telling(Enveloped):
                 file.offset = here
                 if len(line) > envelopes.MAX_PAYLOAD or not self.list_line(file, line):
                     self.text_line(file, line)
-            elif bytes_may_be_ours(line) or file.pieces or (file.wrapped and wrappers.may_hide(line)):
+            elif bytes_may_be_ours(line) or file.pieces or (file.wrapped and line and _may_belong(file, line)):
                 file.offset = here
                 self.text_line(file, line)
             elif gather and line.endswith(_BRACES) and begins(line):
@@ -139,7 +140,7 @@ class Telling(Enveloped):
             return
         told = begun.read() if fits else None
         if told is None:
-            self.object_left(file)
+            self.object_left(file, here)
             return
         file.indented = None
         front, body = told
@@ -156,20 +157,25 @@ class Telling(Enveloped):
         else:
             self._ignore("other", again=again)
 
-    def object_left(self, file: OpenFile) -> None:
-        """Tell the lines of an object that never ended, or is none, one by one."""
+    def object_left(self, file: OpenFile, here: int) -> None:
+        """Tell the lines of an object that never ended, or is none, one by one; `here` that was seen."""
         if file.indented is not None:
             begun, file.indented = file.indented, None
+            seen, file.seen = file.seen, seen_by_line(file, begun.start, here)
             for offset, line in zip(begun.offsets, begun.lines, strict=True):
                 file.offset = offset
                 self._each_line(file, line + b"\n", gather=False)
+            file.seen = max(seen, file.seen)
 
     def so_far(self, file: OpenFile) -> None:
         """Tell what is there of an answer that may go on, and that an object over several lines has not ended."""
         self.answer_so_far(file)
-        if file.indented is not None and file.indented.start not in file.counted:
-            self.skip("cut_off", file, file.indented.length, again=False)
-            file.counted.add(file.indented.start)
+        begun = [(spread.start, spread.length) for spread in file.spread.values()]
+        begun += [(file.indented.start, file.indented.length)] if file.indented else []
+        for start, length in begun:
+            if start not in file.counted:
+                self.skip("cut_off", file, length, again=False)
+                file.counted.add(start)
 
     def _lines_again(self, file: OpenFile, data: bytes) -> list[LogEvent]:
         """Tell lines of ours, counted already, as ordinary events."""
@@ -182,6 +188,7 @@ class Telling(Enveloped):
         """Make an event of one line of text; `partial`: its newline has not come yet."""
         again = file.offset < file.seen
         if len(line) > MAX_LINE:
+            self.scatter(file)
             self.skip("too_long", file, len(line), again=again)
             return
         if file.offset == 0 and line.startswith(codecs.BOM_UTF8):
@@ -190,6 +197,7 @@ class Telling(Enveloped):
         try:
             message = line.decode("utf-8").rstrip("\r")
         except UnicodeDecodeError:
+            self.scatter(file)
             self.skip("undecodable", file, len(line), again=again)
             return
         self._text(file, message, file.offset, len(line), partial=partial)
@@ -199,8 +207,10 @@ class Telling(Enveloped):
         origin, stamp = file.origin, None
         found = wrappers.unwrap(message)
         if found is not None and not self._is_beside(file, found, message):
-            self._unwrapped(file, found, start, length, partial=partial)
+            self._unwrapped(file, found, message, start, length, partial=partial)
             return
+        if file.spread and self._gathers and not partial:
+            self.scatter(file)  # whose line it is cannot be known: one of theirs may be missing
         if "message_start" in message or ANSWER in file.pieces:
             event = answer_events.event_in(message)
             if event is not None and self._joined(file, event, start):
@@ -218,6 +228,11 @@ class Telling(Enveloped):
         if stamp is None:
             stamp = stamp_in(message) or _stamp_within(message)
         self._line(file, message, stamp, origin, start, partial=partial, timed=timed)
+
+
+def _may_belong(file: OpenFile, line: bytes) -> bool:
+    """Say whether a wrapped line may be ours, or of an object that is, although it shows no word of ours."""
+    return bool(file.spread) or wrappers.may_hide(line) or wrappers.may_open(line)
 
 
 def _stamp_within(message: str) -> int | None:

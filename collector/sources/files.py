@@ -216,7 +216,7 @@ class FilesSource:
                     self._tell.skip("too_long", file, len(pending), again=file.offset < file.seen)
                     file.offset += len(pending)
                     pending, discarding = b"", True
-            if file.pieces:
+            if file.pieces or file.spread:
                 self._tell.pieces_left(file, ended=False)
             if self._tell.is_full():
                 self._settle(file, more=True)
@@ -224,7 +224,7 @@ class FilesSource:
         if pending:
             self._last_line(file, pending)
         if file.whole:
-            self._tell.object_left(file)
+            self._tell.object_left(file, file.offset)
             self._tell.pieces_left(file, ended=True)
         elif self._final:
             self._tell.so_far(file)

@@ -28,11 +28,12 @@ class Gathering:
         self._text_bytes = 0
         self.batch = Batch()
         self.now_ms = 0
+        self._gathers = True  # False: lines of an object that is none are told again, one by one
 
     def begin(self, now_ms: int) -> None:
         """Forget what an interrupted pass left behind."""
         self.now_ms = now_ms
-        self.batch, self._keyed, self._text_bytes = Batch(), [], 0
+        self.batch, self._keyed, self._text_bytes, self._gathers = Batch(), [], 0, True
 
     def _line(
         self, file: OpenFile, message: str, stamp: int | None, origin: Origin, start: int, *, partial: bool,

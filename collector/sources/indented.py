@@ -2,6 +2,7 @@
 
 Only its shape is known here: it begins with a line that ends in a brace and ends with one that begins with one, and
 every line between is indented. What looks like it and is none after all is read line by line, as if nothing was.
+Where something stands around each of its lines, those of other writers may stand between them.
 """
 
 from __future__ import annotations
@@ -52,6 +53,38 @@ class Indented:
         except orjson.JSONDecodeError:
             return None
         return (front, body) if isinstance(body, dict) else None
+
+
+@dataclass(slots=True)
+class Spread:
+    """An object of whose lines each was passed on by itself, and some have come."""
+
+    start: int  # offset of its first line
+    told: list[tuple[int, str, int]] = field(default_factory=list)  # of each line the offset, what was read, its length
+    texts: list[str] = field(default_factory=list)
+    length: int = 0
+
+    def add(self, offset: int, line: str, length: int, text: str) -> bool:
+        """Take a line and the text that was in it; False: it is not of this object, or there are too many."""
+        if self.texts and (text[:1] not in ("}", " ", "\t") or self.length + length > MAX_LINE):
+            return False
+        self.told.append((offset, line, length))
+        self.texts.append(text)
+        self.length += length
+        return True
+
+    @property
+    def closed(self) -> bool:
+        """Say whether its last line has come."""
+        return self.texts[-1][:1] == "}"
+
+    def read(self) -> str | None:
+        """Return the object on one line; None: it is none."""
+        try:
+            body = orjson.loads("\n".join(self.texts))
+        except orjson.JSONDecodeError:
+            return None
+        return orjson.dumps(body).decode() if isinstance(body, dict) else None
 
 
 def may_hold_ours(data: bytes) -> bool:

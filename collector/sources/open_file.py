@@ -8,7 +8,7 @@ from collector.event import Origin
 from collector.parsers.clock import STAMP_SPAN, find_iso_ms, plausible
 from collector.sources.file_bytes import Found
 from collector.sources.file_identity import KnownFile
-from collector.sources.indented import Indented
+from collector.sources.indented import Indented, Spread
 
 
 @dataclass(slots=True)
@@ -38,6 +38,7 @@ class OpenFile:
     wrapped: bool = False  # something stands around its lines, and may have cut them into pieces
     pieces: dict[tuple[str | None, str], Pieces] = field(default_factory=dict)  # of lines that did not end yet
     indented: Indented | None = None  # an object over several lines that has not ended yet
+    spread: dict[tuple[str | None, str], Spread] = field(default_factory=dict)  # the same, something around each line
     counted: set[int] = field(default_factory=set)  # where begins what was counted although it may go on
     joint: int = -1  # where an envelope ended without a newline: the newline that may follow is no line
 
@@ -54,6 +55,7 @@ def settle_stamp(file: OpenFile, now_ms: int) -> None:
 def held_at(file: OpenFile) -> int:
     """Return where to read on: the beginning of what has not ended yet."""
     begun = [pieces.start for pieces in file.pieces.values()]
+    begun += [spread.start for spread in file.spread.values()]
     if file.indented is not None:
         begun.append(file.indented.start)
     return min([file.offset, *begun])

@@ -27,6 +27,7 @@ _HEAD = re.compile(
     rb'"(?:log|MESSAGE|__REALTIME_TIMESTAMP|container_name|container_id)"\s*:)'
 )
 _UNTOLD = re.compile(rb'"MESSAGE"\s*:\s*(?:\[|null)')
+_OPENS = re.compile(rb'"(?:log|MESSAGE)"\s*:\s*"\{\s*(?:\\r)?(?:\\n)?"')
 _PARTIAL_CRI = re.compile(rb"\d{4}-\d\d-\d\dT\S+ std(?:out|err) P[ :]")
 TIMES = ("time", "timestamp", "@timestamp", "date", "ts", "_time")
 _JOURNAL_TIMES = ("__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP")
@@ -61,6 +62,13 @@ def may_hide(line: bytes) -> bool:
         or b"_LINE_BREAK" in line
         or (b'"MESSAGE"' in line and _UNTOLD.search(line) is not None)
     )
+
+
+def may_open(line: bytes) -> bool:
+    """Say whether a line may be the first of an object over several: what it holds is a brace and nothing else."""
+    if line[:1] == b"2":
+        return line.endswith((b" {", b" {\r"))
+    return b'"{' in line and _OPENS.search(line) is not None
 
 
 def unwrap(line: str) -> Unwrapped | None:

@@ -254,6 +254,21 @@ def test_tables_freshness_lines_and_coverage(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("reason", "hint"), [("unknown_form", True), ("bad_count", False)])
+def test_a_call_in_an_unknown_form_is_told_with_what_to_change(tmp_path: Path, reason: str, hint: bool) -> None:
+    """Records that were logged over several lines need a change in the service's logging: the mend says which."""
+    now = datetime.now(UTC)
+    outcomes = {"recognised": {}, "ignored": {}, "skipped": {reason: 2}}
+    told = make_pass(ts=now, complete_until=now, lines_read=2, lines_skipped=2, lines_recognised=0,
+                     outcomes_json=json.dumps(outcomes))  # fmt: skip
+    lakes.fill(tmp_path / "tables", ingest_passes=[told])
+
+    (check,) = (check for check in looked(tmp_path) if check.kind == "lines")
+
+    assert ("log each record on one line" in str(check.mend)) is hint
+    assert "docs/collector.md" in str(check.mend)
+
+
 def test_a_damaged_table_fails(tmp_path: Path) -> None:
     """It ends in one failed check with the store's own code."""
     log = tmp_path / "tables" / "calls" / "_delta_log"

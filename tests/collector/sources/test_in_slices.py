@@ -60,7 +60,7 @@ def _calls(lake: Lake) -> Counter[tuple[object, ...]]:
     )
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [*range(8), 17, 59])
 def test_slices_of_a_log_give_the_calls_of_the_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

@@ -349,3 +349,84 @@ def test_loggers_and_log_services_are_read_too(lake: Lake, tmp_path: Path, aroun
     (call,) = rows(lake, "calls")
     assert call["input_tokens"] == 10
     assert call["ts"] == _moment(AT[1]) or "result" in around
+
+
+WRITTEN = [docker, cri, firelens, journal]
+RESPONSE = {"id": "msg_r", "type": "message", "role": "assistant", "model": "claude-opus-4-5", "content": [],
+            "usage": {"input_tokens": 12, "output_tokens": 3, "cache_read_input_tokens": 70}}  # fmt: skip
+
+
+def _over_lines(line: str) -> list[str]:
+    return json.dumps(json.loads(line), indent=2).split("\n")
+
+
+@pytest.mark.parametrize("around", WRITTEN, ids=lambda one: one.__name__)
+def test_an_object_whose_lines_were_wrapped_one_by_one_is_put_together(lake: Lake, tmp_path: Path, around: Any) -> None:
+    """An indented record and an indented answer: each one line, at its wrapper's time, and what stands around stays."""
+    shown = [*_over_lines(record("msg_1", ms=AT[4], given=11)), "between", *_over_lines(json.dumps(RESPONSE))]
+    told = [around(line, AT[2]) for line in shown]
+    path = write(tmp_path, around(cost(read=8), AT[0]), *told, around(cost(read=9), AT[5]))
+
+    first, again = collect(lake, path), collect(lake, path, name="again")
+
+    calls = rows(lake, "calls")
+    assert (first.lines_read, first.lines_ignored, first.lines_skipped, adds_up(first)) == (5, 1, 0, True)
+    assert {call["call_id"]: call["input_tokens"] for call in calls if call["told_by"] != "text"} == {
+        "msg_1": 11, "msg_r": 12,
+    }  # fmt: skip
+    assert next(call["ts"] for call in calls if call["call_id"] == "msg_r") == _moment(AT[2])
+    assert (len(calls), again.new_calls, again.replaced) == (4, 0, 0)
+
+
+@pytest.mark.parametrize("around", [docker, cri], ids=lambda one: one.__name__)
+def test_another_stream_s_lines_may_stand_within_a_wrapped_object(lake: Lake, tmp_path: Path, around: Any) -> None:
+    """Both streams of a container, an object in each, line by line in turn: both are read, and so is a line between."""
+    pairs = zip(_over_lines(record("msg_1", given=11)), _over_lines(record("msg_2", given=12)), strict=True)
+    told = [line for one, two in pairs for line in (*around(one, AT[1]), *around(two, AT[1], "stderr"))]
+
+    result = collect(lake, write(tmp_path, told, around(cost(), AT[3])))
+
+    assert {row["call_id"] for row in rows(lake, "calls") if row["told_by"] == "record"} == {"msg_1", "msg_2"}
+    assert (result.new_calls, result.lines_read, result.lines_skipped) == (3, 3, 0)
+
+
+@pytest.mark.parametrize("around", WRITTEN, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("harm", ["another writer's object", "a line between", "a line in pieces", "a line left out"])
+def test_a_wrapped_object_of_which_a_line_may_be_another_s_is_not_put_together(
+    lake: Lake, tmp_path: Path, around: Any, harm: str
+) -> None:
+    """No figure is made of two writers' lines: each line is told by itself, the record skipped, what follows read."""
+    shown = [around(line, AT[1]) for line in _over_lines(record("msg_1", given=11))]
+    if harm == "another writer's object":
+        other = [around(line, AT[1]) for line in _over_lines(record("msg_2", given=12))]
+        shown = [shown[0], other[0], *(line for pair in zip(shown[1:], other[1:], strict=True) for line in pair)]
+    elif harm == "a line in pieces" and around is not journal:
+        shown.insert(3, around("  " + "x" * 40_000, AT[1]))
+    elif harm == "a line left out" and around is journal:
+        shown.insert(
+            3, [json.dumps({"__REALTIME_TIMESTAMP": f"{AT[1]}000", "MESSAGE": None, "_SYSTEMD_UNIT": "bodo.service"})]
+        )
+    else:
+        shown.insert(3, around("hello", AT[1]))
+
+    result = collect(lake, write(tmp_path, *shown, around(cost(), AT[3])))
+
+    assert (result.new_calls, adds_up(result)) == (1, True)
+    assert result.to_json()["skipped_by_reason"]["unknown_form"] == (2 if harm == "another writer's object" else 1)
+    assert result.lines_read == len(shown) + 1
+
+
+def test_a_wrapped_object_that_has_not_all_come_is_waited_for(lake: Lake, tmp_path: Path) -> None:
+    """Met by a follower in its middle, it is read again with its end; one that never ends is told line by line."""
+    lines = [docker(line, AT[1]) for line in _over_lines(record("msg_1", given=11))]
+    other = docker(cost(), AT[2], "stderr")
+    path = write(tmp_path, *lines[:5], other)
+    early = collect(lake, path, final=False)
+    write(tmp_path, *lines[:5], other, *lines[5:], docker("{", AT[3]))
+    late = collect(lake, path, final=False)
+    write(tmp_path, *lines[:5], other, *lines[5:], docker("{", AT[3]), docker("none", AT[3]))
+    last = collect(lake, path, final=False)
+
+    assert (early.new_calls, early.lines_read, early.lines_skipped) == (1, 1, 0)
+    assert (late.new_calls, late.lines_read, late.lines_skipped) == (1, 1, 0)
+    assert (last.lines_read, last.lines_ignored) == (2, 2)
