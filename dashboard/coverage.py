@@ -36,5 +36,6 @@ def section(total: Mapping[str, Any], scope: Scope) -> None:
         if total["calls_by_defaults"]:
             names = {"n": "calls", "model": "model_by_defaults", "ttl": "ttl_by_defaults"}
             words = {word: fmt.count(total[name]) for word, name in names.items()}
-            usd = fmt.money(total["cost_by_defaults_usd"])
-            st.caption(fmt.dollars_in_markdown(t("cost.coverage.from_defaults", **words, usd=usd)))
+            usd = total["cost_by_defaults_usd"]
+            cost = t("cost.coverage.from_defaults.cost", usd=fmt.money(usd)) if usd is not None else ""
+            st.caption(fmt.dollars_in_markdown(f"{t('cost.coverage.from_defaults', **words)} {cost}".strip()))
