@@ -19,7 +19,7 @@ from collector.correlate import HOLD_MS
 from collector.event import LogEvent, Origin
 from collector.lane.keyed import take_requests
 from collector.parsers.clock import AHEAD_MS, EARLIEST_MS
-from collector.parsers.prefilter import may_be_ours
+from collector.parsers.prefilter import is_of_an_answer, may_be_ours
 from collector.sources import rescans
 from collector.sources.aws_faults import TokenLost
 from collector.sources.aws_session import open_s3
@@ -253,8 +253,11 @@ class CloudWatchSource:
                 size += len(message)
             if may_be_ours(message):
                 self._keep(item, event_id, ts_ms, message, _order(event_id), again=again)
-            else:
-                ignored += not again
+            elif not again:
+                if is_of_an_answer(message):
+                    self._skip_spread(item)
+                else:
+                    ignored += 1
         if ignored:
             batch.ignored["other"] += ignored
         batch.bytes_read += size
@@ -278,13 +281,16 @@ class CloudWatchSource:
         self._seen.update(told)
         self._newest_ms = times[-1]
         numbered = "".join(ids).isdecimal() and max(map(len, ids)) < _LONGEST_NUMBER
-        ours = 0
+        ours = spread = 0
         for item, event_id, ts_ms, message in zip(items, ids, times, messages, strict=True):
             if may_be_ours(message):
                 ours += 1
                 self._keep(item, event_id, ts_ms, message, int(event_id) if numbered else _order(event_id), again=False)
-        if ours < len(items):
-            self._batch.ignored["other"] += len(items) - ours
+            elif is_of_an_answer(message):
+                spread += 1
+                self._skip_spread(item)
+        if ours + spread < len(items):
+            self._batch.ignored["other"] += len(items) - ours - spread
         self._batch.bytes_read += sum(map(len, messages))
         return True
 
@@ -300,6 +306,10 @@ class CloudWatchSource:
             LogEvent(origin, event_id, ts_ms, "logged", message, order, None, item.get("ingestionTime"), again)
         )
         self._text_bytes += len(message)
+
+    def _skip_spread(self, item: Any) -> None:
+        """Skip a line of an answer that was logged over several, each of which became an event."""
+        self._batch.skip("unknown_form", length=len(item["message"]), at=_stands(item))
 
     def _unusual(self, item: Any, scan: _Scan, now_ms: int) -> None:
         """Skip an event without an id, or of a time that is none: counted once."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from collector.event import LogEvent, Origin, Position, TimeKind
 from collector.parsers.clock import plausible
-from collector.parsers.prefilter import may_be_ours
+from collector.parsers.prefilter import is_of_an_answer, may_be_ours
 from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch
 from collector.sources.open_file import OpenFile, settle_stamp
 from core.settings import SourceSettings
@@ -71,7 +71,10 @@ class Gathering:
         if not isinstance(message, str):
             self.skip("broken_json", file, len(str(item)), again=again)
         elif not may_be_ours(message):
-            self._ignore("other", again=again)
+            if is_of_an_answer(message):
+                self.skip("unknown_form", file, len(message), again=again)
+            else:
+                self._ignore("other", again=again)
         elif len(message) > MAX_LINE:
             self.skip("too_long", file, len(message), again=again)
         elif not plausible(item.get("timestamp"), now_ms=self.now_ms):

@@ -23,6 +23,9 @@ from tests.support.log_lines import GROUP, STREAM, T0, cost, event_id, invocatio
 from tests.support.moto_logs import CREDENTIALS, REGION
 
 NOW_MS = T0 + 3_600_000
+ANSWER = {"id": "msg_r", "type": "message", "role": "assistant", "model": "claude-opus-4-5", "content": [],
+          "stop_reason": "end_turn", "stop_sequence": None,
+          "usage": {"input_tokens": 12, "output_tokens": 3, "cache_read_input_tokens": 70}}  # fmt: skip
 
 
 def settings(**more: Any) -> SourceSettings:
@@ -378,3 +381,18 @@ def test_the_last_quiet_slice_of_a_long_first_read_is_written_down(lake: Lake) -
     last = lake.last_pass("it")
     assert last is not None and json.loads(last["cursor_json"])["hw"] == NOW_MS
     assert last["status"] == "done"
+
+
+@pytest.mark.parametrize("what", [json.loads(record("msg_1")), ANSWER], ids=["record", "answer"])
+def test_a_call_logged_over_several_lines_is_never_silently_none(lake: Lake, what: dict[str, Any]) -> None:
+    """Python's print makes an event of each line: no figure is made of them, but each call is skipped, and shown."""
+    pages = Pages()
+    for number in range(3):
+        lines = json.dumps(what, indent=2).split("\n")
+        pages.add([(T0 + number * 60_000 + at, line) for at, line in enumerate(lines)])
+
+    first, again = run(pages, lake), run(pages, lake, now_ms=NOW_MS + 60_000)
+
+    assert (first.new_calls, first.to_json()["skipped_by_reason"]) == (0, {"unknown_form": 3})
+    assert first.lines_read == 3 * len(lines) and STREAM in str(first.examples["unknown_form"]["at"])
+    assert (again.lines_read, again.lines_skipped) == (0, 0)

@@ -353,6 +353,7 @@ def test_loggers_and_log_services_are_read_too(lake: Lake, tmp_path: Path, aroun
 
 WRITTEN = [docker, cri, firelens, journal]
 RESPONSE = {"id": "msg_r", "type": "message", "role": "assistant", "model": "claude-opus-4-5", "content": [],
+            "stop_reason": "end_turn", "stop_sequence": None,
             "usage": {"input_tokens": 12, "output_tokens": 3, "cache_read_input_tokens": 70}}  # fmt: skip
 
 
@@ -376,6 +377,17 @@ def test_an_object_whose_lines_were_wrapped_one_by_one_is_put_together(lake: Lak
     }  # fmt: skip
     assert next(call["ts"] for call in calls if call["call_id"] == "msg_r") == _moment(AT[2])
     assert (len(calls), again.new_calls, again.replaced) == (4, 0, 0)
+
+
+def test_lines_of_an_answer_that_are_events_of_a_payload_are_counted(lake: Lake, tmp_path: Path) -> None:
+    """As CloudWatch delivers them to a subscription: the call is skipped, and not silently none."""
+    told = [(AT[1] + at, line) for at, line in enumerate(_over_lines(json.dumps(RESPONSE)))]
+    (tmp_path / "a.jsonl").write_text(json.dumps(payload(told)))
+
+    result = collect(lake, tmp_path)
+
+    assert (result.new_calls, result.to_json()["skipped_by_reason"]) == (0, {"unknown_form": 1})
+    assert adds_up(result)
 
 
 @pytest.mark.parametrize("around", [docker, cri], ids=lambda one: one.__name__)
