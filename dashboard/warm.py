@@ -81,6 +81,7 @@ def first_screen(zone: str, *, now: datetime | None = None) -> None:
     data.markers(scope)
     data.breakdown(scope, "engine")
     data.freshness()
+    data.open_alerts()
     data.pulse(zone)
 
 
@@ -112,6 +113,7 @@ def other_pages(zone: str, *, now: datetime | None = None) -> None:
         data.claude_prefixes(source)
         data.past_clears(source)
     data.recorded_actions()
+    data.told_alerts()
     advice = sorted(data.policy_advice(scope), key=lambda row: row["prefix_first"])
     if advice:
         data.gaps(scope, advice[0]["engine"])

@@ -53,20 +53,26 @@ class Alert:
 
 def alerts(reader: Reader, *, limit: int | None = 500) -> list[Alert]:
     """Return every alert in its last state, open ones first, then the newest; so many at most, None: all."""
-    last = _last_states(reader)
-    last = last.order_by([last.state, last.ts.desc()])
-    last = last if limit is None else last.limit(limit)
-    return [_alert(row) for row in reader.rows(last)]
+
+    def build(rows: ir.Table) -> ir.Table:
+        last = _last_states(rows)
+        last = last.order_by([last.state, last.ts.desc()])
+        return last if limit is None else last.limit(limit)
+
+    return [_alert(row) for row in reader.shaped("alerts", None, None, shape=("alerts", limit), build=build)]
 
 
 def open_count(reader: Reader) -> int:
     """Return how many alerts are open, however many there are."""
-    last = _last_states(reader)
-    return int(reader.rows(last.aggregate(n=(last.state == "open").sum()))[0]["n"] or 0)
+
+    def build(rows: ir.Table) -> ir.Table:
+        last = _last_states(rows)
+        return last.aggregate(n=(last.state == "open").sum())
+
+    return int(reader.shaped("alerts", None, None, shape="open alerts", build=build)[0]["n"] or 0)
 
 
-def _last_states(reader: Reader) -> ir.Table:
-    rows = reader.table("alerts")
+def _last_states(rows: ir.Table) -> ir.Table:
     window = ibis.window(group_by=rows.alert_id, order_by=[rows.ts.desc(), rows.attempt.desc(), rows.state.desc()])
     last = rows.mutate(place=ibis.row_number().over(window))
     return last.filter(last.place == 0)

@@ -72,6 +72,7 @@ def test_a_change_of_page_finds_everything_asked(
     for owner, functions in (
         (data.metrics, ("summary", "breakdown", "series", "store_series", "latency", "latency_series", "markers")),
         (data.drift, ("memory", "cold_starts")),
+        (data.alerts, ("open_count",)),
         (data.ttl, ("compare", "mix", "gaps", "crossover", "bursts")),
         (data.misses, ("groups", "series")),
         (data.advice, ("findings", "by_cause", "by_engine", "lifetimes")),
