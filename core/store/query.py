@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +38,9 @@ _MEMORY = "2GB"
 _shapes: OrderedDict[Hashable, str] = OrderedDict()
 _shapes_guard = threading.Lock()
 """The SQL of shapes is the same for every reader of the process, whichever lake it reads."""
+
+# few rows are copied on purpose: see Reader._few
+warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", category=UserWarning)
 
 
 class Reader:
@@ -99,7 +103,16 @@ class Reader:
 
     def rows(self, expression: ir.Table) -> list[dict[str, Any]]:
         """Run the expression and return its rows as dicts."""
-        return self.run(expression).to_pylist()
+        return self._few(_written(expression.op()))
+
+    def _few(self, sql: str) -> list[dict[str, Any]]:
+        """Run one statement whose rows are few enough to become dicts.
+
+        `sql` plans every statement twice, once for the types of its columns, which is a fifth of what a page's
+        questions cost; here it is done once, and the rows are copied once more, which is nothing where they are few.
+        """
+        with self._faults("querying"), self._duck.cursor() as cursor:
+            return cursor.execute(sql).to_arrow_table().to_pylist()
 
     def shaped(
         self,
@@ -111,7 +124,8 @@ class Reader:
         build: Callable[[ir.Table], ir.Table],
     ) -> list[dict[str, Any]]:
         """Run what `build` makes of the table's rows in [start, end), and return its rows; see `arrow`."""
-        return self.arrow(name, start, end, shape=shape, build=build).to_pylist()
+        view = self._view_of(self.lake.pinned(name), name, start, end)
+        return self._few(self._text(name, shape, build).replace(f'"{_ROWS}"', _ranged(view, start, end)))
 
     def arrow(
         self,
@@ -146,7 +160,7 @@ class Reader:
         if changed:
             assert snapshot
             view = self._view(name, tuple(uri for day in changed for uri in files[day]), grown=snapshot.grown)
-            found = self.sql(self._text(name, shape, build).replace(f'"{_ROWS}"', f'"{view}"')).to_pylist()
+            found = self._few(self._text(name, shape, build).replace(f'"{_ROWS}"', f'"{view}"'))
             for day in changed:
                 known[day] = (files[day], [row for row in found if row["date"] == day])
             with self._guard:
