@@ -6,11 +6,11 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode.cfn_yaml import load
 
 from cli.run import SETTINGS_WRONG
 from core import access_settings, settings
@@ -23,9 +23,18 @@ CONTAINERFILE = (DEPLOY / "Containerfile").read_text()
 UNIT = DEPLOY / "systemd" / "cachewise.service"
 
 
+@cache
+def template() -> dict[str, Any]:
+    """The Fargate template."""
+    from cfnlint.decode.cfn_yaml import load  # two seconds to load, also where nothing asks for it
+
+    found: dict[str, Any] = load(str(TEMPLATE))
+    return found
+
+
 def resources() -> dict[str, Any]:
     """The resources of the Fargate template."""
-    found: dict[str, Any] = load(str(TEMPLATE))["Resources"]
+    found: dict[str, Any] = template()["Resources"]
     return found
 
 
@@ -92,7 +101,7 @@ def test_a_scheduled_task_fits_the_template() -> None:
     assert override["name"] == container["Name"]
     assert container["EntryPoint"] == ["/bin/sh", "-c"]
     assert [text.split()[:3] for text in override["command"]] == [["exec", "cachewise", "report"]]
-    assert {"ClusterArn", "TaskSecurityGroupId"} <= load(str(TEMPLATE))["Outputs"].keys()
+    assert {"ClusterArn", "TaskSecurityGroupId"} <= template()["Outputs"].keys()
 
 
 def test_a_token_opens_the_metrics_of_the_task() -> None:
