@@ -24,7 +24,10 @@ class _Door(BaseHTTPRequestHandler):
     cloud: Cloud
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionResetError("the client was killed half way through its request")
         target = self.headers.get("X-Amz-Target", "")
         if target:
             account, region = self._who()
