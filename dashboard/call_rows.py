@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from core.metrics.coverage import DEFAULTS
 from core.store.schema import TABLES
+from dashboard import format as fmt
 from dashboard import miss_words, price_words
 from dashboard.components import Column
 from dashboard.i18n import Language, translate
@@ -32,7 +35,6 @@ COLUMNS = (
     Column("from_defaults", "word", "col.from_defaults"),
     Column("call_id", "text", "col.call_id"),
 )
-DEFAULTS = "defaults"  # what `model_known_by` and `ttl_known_by` say then
 LIVE = ("ts", "engine", "state", "model", "cost_usd", "prompt_tokens", "read_share", "cause", "function_version")
 
 
@@ -55,11 +57,15 @@ def _from_defaults(call: Mapping[str, Any], lang: Language) -> str:
     return translate(lang, f"calls.from_defaults.{'_'.join(names) or 'nothing'}")
 
 
-def cause_words(call: Mapping[str, Any], judged: Mapping[str, str | None], lang: Language) -> str:
+def cause_words(
+    call: Mapping[str, Any], judged: Mapping[str, str | None], since: datetime | None, lang: Language
+) -> str:
     """Return why a call's prefix missed, that it did not, that it failed, or that nobody has judged it yet.
 
-    `judged` are causes by call id, None: nothing was missed.
+    `judged` are causes by call id, None: nothing was missed. Calls before `since` are not judged: theirs is unknown.
     """
+    if since is not None and call["ts"] < since:
+        return fmt.UNKNOWN
     name = call["call_id"]
     if name in judged:
         cause = judged[name]

@@ -341,8 +341,8 @@ def _studies() -> Studies[Scope, Judged]:
     def make(scope: Scope) -> Judged:
         traffic, bounds = load_bounded(_reader(), scope, book())
         verdict = misses.judge(traffic)
-        lines = misses.of_traffic(traffic, verdict)
-        return lines, ttl.of_traffic(traffic, verdict), bounds, misses.read_whole(traffic, lines)
+        lines, lab = misses.of_traffic(traffic, verdict), ttl.of_traffic(traffic, verdict)
+        return lines, lab, bounds, misses.read_whole(traffic)
 
     return Studies(make)
 

@@ -14,8 +14,9 @@ from core.metrics.leading import others
 from dashboard.i18n import Language, translate
 
 UNKNOWN = "—"
+IN_DAYS_MS = 72 * 3_600_000
+"""From here on a time reads best in days."""
 _NAME_LIMIT = 64
-_IN_DAYS_MS = 72 * 3_600_000  # as axes do
 _CODE_LIMIT = 300
 _DIME, _CENT, _FOUR_PLACES = Decimal("0.1"), Decimal("0.01"), Decimal("0.0001")
 _SEEN_AT = {2: Decimal("0.005"), 4: Decimal("0.00005")}  # from here on an amount is not rounded to zero
@@ -145,7 +146,7 @@ def duration_ms(value: Number | None, lang: Language) -> str:
         return translate(lang, "unit.seconds", n=f"{size / 1000:.2f}")
     if size < 3_600_000:
         return translate(lang, "unit.minutes", n=_tenths(size / 60_000))
-    if size < _IN_DAYS_MS:
+    if size < IN_DAYS_MS:
         return translate(lang, "unit.hours", n=_tenths(size / 3_600_000))
     return translate(lang, "unit.days", n=_tenths(round(size / 86_400_000, 1)))
 

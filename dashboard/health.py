@@ -109,6 +109,11 @@ def check_rows(checks: Sequence[Mapping[str, Any]], lang: Language) -> list[dict
     ]
 
 
+def any_lines(rows: Sequence[Row]) -> bool:
+    """Say whether any line was read in this time, whatever became of it."""
+    return any(row[name] for row in rows for name in _OUTCOMES)
+
+
 def lines_over_time(rows: Sequence[Row], look: Look, *, height: int = 280) -> Chart:
     """Draw lines by outcome over the time in which they were read."""
     figure = go.Figure()

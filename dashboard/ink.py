@@ -53,7 +53,7 @@ _UNITS = {
     "ms": (1.0, 2_000.0),
     "seconds": (1e3, 180e3),
     "minutes": (60e3, 3 * 3600e3),
-    "hours": (3600e3, 72 * 3600e3),
+    "hours": (3600e3, fmt.IN_DAYS_MS),
     "days": (24 * 3600e3, float("inf")),
 }
 _HOVER = {"ms": ",.0f", "seconds": ",.2f", "minutes": ",.1f", "hours": ",.1f", "days": ",.1f"}

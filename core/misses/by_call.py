@@ -40,7 +40,9 @@ def causes_by_id(ids: Collection[str], lines: pa.Table, whole: pa.Array) -> dict
     return found | {line["call_id"]: line["cause"] for line in mine if line["cause"] != "dynamic_tail"}
 
 
-def read_whole(calls: Traffic, lines: pa.Table) -> pa.Array:
-    """Return the ids of judged calls that missed nothing at all, not even behind the breakpoint: very few."""
-    judged = calls.call_id.filter(pa.array(calls.in_scope))
-    return judged.filter(pc.invert(pc.is_in(judged, lines["call_id"].combine_chunks())))
+def read_whole(calls: Traffic) -> pa.Array:
+    """Return the ids of judged calls that missed nothing at all, not even behind the breakpoint: very few.
+
+    The lines of a call add up to its prompt less what was read, so these are the ones that no line is about.
+    """
+    return calls.call_id.filter(pa.array(calls.in_scope & (calls.prompt == calls.read)))

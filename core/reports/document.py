@@ -13,6 +13,7 @@ from core.metrics.scope import Scope, rows_of
 from core.pricing.provenance import newest_check
 from core.reports import causes, table
 from core.reports.request import Desk, Progress, Request, silent
+from core.reports.said import money
 from core.reports.table import Report
 from core.reports.words import without, word
 from core.store.query import Reader
@@ -138,8 +139,6 @@ def _coverage(request: Request, total: dict[str, Any]) -> str:
 
 def _by_defaults(request: Request, total: dict[str, Any]) -> str:
     """Say of how many calls the settings told model or TTL, and their dollars."""
-    from core.reports.said import money  # which says more about a document than a document needs
-
     names = {"n": "calls_by_defaults", "calls": "calls", "model": "model_by_defaults", "ttl": "ttl_by_defaults"}
     counts = {key: f"{total[name]:,}" for key, name in names.items()}
     return word(request.lang, "cover.of_defaults", usd=money(total["cost_by_defaults_usd"]), **counts)

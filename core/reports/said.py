@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from core.reports.document import Document
 from core.reports.request import Language
-from core.reports.table import Report
 from core.reports.verdict import verdict
 from core.reports.words import without
 from core.reports.words import word as word_of
+
+if TYPE_CHECKING:
+    from core.reports.document import Document
+    from core.reports.table import Report
 
 UNKNOWN = "–"
 _CENTS = 2

@@ -81,8 +81,7 @@ bounds = data.judged(view.scope()) if judging else None
 since = bounds.scope.start if bounds and bounds.cut else None
 told = []
 for call in calls:
-    older = since is not None and call["ts"] < since  # than what is judged together
-    words = call_rows.cause_words(call, causes, lang) if judging and not older else fmt.UNKNOWN
+    words = call_rows.cause_words(call, causes, since, lang) if judging else fmt.UNKNOWN
     told.append(call_rows.row(call, words, lang))
 
 with components.section("calls.table"):

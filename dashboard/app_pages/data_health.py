@@ -92,7 +92,7 @@ with components.section("health.sources", rows=sources):
 points = data.ingest_series(view.scope(), bucket=view.bucket, zone=view.zone)
 left, right = st.columns(2)
 with left, components.section("health.lines", rows=points):
-    if any(row[name] for row in points for name in ("lines_recognised", "lines_ignored", "lines_skipped")):
+    if health.any_lines(points):
         components.chart(health.lines_over_time(points, look), key="health_lines")
     else:
         components.unknown("health.lines.nothing")

@@ -28,10 +28,7 @@ def tail() -> None:
             judged = {name: told["cause"] for name, told in data.recent_causes().items()}
             calls = data.latest_calls(view.scope(), newest or NEWEST[0])
             since = data.recent_since()
-            words = [
-                fmt.UNKNOWN if since and call["ts"] < since else call_rows.cause_words(call, judged, lang)
-                for call in calls
-            ]
+            words = [call_rows.cause_words(call, judged, since, lang) for call in calls]
             seen = {row["call_id"] for row in held}
             held = [call_rows.row(call, word, lang) for call, word in zip(calls, words, strict=True)]
             fresh = sum(row["call_id"] not in seen for row in held) if seen else 0

@@ -32,7 +32,7 @@ def clock(url: str, advance_s: float | None = None) -> datetime:
         return datetime.fromtimestamp(json.load(answer)["now_ms"] / 1000, UTC)
 
 
-class DyingLake(Lake):
+class KilledLake(Lake):
     """A lake whose process is killed before it commits another table."""
 
     def __init__(self, path: str, commits: int) -> None:
@@ -54,7 +54,7 @@ def main(url: str, folder: str, until_ms: int, commits: int | None = None) -> No
         requests_per_s=1_000_000,
     )  # fmt: skip
     source = CloudWatchSource(settings, sleep=lambda seconds: None)
-    lake = Lake(folder) if commits is None else DyingLake(folder, commits)
+    lake = Lake(folder) if commits is None else KilledLake(folder, commits)
     collector = Collector(source, lake, default_book(), defaults=DEFAULTS, clock=lambda: clock(url))
     rng = random.Random(os.getpid())
     while clock(url).timestamp() * 1000 < until_ms:

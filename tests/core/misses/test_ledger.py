@@ -34,7 +34,7 @@ def test_a_call_without_any_line_is_judged_all_the_same() -> None:
     whole = reads(at(minutes=1), call_id="whole", input_tokens=0)
     calls = traffic_of([writes(at(minutes=0), call_id="first"), whole, reads(at(minutes=2), call_id="tail")])
     lines = misses.of_traffic(calls)
-    left = misses.read_whole(calls, lines)
+    left = misses.read_whole(calls)
 
     assert left.to_pylist() == ["whole"]
     assert misses.causes_by_id(["first", "whole", "tail", "unseen"], lines, left) == {
