@@ -67,13 +67,12 @@ def chunks(handle: BinaryIO, *, at: int = 0, size: int | None = None) -> Iterato
         passed += len(piece)
 
 
-def head_of(path: str, length: int) -> tuple[bytes, bool]:
-    """Return a file's first bytes, uncompressed, and whether it is gzip."""
-    with Path(path).open("rb") as handle:
-        head = handle.read(length)
-        if not head.startswith(GZIP):
-            return head, False
-        handle.seek(0)
+def head_of(handle: BinaryIO, length: int) -> tuple[bytes, bool]:
+    """Return a file's first bytes, uncompressed, and whether it is gzip. The handle stands at its beginning again."""
+    head = handle.read(length)
+    packed = head.startswith(GZIP)
+    handle.seek(0)
+    if packed:
         head = b""
         try:
             for piece in chunks(handle, size=_HEAD_CHUNK):
@@ -82,7 +81,8 @@ def head_of(path: str, length: int) -> tuple[bytes, bool]:
                     break
         except BadInput:
             pass  # a damaged file is told when it is read
-        return head[:length], True
+        handle.seek(0)
+    return head[:length], packed
 
 
 def _plain(handle: BinaryIO, first: bytes, at: int, size: int) -> Iterator[bytes]:

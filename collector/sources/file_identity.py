@@ -17,7 +17,7 @@ from typing import Any
 from collector.sources.file_bytes import Found
 
 HEAD = 4096
-_MARK = 64
+MARK = 64
 _MAX_KNOWN = 5_000
 _DONE_BYTES = 6
 _BEARS_IDENTITY = re.compile(
@@ -65,7 +65,7 @@ def identity(head: bytes, path: str, *, whole: bool) -> tuple[str, int]:
 
 def mark_of(tail: bytes) -> str:
     """Return the hash of the last bytes before an offset."""
-    return digest(tail[-_MARK:]) if tail else ""
+    return digest(tail[-MARK:]) if tail else ""
 
 
 def still_marked(path: str, known: KnownFile) -> bool:
@@ -73,8 +73,8 @@ def still_marked(path: str, known: KnownFile) -> bool:
     if not known.mark:
         return True
     with Path(path).open("rb") as handle:
-        handle.seek(max(0, known.seen - _MARK))
-        return mark_of(handle.read(min(_MARK, known.seen))) == known.mark
+        handle.seek(max(0, known.seen - MARK))
+        return mark_of(handle.read(min(MARK, known.seen))) == known.mark
 
 
 class FileCursor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -19,7 +20,7 @@ from collector.sources.base import MAX_LINE, Batch, Cursor
 from collector.sources.enveloped import may_be_payload
 from collector.sources.file_bytes import GZIP, Found, chained, chunks, head_of, list_files
 from collector.sources.file_events import Telling
-from collector.sources.file_identity import HEAD, FileCursor, KnownFile, mark_of
+from collector.sources.file_identity import HEAD, MARK, FileCursor, KnownFile, mark_of
 from collector.sources.open_file import OpenFile, held_at, settle_stamp
 from collector.sources.sessions_ahead import SessionsAhead
 from collector.sources.wrappers import is_wrapped
@@ -117,22 +118,23 @@ class FilesSource:
             )
 
     def _file(self, found: Found) -> Iterator[Batch]:
-        head, whole = head_of(found.path, HEAD)
-        if not whole and len(head) < HEAD and b"\n" not in head and not self._final:
-            return  # not a full line yet
-        refused = refused_head(head)
-        known = self._cursor.find(head, found, whole=whole)
-        if refused:
-            self._refuse(found, known, refused)
-            return
-        file = self._opened(found, known, head, whole=whole)
         with Path(found.path).open("rb") as handle:
+            head, whole = head_of(handle, HEAD)
+            if not whole and len(head) < HEAD and b"\n" not in head and not self._final:
+                return  # not a full line yet
+            refused = refused_head(head)
+            known = self._cursor.find(head, found, whole=whole)
+            if refused:
+                self._refuse(found, known, refused)
+                return
+            file = self._opened(found, known, head, whole=whole)
+            file.handle = handle
             if known.at and not whole:
                 handle.seek(known.at - 1)
                 file.joint = known.at if handle.read(1) != b"\n" else -1
                 handle.seek(0)
             yield from self._content(file, handle, head)
-        self._settle(file)
+            self._settle(file)
 
     def _stream(self, found: Found, handle: BinaryIO) -> Iterator[Batch]:
         """Read a pipe to its end. Its head gives it an identity as a file's does; nothing is remembered of it."""
@@ -308,7 +310,7 @@ class FilesSource:
             seen=offset,
             size=0 if more else file.found.size,
             mtime_ns=file.found.mtime_ns,
-            mark="" if file.whole else _mark_at(file.found.path, offset),
+            mark="" if file.whole or file.handle is None else _mark_at(file.handle, offset),
             stamp_ms=file.stamp_ms,
             stamped=file.stamped,
             ids=file.ids,
@@ -371,10 +373,10 @@ def refused_head(head: bytes) -> tuple[str, str] | None:
     return None
 
 
-def _mark_at(path: str, offset: int) -> str:
-    with Path(path).open("rb") as handle:
-        handle.seek(max(0, offset - 64))
-        return mark_of(handle.read(min(64, offset)))
+def _mark_at(handle: BinaryIO, offset: int) -> str:
+    """Return the mark of an offset, and leave the handle where it stands: reading goes on from there."""
+    start = max(0, offset - MARK)
+    return mark_of(os.pread(handle.fileno(), offset - start, start))
 
 
 def named(error: BadInput, path: str) -> BadInput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from collector.event import Origin
 from collector.parsers.clock import STAMP_SPAN, find_iso_ms, plausible
@@ -40,6 +41,7 @@ class OpenFile:
     indented: Indented | None = None  # an object over several lines that has not ended yet
     spread: dict[tuple[str | None, str], Spread] = field(default_factory=dict)  # the same, something around each line
     counted: set[int] = field(default_factory=set)  # where begins what was counted although it may go on
+    handle: BinaryIO | None = None  # of a file that may be read again
     joint: int = -1  # where an envelope ended without a newline: the newline that may follow is no line
 
 
