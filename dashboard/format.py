@@ -151,14 +151,6 @@ def duration_ms(value: Number | None, lang: Language) -> str:
     return translate(lang, "unit.days", n=_tenths(round(size / 86_400_000, 1)))
 
 
-def size(value: int) -> str:
-    """Return a number of bytes in the unit that reads best: 512 B, 31 kB, 4.2 MB, 1.3 GB."""
-    for name, unit in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if value >= unit:
-            return f"{value / unit:,.{0 if name == 'kB' else 1}f} {name}"
-    return f"{value:,d} B"
-
-
 def _tenths(number: float) -> str:
     """Return a number with one place; a whole one, such as a lifetime of 1 h, has none."""
     return f"{number:,.{0 if number.is_integer() else 1}f}"

@@ -18,6 +18,7 @@ from core.settings import Settings, SourceSettings
 from core.store.lake import Lake
 from core.store.query import Reader
 from core.store.room import nearest
+from core.store.size import in_words
 
 BEHIND = timedelta(minutes=20)
 SILENT = timedelta(minutes=10)
@@ -60,7 +61,7 @@ def _folder(lake: Lake) -> Check:
 
 
 def _table(row: Mapping[str, Any]) -> Check:
-    size = {name: row[name] for name in ("version", "rows", "files")} | {"megabytes": row["bytes"] / 1e6}
+    size = {name: row[name] for name in ("version", "rows", "files")} | {"size": in_words(row["bytes"])}
     if row["crowded_days"]:
         return Check(
             "tables",

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from core.store import size
 from dashboard import checkup_desk, components, coverage, data, error_words, filters, health, tellings
 from dashboard import format as fmt
 from dashboard.components import Column
@@ -46,7 +47,7 @@ with st.grid(3, gap="small", key="health_facts"):
     )
     components.fact(
         t("health.fact.size"),
-        fmt.size(sum(row["bytes"] for row in tables)),
+        size.in_words(sum(row["bytes"] for row in tables)),
         t("health.fact.files", n=fmt.count(sum(row["files"] for row in tables))),
     )
     components.fact(
@@ -131,7 +132,7 @@ checkup_desk.show(view.zone)
 
 with components.section("health.tables", rows=tables):
     components.table(
-        [{**row, "size": fmt.size(row["bytes"])} for row in tables if row["version"] is not None],
+        [{**row, "size": size.in_words(row["bytes"])} for row in tables if row["version"] is not None],
         [
             Column("table", "text", "col.table"),
             Column("rows", "count", "col.rows"),

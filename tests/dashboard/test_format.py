@@ -161,10 +161,3 @@ def test_a_tiny_difference_has_no_sign() -> None:
     """A model's error of a millionth is under a hundredth of a percent, to whichever side."""
     assert fmt.signed_percent(-0.000001, places=2) == fmt.signed_percent(0.000001, places=2) == "<0.01%"
     assert fmt.signed_percent(-0.0026, places=2) == "−0.26%"
-
-
-def test_sizes() -> None:
-    """Bytes are given in the unit that reads best: what is small is no 0.0 MB."""
-    assert [fmt.size(n) for n in (0, 999, 1_000, 31_499, 4_240_000, 1_340_000_000)] == [
-        "0 B", "999 B", "1 kB", "31 kB", "4.2 MB", "1.3 GB",
-    ]  # fmt: skip
