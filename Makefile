@@ -36,10 +36,11 @@ demo: .venv/.run ## the same, always with the demo fleet
 	@$(BIN)/python -m cli run --demo $(if $(PORT),--port $(PORT))
 
 # browser tests wait more than they work, and the others, which give way to them, fill that time; but in processes of
-# their own, as Playwright's loop stays in the thread it was started in
+# their own, as Playwright's loop stays in the thread it was started in. Three, as many of these wait too, for commands
+# that they run
 test: .venv/.dev ## run every test (browser tests where Chromium is installed)
 	@seen=$$(mktemp); $(BIN)/python -m pytest -q -n 2 tests/e2e >$$seen 2>&1 & browser=$$!; trap 'kill $$browser' INT TERM; \
-	nice -n 5 $(BIN)/python -m pytest -q -n 2 --ignore=tests/e2e $(ARGS); rest=$$?; \
+	nice -n 5 $(BIN)/python -m pytest -q -n 3 --ignore=tests/e2e $(ARGS); rest=$$?; \
 	wait $$browser; code=$$?; cat $$seen; rm -f $$seen; exit $$((rest ? rest : code))
 
 e2e: .venv/.dev ## run the browser tests alone

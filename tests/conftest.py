@@ -1,12 +1,14 @@
 """What the whole test session shares: things too slow to start for each test."""
 
 import gc
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
 import pytest
 
+from tests.support import in_memory
 from tests.support import ministack as ministack_process
 from tests.support.ministack import Ministack
 
@@ -45,6 +47,12 @@ TOGETHER = {
 
 LONG = ("dashboard", "cli", "collector")
 """Folders whose files take longer than others."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let `tmp_path` lie in memory, where it fits; workers are told by the process that starts them."""
+    if not hasattr(config, "workerinput") and (place := in_memory.place()):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(place))
 
 
 @pytest.hookimpl(optionalhook=True)
