@@ -91,7 +91,7 @@ def card(kpi: Kpi, total: Row, before: Row | None, series: Sequence[Row], lang: 
         delta=delta(now, pick(before, kpi) if before else None, kpi.kind, lang),
         better=METRICS[kpi.name].better if kpi.name in METRICS else None,
         parts=parts(kpi, total, lang),
-        help=formula_help(kpi.name, lang) + _by_defaults_help(kpi, total, lang),
+        help=formula_help(kpi.name, lang) + (by_defaults_help(total, lang) if _tells_defaults(kpi, total) else ""),
         spark=spark,
         spark_words=_spark_words(label, spark, kpi.kind, lang) if spark else "",
         calls=None if now is None or now == _NOTHING_LACKS.get(kpi.name) else CALLS_BEHIND.get(kpi.name),
@@ -144,9 +144,9 @@ def _tells_defaults(kpi: Kpi, total: Row) -> bool:
     return kpi.name == "price_coverage" and bool(total.get("calls_by_defaults"))
 
 
-def _by_defaults_help(kpi: Kpi, total: Row, lang: Language) -> str:
-    """Return what the calls by defaults are, and their dollars, as more Markdown for a tooltip; often nothing."""
-    if not _tells_defaults(kpi, total):
+def by_defaults_help(total: Row, lang: Language) -> str:
+    """Return what the calls by defaults are, and their dollars, as more Markdown for a tooltip; nothing without any."""
+    if not total.get("calls_by_defaults"):
         return ""
     names = ("calls_by_defaults", "cost_by_defaults_usd")
     told = [

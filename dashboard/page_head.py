@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.errors import CachewiseError
 from core.settings import Settings
-from dashboard import auth, data, error_words, filters
+from dashboard import auth, data, error_words, filters, kpis
 from dashboard import format as fmt
 from dashboard.i18n import language, t
 
@@ -94,7 +94,8 @@ def pulse() -> None:
         fmt.dollars_in_markdown(t("pulse.spend", usd=fmt.money(told["cost_usd"]))),
         icon=":material/payments:",
         color="gray",
-        help=t("pulse.spend.help", since=fmt.moment(told["since"], zone), priced=priced, calls=calls),
+        help=t("pulse.spend.help", since=fmt.moment(told["since"], zone), priced=priced, calls=calls)
+        + kpis.by_defaults_help(told, language()),
     )
 
 

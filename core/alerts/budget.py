@@ -40,6 +40,7 @@ class Forecast:
     low_usd: Decimal | None
     high_usd: Decimal | None
     budget_usd: Decimal | None
+    by_defaults_usd: Decimal  # of what is spent: calls whose model or TTL their source's defaults tell
     calls_unpriced: int  # cost unknown: the figures are too low by these
 
     @property
@@ -65,8 +66,11 @@ def forecast(reader: Reader, budget: Budget | None, *, now: datetime, zone: str 
     place = zone_of(budget.zone if budget else zone or "UTC")
     start, end = month_of(now, place)
     rows = series(reader, Scope(start=min(start, now - HISTORY), end=now), "hour", zone=place.key).to_pylist()
-    spent = sum((row["cost_usd"] or Decimal(0) for row in rows if row["bucket"] >= start), Decimal(0))
-    unpriced = sum(row["unpriced_calls"] or 0 for row in rows if row["bucket"] >= start)
+    month = [row for row in rows if row["bucket"] >= start]
+    spent, by_defaults = (
+        sum((row[name] or Decimal(0) for row in month), Decimal(0)) for name in ("cost_usd", "cost_by_defaults_usd")
+    )
+    unpriced = sum(row["unpriced_calls"] or 0 for row in month)
     expected = low = high = None
     by_hour = {row["bucket"]: float(row["cost_usd"] or 0) for row in rows if row["bucket"] >= now - HISTORY}
     drawn = project(by_hour, now=now, end=end, zone=place)
@@ -81,6 +85,7 @@ def forecast(reader: Reader, budget: Budget | None, *, now: datetime, zone: str 
         low_usd=low,
         high_usd=high,
         budget_usd=budget.monthly_usd if budget else None,
+        by_defaults_usd=by_defaults,
         calls_unpriced=unpriced,
     )
 

@@ -131,6 +131,8 @@ def _budget(rule: AlertRule, question: _Question) -> Breach:
     if share is None or told.budget_usd is None:
         return Breach(rule.name, rule.metric, ALL, "unknown")
     spent = f"${told.spent_usd:,.2f} of ${told.budget_usd:,.2f} spent in {told.month}"
+    if told.by_defaults_usd:
+        spent += f" (${told.by_defaults_usd:,.2f} of it by the defaults of sources whose lines tell no model or TTL)"
     expected = (
         f", ${told.expected_usd:,.2f} expected at its end (90 %: ${told.low_usd:,.2f} to ${told.high_usd:,.2f})"
         if told.expected_usd is not None

@@ -32,7 +32,7 @@ def price_coverage(sums: Sums) -> float | None:
 @measure("calls", "count", better="down")
 def calls_by_defaults(rows: ir.Table) -> ir.Scalar:
     """Calls whose model or TTL their source's defaults tell, because their own line does not."""
-    return number(_by_defaults(rows))
+    return number(by_defaults(rows))
 
 
 @measure("calls", "count", better="down")
@@ -50,13 +50,14 @@ def ttl_by_defaults(rows: ir.Table) -> ir.Scalar:
 @measure("calls", "usd", better="down")
 def cost_by_defaults_usd(rows: ir.Table) -> ir.Scalar:
     """Σ cost of priced calls whose model or TTL their source's defaults tell."""
-    told, kind = _by_defaults(rows), rows.cost_usd.type()
+    told, kind = by_defaults(rows), rows.cost_usd.type()
     # Where every line tells all, nothing costs so; where none of those told by defaults has a price, nobody knows.
     none = (number(told) == 0) & (number(rows.priced) > 0)
     return total(rows.cost_usd, told & rows.priced).coalesce(none.ifelse(ibis.literal(0).cast(kind), ibis.null(kind)))
 
 
-def _by_defaults(rows: ir.Table) -> ir.BooleanValue:
+def by_defaults(rows: ir.Table) -> ir.BooleanValue:
+    """Return which calls have a model or TTL that their source's defaults tell."""
     return rows.returned & ((rows.model_known_by == DEFAULTS) | (rows.ttl_known_by == DEFAULTS))  # null marks none
 
 

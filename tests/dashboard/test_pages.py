@@ -203,7 +203,9 @@ def test_figures_of_text_lines_say_what_they_rest_on(
     told = f"{said['of.calls'].format(top=2, bottom=2)} · {said['over.by_defaults'].format(n=1)}"
     assert told in [caption.value for caption in app.caption]
     (coverage,) = [one for one in app.metric if one.label == said["metric.price_coverage.label"]]
-    assert f"**{said['metric.cost_by_defaults_usd.label']}** \\$1.50" in coverage.help
+    spent = f"**{said['metric.cost_by_defaults_usd.label']}** \\$1.50"
+    assert spent in coverage.help
+    assert [spent in item.proto.help for item in app.markdown if said["pulse.spend"].split()[0] in item.value] == [True]
 
 
 def test_caching_that_is_off_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

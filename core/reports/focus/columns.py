@@ -88,6 +88,7 @@ _OWN: dict[str, pa.DataType] = {
     "x_InferenceGeo": _TEXT,
     "x_ListCost": _USD,
     "x_Model": _TEXT,
+    "x_ModelKnownBy": _TEXT,
     "x_NetSavings": _USD,
     "x_NoCacheCost": _USD,
     "x_Origin": _TEXT,
@@ -98,6 +99,7 @@ _OWN: dict[str, pa.DataType] = {
     "x_Tenant": _TEXT,
     "x_TokenCount": pa.int64(),
     "x_TokenType": _TEXT,
+    "x_TtlKnownBy": _TEXT,
     "x_UnitPriceKind": _TEXT,
     "x_WritePremium": _USD,
 }

@@ -21,7 +21,7 @@ TokenType = Literal["input", "cache_read", "cache_write_5m", "cache_write_1h", "
 
 KEYS = (
     "provider", "account", "region", "model_id", "engine", "tenant", "function_name", "function_version", "price_row",
-    "price_book", "service_tier", "speed", "inference_geo",
+    "price_book", "service_tier", "speed", "inference_geo", "model_known_by", "ttl_known_by",
 )  # fmt: skip
 _PICO = 10**12
 

@@ -102,6 +102,7 @@ def _row(charge: Row, meter: Meter, request: Request, length: timedelta) -> Row:
         "x_InferenceGeo": charge["inference_geo"],
         "x_ListCost": list_cost.quantize(_TWELVE, context=_EXACT),
         "x_Model": charge["model_id"],
+        "x_ModelKnownBy": charge["model_known_by"],
         "x_NetSavings": net,
         "x_NoCacheCost": no_cache,
         "x_Origin": "demo" if request.demo else "logs",
@@ -112,6 +113,7 @@ def _row(charge: Row, meter: Meter, request: Request, length: timedelta) -> Row:
         "x_Tenant": charge["tenant"],
         "x_TokenCount": None if searches else charge["quantity"],
         "x_TokenType": meter.kind,
+        "x_TtlKnownBy": charge["ttl_known_by"],
         "x_UnitPriceKind": "average" if charge["rate"] is None else "exact",
         "x_WritePremium": -net if meter.kind.startswith("cache_write") else _usd(0),
     }

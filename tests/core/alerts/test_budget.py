@@ -64,13 +64,15 @@ def test_a_month_is_the_zones_month() -> None:
 def test_what_is_spent_is_exact_and_only_of_the_month(tmp_path: Path) -> None:
     """October's calls feed the forecast, not the sum; unpriced calls are counted."""
     rows = [make_call(ts=NOON - n * HOUR, input_tokens=1_000) for n in range(1, 25 * 24)]
-    rows.append(make_unpriced_call(ts=NOON - HOUR))
+    rows.append(make_unpriced_call(ts=NOON - HOUR, model_known_by="defaults"))
+    rows[0] |= {"ttl_known_by": "defaults"}
     with Reader(fill(tmp_path, calls=rows), threads=1) as reader:
         told = forecast(reader, Budget(Decimal("10")), now=NOON)
     november = [row for row in rows if row["ts"] >= datetime(2026, 11, 1, tzinfo=UTC) and row["cost_usd"] is not None]
     assert told.month == "2026-11"
     assert told.spent_usd == sum(row["cost_usd"] for row in november)
     assert told.calls_unpriced == 1
+    assert told.by_defaults_usd == rows[0]["cost_usd"]
     assert told.expected_usd is not None
     each = november[0]["cost_usd"]
     assert float(told.expected_usd) == pytest.approx(float(told.spent_usd + each * 252), rel=0.01)

@@ -244,6 +244,25 @@ def test_a_source_that_was_never_read_is_behind(tmp_path: Path) -> None:
     assert (breach.status, breach.message) == ("breach", "source bodo has never been read")
 
 
+def test_a_budget_that_is_spent_is_told_with_what_rests_on_settings(tmp_path: Path, receiver: Receiver) -> None:
+    """More than the month may cost; of it, what settings priced because the lines tell no model. Before: nothing."""
+    calls = [make_call(ts=NOON + n * HOUR, cost_usd=Decimal(3)) for n in range(3)]
+    calls[1]["model_known_by"] = "defaults"
+    lake = fill(tmp_path, calls=calls)
+    rule = AlertRule("month", "budget", above=Decimal("0.8"), targets=("ops",))
+    settings = configured(receiver, rule, budget=Budget(Decimal(10)))
+
+    assert at(lake, settings, NOON + HOUR).open == ()
+    (alert,) = at(lake, settings, NOON + 3 * HOUR).open
+
+    assert alert.value == 0.9
+    assert alert.message == (
+        "budget: $9.00 of $10.00 spent in 2026-11 ($3.00 of it by the defaults of sources whose lines tell no model or"
+        " TTL)"
+    )
+    assert alert.message in receiver.texts[0]
+
+
 def test_errors_and_the_prompt_store_are_measured(tmp_path: Path, receiver: Receiver) -> None:
     """Five failed calls in twenty; one lookup in ten that hit."""
     failed = [make_failed_call(ts=NOON + n * MINUTE) for n in range(5)]

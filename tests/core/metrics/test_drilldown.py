@@ -79,7 +79,8 @@ def test_the_pulse_counts_today_in_the_viewers_zone(tmp_path: Path) -> None:
     """Calls a minute over the last five known minutes; dollars since local midnight, unknown where none has a price."""
     now = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)  # half past midnight of the 21st in Seoul
     calls = [make_call(ts=now - timedelta(minutes=n)) for n in range(1, 6)] + [make_call(ts=NOON)]
-    calls += [make_failed_call(ts=now - timedelta(minutes=1))]
+    calls += [make_failed_call(ts=now - timedelta(minutes=1), model_known_by="defaults")]
+    calls[0] |= {"model_known_by": "defaults"}
     with Reader(fill(tmp_path, calls=calls)) as reader:
         seoul, utc = (pulse(reader, now, now, zone) for zone in ("Asia/Seoul", "UTC"))
         early = pulse(reader, now - 2 * DAY, now - 2 * DAY, "UTC")
@@ -87,6 +88,7 @@ def test_the_pulse_counts_today_in_the_viewers_zone(tmp_path: Path) -> None:
     assert seoul["calls_per_minute"] == 6 / 5
     assert (seoul["calls"], utc["calls"], seoul["since"]) == (5, 6, datetime(2026, 11, 20, 15, tzinfo=UTC))
     assert utc["cost_usd"] / 6 == seoul["cost_usd"] / 5
+    assert (seoul["calls_by_defaults"], seoul["cost_by_defaults_usd"]) == (1, calls[0]["cost_usd"])
     assert (early["calls"], early["calls_per_minute"], early["cost_usd"]) == (0, 0, None)
 
 

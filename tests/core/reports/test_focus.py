@@ -46,6 +46,8 @@ def focus_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         make_call(**BEDROCK, model_id="claude-haiku-4-5", price_row="card -10%", cache_write_5m_tokens=1234),
         make_call(web_search_requests=3, tools_cost_usd=Decimal("0.03")),
         make_call(output_tokens=3, output_cost_usd=Decimal("0.000100000000")),  # steps of two models: no one price
+        make_call(engine="lines", model_known_by="defaults", ttl_known_by="defaults", told_by="text"),
+        make_call(engine="lines", ttl_known_by="defaults"),
         make_unpriced_call(),
         make_failed_call(),
     ]
@@ -122,6 +124,16 @@ def test_what_has_no_price_is_left_out_and_counted(focus_desk: Desk, charges: li
     assert "claude-unheard-of" not in {row["x_Model"] for row in charges}
     metadata = pq.ParquetFile(io.BytesIO(files.encode(focus_desk, Request(), "focus-parquet"))).schema_arrow.metadata
     assert b"1 calls without a price" in metadata[b"coverage"]
+
+
+def test_a_charge_says_who_told_its_model_and_its_ttl(charges: list[dict[str, str]]) -> None:
+    """What rests on settings is in rows of its own: finance can leave it out, or ask for it."""
+    told = {(row["x_ModelKnownBy"], row["x_TtlKnownBy"]) for row in charges if row["x_Engine"] == "lines"}
+
+    assert told == {("defaults", "defaults"), ("record", "defaults")}
+    assert all(
+        row["x_ModelKnownBy"] == row["x_TtlKnownBy"] == "record" for row in charges if row["x_Engine"] != "lines"
+    )
 
 
 def test_names_from_logs_are_disarmed(charges: list[dict[str, str]]) -> None:
