@@ -40,7 +40,9 @@ def zone_of(wrong: Wrong, name: object, told: str, path: Path | None) -> str:
 
 
 def _wrong(code: str, path: Path | None, what: str, mend: str) -> FixSettings:
-    return FixSettings(f"{path}: {what}.", code=code, mend=mend)
+    """Return the error. Key, value and what is accepted are hardly words: another language has them as they are."""
+    accepted = mend.removeprefix("Accepted: ").removesuffix(".")
+    return FixSettings(f"{path}: {what}.", code=code, mend=mend, about=(path, what, accepted))
 
 
 def only_known(where: str, table: Mapping[str, Any], known: set[str], path: Path | None) -> None:

@@ -104,6 +104,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
         read(tmp_path, f"[access]\n{text}\n")
 
     assert named in str(refused.value)
+    assert named.removeprefix("Accepted: ") in " ".join(refused.value.about)  # what Korean has besides its own words
 
 
 def test_a_blank_metrics_token_is_none() -> None:

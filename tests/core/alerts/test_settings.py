@@ -95,6 +95,7 @@ def test_every_mistake_names_the_value_and_what_is_accepted(tmp_path: Path, text
     with pytest.raises(FixSettings, match="ALR-001") as raised:
         read(tmp_path, text)
     assert named in str(raised.value)
+    assert named in " ".join(raised.value.about)  # what another language than English has besides its own words
 
 
 def test_a_webhook_s_variable_need_not_be_set_to_read_figures(tmp_path: Path) -> None:
