@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from collector.parsers.claude_code import provider_of
+from collector.parsers.claude_ids import provider_of
 from collector.parsers.facts import NOT_OURS, CallRecord, Parsed, Teller, skipped
 from collector.parsers.values import (
     caching_seen,

@@ -13,12 +13,12 @@ from typing import Any
 
 import orjson
 
+from collector.parsers.claude_ids import SYNTHETIC, provider_of
 from collector.parsers.facts import CallRecord, Parsed, skipped
 from collector.parsers.values import caching_seen, dollars, inner, messages_usage_in, moment_ms, text, written_ttl
 from core.usage import Usage
 from core.usage.shapes import INVOCATION_METRICS
 
-SYNTHETIC = "<synthetic>"
 _NO_CALL = Parsed("ignored", "session")
 _MADE_UP = Parsed("ignored", "synthetic")
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9]")
@@ -101,10 +101,3 @@ def completeness(call: CallRecord) -> tuple[bool, int, int]:
     """Return what says how much of a message a line tells: it ended, its output, its prompt."""
     usage = call.usage
     return call.stop_reason is not None, usage.output_tokens if usage else 0, usage.prompt_tokens if usage else 0
-
-
-def provider_of(message_id: str | None, model: str | None) -> str:
-    """Return who served a message: its id says so, or the name of its model."""
-    if (message_id or "").startswith("msg_bdrk_") or "anthropic." in (model or ""):
-        return "bedrock"
-    return "vertex" if (message_id or "").startswith("msg_vrtx_") else "anthropic"

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from collector.limits import MAX_LINE
 from collector.sessions.reader import receive, send
 from collector.sessions.told import ToldPiece
 from collector.sources import file_bytes
-from collector.sources.base import MAX_LINE
 from collector.sources.file_bytes import Found
 
 _JOB = 4 * 1024 * 1024  # bytes asked of a process at once

@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 from msgspec import MsgspecError
 
-from collector.parsers.claude_code import SYNTHETIC, provider_of
+from collector.limits import MAX_LINE
+from collector.parsers.claude_ids import SYNTHETIC, provider_of
 from collector.parsers.clock import EARLIEST_MS
 from collector.parsers.values import LATEST_MS, MAX_TEXT, dollars, text
 from collector.sessions.told import UNTOLD, Shape, ToldPiece
@@ -28,7 +29,6 @@ _OTHERS = frozenset({"logEvents", "awslogs", "eventId", "messageType", "resource
 """Keys of envelopes and of call records: an object that has one is none of these."""
 _TALK = frozenset({"user", "system", "progress", "attachment", "summary"})
 _FIRST_YEAR, _END_YEAR = (datetime.fromtimestamp(ms / 1000, UTC).year for ms in (EARLIEST_MS, LATEST_MS))
-_MAX_LINE = 1024 * 1024
 
 Fullness = tuple[bool, int, int]
 """Has the message ended, its output, its prompt: of the lines of one message, the highest counts."""
@@ -73,7 +73,7 @@ def read_lines(data: bytes, offset: int) -> ToldPiece:
                 or not 0 < len(message.id) <= MAX_TEXT
                 or message.model == SYNTHETIC
                 or line.isApiErrorMessage
-                or len(written) > _MAX_LINE + 1
+                or len(written) > MAX_LINE + 1
             ):
                 raise ValueError
             answer: _Answer = (line, message, logged, used, size, b"")
@@ -137,7 +137,7 @@ class _OddLines:
                 and message.get("stop_details") is None
                 and INVOCATION_METRICS not in message
                 and _OTHERS.isdisjoint(body)
-                and len(written) <= _MAX_LINE + 1
+                and len(written) <= MAX_LINE + 1
             )
             cost = dollars(body.get("costUSD"))
         except (BadInput, LookupError, TypeError, ValueError, AttributeError):

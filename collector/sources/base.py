@@ -20,8 +20,6 @@ Cursor = dict[str, Any]
 
 BATCH_EVENTS = 50_000
 BATCH_BYTES = 32 * 1024 * 1024
-MAX_LINE = 1024 * 1024
-"""A longer line is skipped as `too_long`: CloudWatch itself takes no event above 1 MB."""
 
 
 @dataclass(slots=True)

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 from collector.correlate import HOLD_MS
 from collector.event import LogEvent, Origin
 from collector.lane.keyed import take_requests
+from collector.limits import MAX_LINE
 from collector.parsers.clock import AHEAD_MS, EARLIEST_MS
 from collector.parsers.prefilter import is_of_an_answer, may_be_ours
 from collector.sources import rescans
 from collector.sources.aws_faults import TokenLost
 from collector.sources.aws_session import open_s3
-from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch, Cursor
+from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, Batch, Cursor
 from collector.sources.log_pages import LogPages
 from collector.sources.moved_bodies import MovedBodies
 from collector.sources.pace import Pace, region_of

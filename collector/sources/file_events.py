@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import orjson
 
 from collector.event import LogEvent
+from collector.limits import MAX_LINE
 from collector.parsers.clock import iso_ms, stamp_in
 from collector.parsers.prefilter import bytes_may_be_ours, may_be_ours
 from collector.sessions.scan import SessionLane
 from collector.sessions.told import ToldPiece
 from collector.sources import answer_events, envelopes, wrappers
 from collector.sources.answer_events import ANSWER
-from collector.sources.base import MAX_LINE
 from collector.sources.enveloped import Enveloped
 from collector.sources.in_pieces import seen_by_line
 from collector.sources.indented import Indented, begins

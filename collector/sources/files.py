@@ -12,11 +12,12 @@ from typing import BinaryIO
 
 from collector.by_hand import STDIN
 from collector.event import LogEvent, Position
+from collector.limits import MAX_LINE
 from collector.parsers.clock import find_iso_ms, plausible
 from collector.parsers.prefilter import bytes_may_be_ours
 from collector.sessions.scan import is_session_head
 from collector.sources import envelopes
-from collector.sources.base import MAX_LINE, Batch, Cursor
+from collector.sources.base import Batch, Cursor
 from collector.sources.enveloped import may_be_payload
 from collector.sources.file_bytes import GZIP, Found, chained, chunks, head_of, list_files
 from collector.sources.file_events import Telling

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from collector.event import LogEvent, Origin, Position, TimeKind
+from collector.limits import MAX_LINE
 from collector.parsers.clock import plausible
 from collector.parsers.prefilter import is_of_an_answer, may_be_ours
-from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, MAX_LINE, Batch
+from collector.sources.base import BATCH_BYTES, BATCH_EVENTS, Batch
 from collector.sources.open_file import OpenFile, settle_stamp
 from core.settings import SourceSettings
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
+from collector.limits import MAX_LINE
 from collector.parsers.prefilter import may_be_ours
 from collector.sources.answer_events import ANSWER
-from collector.sources.base import MAX_LINE
 from collector.sources.gathering import Gathering
 from collector.sources.indented import Spread
 from collector.sources.open_file import OpenFile, Pieces

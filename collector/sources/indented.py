@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from collector.sources.base import MAX_LINE
+from collector.limits import MAX_LINE
 
 _OPENED = re.compile(rb"(?:\A|\A\xef\xbb\xbf|\n|\n2[^\n]{18,280} )\{\r?\n")
 _MEMBER = re.compile(
