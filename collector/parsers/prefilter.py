@@ -13,7 +13,8 @@ _JSON_WORDS = ("_tokens", "ModelInvocationLog", "CloudWatchMetrics", "gen_ai.", 
 _TOKENS, _BEDROCK, _METRICS, _SPAN, _BATCH, _JOB = _JSON_WORDS
 JSON_BYTES = tuple(word.encode() for word in _JSON_WORDS)
 """The words of the formats that are JSON."""
-_INDENTS, _ENDED_BY = (" ", "\t"), '"stop_sequence":'
+_INDENTS = (" ", "\t")
+_ENDED_BY = ('"stop_sequence":', '"stopReason":')  # of Claude's own API | of Bedrock's Converse
 _B_TOKENS, _B_BEDROCK, _B_METRICS, _B_SPAN, _B_BATCH, _B_JOB = JSON_BYTES
 
 
@@ -40,7 +41,7 @@ def may_hold_json(message: str) -> bool:
 def is_of_an_answer(message: str) -> bool:
     """Say whether an event that cannot be ours is a line of an indented answer of Claude's, one event for each line.
 
-    Every answer has one line of this member, and no other API's has.
+    Every answer has one line of such a member, and hardly anything else has.
     """
     return message[:1] in _INDENTS and message.lstrip().startswith(_ENDED_BY)
 

@@ -26,6 +26,9 @@ NOW_MS = T0 + 3_600_000
 ANSWER = {"id": "msg_r", "type": "message", "role": "assistant", "model": "claude-opus-4-5", "content": [],
           "stop_reason": "end_turn", "stop_sequence": None,
           "usage": {"input_tokens": 12, "output_tokens": 3, "cache_read_input_tokens": 70}}  # fmt: skip
+CONVERSED = {"output": {"message": {"role": "assistant", "content": []}}, "stopReason": "end_turn",
+             "usage": {"inputTokens": 12, "outputTokens": 3, "totalTokens": 15, "cacheReadInputTokens": 70},
+             "metrics": {"latencyMs": 302}}  # fmt: skip
 
 
 def settings(**more: Any) -> SourceSettings:
@@ -383,7 +386,9 @@ def test_the_last_quiet_slice_of_a_long_first_read_is_written_down(lake: Lake) -
     assert last["status"] == "done"
 
 
-@pytest.mark.parametrize("what", [json.loads(record("msg_1")), ANSWER], ids=["record", "answer"])
+@pytest.mark.parametrize(
+    "what", [json.loads(record("msg_1")), ANSWER, CONVERSED], ids=["record", "answer", "of Bedrock's Converse"]
+)
 def test_a_call_logged_over_several_lines_is_never_silently_none(lake: Lake, what: dict[str, Any]) -> None:
     """Python's print makes an event of each line: no figure is made of them, but each call is skipped, and shown."""
     pages = Pages()
