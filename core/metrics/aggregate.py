@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 import ibis.expr.types as ir
@@ -26,6 +26,19 @@ TIMES = ("day", "hour")
 GROUPS = (*COLUMNS, *TIMES)
 
 Group = tuple[Any, ...]
+
+
+class Narrowing(Hashable, Protocol):
+    """Some of the rows that `marked` marked."""
+
+    @property
+    def once(self) -> bool:
+        """Say whether they are hardly asked for twice."""
+        ...
+
+    def of(self, rows: ir.Table) -> ir.Table:
+        """Return them."""
+        ...
 
 
 def check_groups(by: Sequence[str]) -> None:
@@ -72,22 +85,21 @@ def marked(table: str, rows: ir.Table) -> ir.Table:
     return told.mutate(priced=told.returned & (told.price_status.fill_null("unpriced") == "priced"))
 
 
-def totals(reader: Reader, table: str, scope: Scope, measures: Mapping[str, Measure]) -> dict[str, Any]:
-    """Return every measure over all rows in scope; all None when the table cannot answer."""
+def totals(
+    reader: Reader, table: str, scope: Scope, measures: Mapping[str, Measure], *, which: Narrowing | None = None
+) -> dict[str, Any]:
+    """Return every measure over all rows in scope, or `which` of them; all None when the table cannot answer."""
     if not answers(table, scope):
         return dict.fromkeys(measures)
 
     def build(rows: ir.Table) -> ir.Table:
-        return (kept := marked(table, within(rows, scope))).aggregate(**_expressions(kept, measures))
+        kept = marked(table, within(rows, scope))
+        kept = kept if which is None else which.of(kept)
+        return kept.aggregate(**_expressions(kept, measures))
 
-    found = reader.shaped(table, scope.start, scope.end, shape=("totals", _shape(scope, measures)), build=build)
+    shape = None if which is not None and which.once else ("totals", _shape(scope, measures), which)
+    found = reader.shaped(table, scope.start, scope.end, shape=shape, build=build)
     return _filled(found[0], measures)
-
-
-def totals_of(reader: Reader, rows: ir.Table, measures: Mapping[str, Measure]) -> dict[str, Any]:
-    """Return every measure over rows of `rows_for`, however they were narrowed since."""
-    found = reader.rows(rows.aggregate(**_expressions(rows, measures)))[0]
-    return _filled(found, measures)
 
 
 def groups(
@@ -112,8 +124,7 @@ def groups(
         keys = group_keys(kept, by, zone=zone, span=span, few=few)
         return kept.group_by(**keys).aggregate(**_expressions(kept, measures))
 
-    timed = buckets.changes(zone, *span) if set(by) & set(TIMES) else None
-    shape = ("groups", _shape(scope, measures), tuple(by), timed, few)
+    shape = ("groups", _shape(scope, measures), *shape_of_groups(by, zone, span, few))
     found = reader.shaped(table, scope.start, scope.end, shape=shape, build=build)
     return {member_of(row, by): _filled(row, measures) for row in found}
 
@@ -159,6 +170,18 @@ def group_keys(
     return {f"by_{name}": rows[name] if name in COLUMNS else buckets.key(rows, name, zone, span) for name in by}
 
 
+def shape_of(scope: Scope) -> tuple[Any, ...]:
+    """Name everything of a scope that decides the SQL; its times only say which rows it is about."""
+    return tuple(sorted(scope.filters().items()))
+
+
+def shape_of_groups(
+    by: Sequence[str], zone: ZoneInfo, span: tuple[datetime, datetime], few: Leading | None
+) -> tuple[Any, ...]:
+    """Name everything that decides the SQL of `group_keys`."""
+    return tuple(by), buckets.changes(zone, *span) if set(by) & set(TIMES) else None, few
+
+
 def member_of(row: Mapping[str, Any], by: Sequence[str]) -> Group:
     """Return the group a result row is about."""
     return tuple(_member(row[f"by_{name}"], name) for name in by)
@@ -174,8 +197,7 @@ def _expressions(rows: ir.Table, measures: Mapping[str, Measure]) -> dict[str, i
 
 
 def _shape(scope: Scope, measures: Mapping[str, Measure]) -> tuple[Any, ...]:
-    """Name everything that decides the SQL, except the rows it is about."""
-    return tuple(sorted(scope.filters().items())), tuple(measures.items())
+    return shape_of(scope), tuple(measures.items())
 
 
 def _filled(row: Mapping[str, Any], measures: Mapping[str, Measure]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from core.errors import FixSettings
 from core.metrics import aggregate
 from core.metrics.catalog import DERIVED, measures_of
-from core.metrics.scope import Scope
+from core.metrics.scope import Scope, within
 from core.store.query import Reader
 from core.store.schema import TABLES
 
@@ -33,6 +33,11 @@ class Which:
     priced: bool | None = None
     read: bool | None = None
     call_ids: tuple[str, ...] | None = None
+
+    @property
+    def once(self) -> bool:
+        """Say whether calls are named one by one: their question is long, and hardly asked twice."""
+        return self.call_ids is not None
 
     def of(self, rows: ir.Table) -> ir.Table:
         """Return the rows meant; `rows` are those of `aggregate.rows_for`."""
@@ -58,15 +63,19 @@ def calls_page(reader: Reader, scope: Scope, limit: int = 500, order: str = "ts 
         raise FixSettings(
             f"limit = {limit} is out of range.", code="MET-005", mend=f"Accepted: 1 to {MOST_ROWS}.", about=(limit,)
         )
-    rows = which.of(aggregate.rows_for(reader, "calls", scope)).drop("returned", "priced")
-    key = rows[column].desc(nulls_first=False) if direction == "desc" else rows[column].asc()
-    return reader.run(rows.order_by(key, rows.call_id.asc()).limit(limit))
+
+    def build(rows: ir.Table) -> ir.Table:
+        rows = which.of(aggregate.marked("calls", within(rows, scope))).drop("returned", "priced")
+        key = rows[column].desc(nulls_first=False) if direction == "desc" else rows[column].asc()
+        return rows.order_by(key, rows.call_id.asc()).limit(limit)
+
+    shape = None if which.once else ("page", aggregate.shape_of(scope), which, column, direction, limit)
+    return reader.arrow("calls", scope.start, scope.end, shape=shape, build=build)
 
 
 def calls_total(reader: Reader, scope: Scope, which: Which = ALL) -> dict[str, Any]:
     """Return what the calls meant add up to, by the same definitions as `summary`; None is unknown, never zero."""
-    rows = which.of(aggregate.rows_for(reader, "calls", scope))
-    sums = aggregate.totals_of(reader, rows, measures_of("calls"))
+    sums = aggregate.totals(reader, "calls", scope, measures_of("calls"), which=which)
     return sums | {name: DERIVED[name].of(sums) for name in _DERIVED}
 
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import ibis.expr.types as ir
+
 from core.metrics import aggregate, buckets
 from core.metrics.aggregate import COLUMNS
 from core.metrics.catalog import DERIVED, measures_of
 from core.metrics.invocations import QUANTILE_NAMES
 from core.metrics.leading import Leading, leading, others
-from core.metrics.scope import Scope
+from core.metrics.scope import Scope, within
 from core.store.query import Reader
 
 _TABLES = ("calls", "invocations", "prompt_store_events")
@@ -92,17 +94,22 @@ def _unpriced(
     reader: Reader, scope: Scope, *, by: Sequence[str], zone: ZoneInfo, few: Leading | None = None
 ) -> dict[aggregate.Group, list[dict[str, Any]]]:
     """Return, for each group, the models without a price, why, and how many calls each has."""
-    rows = aggregate.rows_for(reader, _CALLS, scope)
     span = reader.span(_CALLS, scope.start, scope.end)
     if span is None:
         return {}
-    rows = rows.filter(rows.returned & ~rows.priced)
-    keys = aggregate.group_keys(rows, by, zone=zone, span=span, few=few)
-    counted = rows.group_by(
-        **keys, unpriced_provider=rows.provider, unpriced_model=rows.model, reason=rows.price_reason
-    ).aggregate(calls=rows.count())
+
+    def build(rows: ir.Table) -> ir.Table:
+        rows = aggregate.marked(_CALLS, within(rows, scope))
+        rows = rows.filter(rows.returned & ~rows.priced)
+        keys = aggregate.group_keys(rows, by, zone=zone, span=span, few=few)
+        return rows.group_by(
+            **keys, unpriced_provider=rows.provider, unpriced_model=rows.model, reason=rows.price_reason
+        ).aggregate(calls=rows.count())
+
+    shape = ("unpriced", aggregate.shape_of(scope), *aggregate.shape_of_groups(by, zone, span, few))
+    counted = reader.shaped(_CALLS, scope.start, scope.end, shape=shape, build=build)
     found: dict[aggregate.Group, list[dict[str, Any]]] = {}
-    for row in sorted(reader.rows(counted), key=lambda row: (-row["calls"], str(row["unpriced_model"]))):
+    for row in sorted(counted, key=lambda row: (-row["calls"], str(row["unpriced_model"]))):
         found.setdefault(aggregate.member_of(row, by), []).append(
             {
                 "provider": row["unpriced_provider"],

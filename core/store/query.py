@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 import ibis
@@ -33,8 +34,11 @@ from core.store.snapshot import Snapshot
 _VIEWS_KEPT = 64
 _SHAPES_KEPT = 512
 _EXPRESSIONS_KEPT = 128
-_ROWS = "the_rows"
+_WORD = uuid4().hex  # so that no name out of a log is taken for rows
+_ROWS = f"rows{_WORD}"
 _MEMORY = "2GB"
+Ranged = tuple[str, datetime | None, datetime | None]
+"""A table's rows of [start, end)."""
 _shapes: OrderedDict[Hashable, str] = OrderedDict()
 _shapes_guard = threading.Lock()
 """The SQL of shapes is the same for every reader of the process, whichever lake it reads."""
@@ -120,12 +124,11 @@ class Reader:
         start: datetime | None,
         end: datetime | None,
         *,
-        shape: Hashable,
+        shape: Hashable | None,
         build: Callable[[ir.Table], ir.Table],
     ) -> list[dict[str, Any]]:
         """Run what `build` makes of the table's rows in [start, end), and return its rows; see `arrow`."""
-        view = self._view_of(self.lake.pinned(name), name, start, end)
-        return self._few(self._text(name, shape, build).replace(f'"{_ROWS}"', _ranged(view, start, end)))
+        return self._few(self._put_in(_text(name, shape, build), {_ROWS: (name, start, end)}))
 
     def arrow(
         self,
@@ -133,17 +136,28 @@ class Reader:
         start: datetime | None,
         end: datetime | None,
         *,
-        shape: Hashable,
+        shape: Hashable | None,
         build: Callable[[ir.Table], ir.Table],
         given: Mapping[str, pa.Table] | None = None,
     ) -> pa.Table:
         """Run what `build` makes of the table's rows in [start, end); the same `shape` must make the same of them.
 
         Writing an expression as SQL takes longer than many a query: that is done once for each shape in a process,
-        and the rows it is about are put in afterwards.
+        and the rows it is about are put in afterwards. None is the shape of what is hardly asked twice.
         """
-        view = self._view_of(self.lake.pinned(name), name, start, end)
-        return self.sql(self._text(name, shape, build).replace(f'"{_ROWS}"', _ranged(view, start, end)), given)
+        return self.sql(self._put_in(_text(name, shape, build), {_ROWS: (name, start, end)}), given)
+
+    def joined(
+        self, asked: Mapping[str, Ranged], *, shape: Hashable, build: Callable[[Mapping[str, ir.Table]], ir.Table]
+    ) -> pa.Table:
+        """Run what `build` makes of rows of several tables, each by a name of its own in `asked`; see `arrow`."""
+        words = {f"{key}{_WORD}": ranged for key, ranged in asked.items()}
+
+        def written() -> ir.Table:
+            return build({key: _named(table, f"{key}{_WORD}") for key, (table, _, _) in asked.items()})
+
+        tables = tuple((key, table) for key, (table, _, _) in asked.items())
+        return self.sql(self._put_in(_shaped((tables, shape), written), words))
 
     def daily(self, name: str, *, shape: Hashable, build: Callable[[ir.Table], ir.Table]) -> list[dict[str, Any]]:
         """Run what `build` makes of all rows, which must be grouped by `date`, and remember the answer of each day.
@@ -160,26 +174,18 @@ class Reader:
         if changed:
             assert snapshot
             view = self._view(name, tuple(uri for day in changed for uri in files[day]), grown=snapshot.grown)
-            found = self._few(self._text(name, shape, build).replace(f'"{_ROWS}"', f'"{view}"'))
+            found = self._few(_text(name, shape, build).replace(f'"{_ROWS}"', f'"{view}"'))
             for day in changed:
                 known[day] = (files[day], [row for row in found if row["date"] == day])
             with self._guard:
                 self._days[name, shape] = {day: known[day] for day in files}
         return [row for day in files for row in known[day][1]]
 
-    def _text(self, name: str, shape: Hashable, build: Callable[[ir.Table], ir.Table]) -> str:
-        """Return the SQL of a shape, with a word where the rows belong."""
-        key = (name, shape)
-        with _shapes_guard:
-            known = _shapes.get(key)
-            if known is not None:
-                _shapes.move_to_end(key)
-                return known
-        text = _as_sql(build(_named(name, _ROWS)))
-        with _shapes_guard:
-            _shapes[key] = text
-            while len(_shapes) > _SHAPES_KEPT:
-                _shapes.popitem(last=False)
+    def _put_in(self, text: str, words: Mapping[str, Ranged]) -> str:
+        """Return SQL with rows in place of words."""
+        for word, (name, start, end) in words.items():
+            view = self._view_of(self.lake.pinned(name), name, start, end)
+            text = text.replace(f'"{word}"', _ranged(view, start, end))
         return text
 
     def close(self) -> None:
@@ -228,6 +234,28 @@ class Reader:
                     cursor.execute(f'DROP VIEW "{self._views.popitem(last=False)[1]}"')
             self._views[key] = name
             return name
+
+
+def _text(name: str, shape: Hashable | None, build: Callable[[ir.Table], ir.Table]) -> str:
+    """Return the SQL of a shape, with a word where the rows of its table belong."""
+    return _shaped(None if shape is None else (name, shape), lambda: build(_named(name, _ROWS)))
+
+
+def _shaped(key: Hashable | None, build: Callable[[], ir.Table]) -> str:
+    """Return the SQL of what `build` makes, written the first time that this key is asked for in a process."""
+    if key is None:
+        return _as_sql(build())
+    with _shapes_guard:
+        known = _shapes.get(key)
+        if known is not None:
+            _shapes.move_to_end(key)
+            return known
+    text = _as_sql(build())
+    with _shapes_guard:
+        _shapes[key] = text
+        while len(_shapes) > _SHAPES_KEPT:
+            _shapes.popitem(last=False)
+    return text
 
 
 def _named(table: str, name: str) -> ir.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.metrics.scope import Scope, chosen
 from core.pricing import PriceBook
@@ -17,7 +19,7 @@ from core.store.query import Reader
 from core.traffic.arrays import Bools, Coded, Ints, coded, combined, integers
 from core.traffic.identity import effective
 from core.traffic.rates import Modifiers, TokenRates, token_rates
-from core.traffic.starts import with_starts
+from core.traffic.starts import before, with_starts
 from core.traffic.unseen import Unseen, placed, without_answer
 from core.traffic.waits import Waiting, bounded, usual_waits
 
@@ -106,14 +108,21 @@ class Traffic:
 def load(reader: Reader, scope: Scope, book: PriceBook, *, look_back: timedelta = LOOK_BACK) -> Traffic:
     """Read the calls of the range and, marked as such, those before it and outside the filters."""
     earliest = _earlier(scope.start, look_back)
-    rows = reader.table("calls", earliest, scope.end)
-    rows = rows.filter(rows.prompt_tokens > 0)  # a call that failed before any usage touched nothing
-    asked = with_starts(
-        reader, rows.select(*_COLUMNS).mutate(in_scope=_in_scope(rows, scope), in_range=_in_range(rows, scope)),
-        start=earliest, end=scope.end,
-    )  # fmt: skip
+    asked = {
+        "calls": ("calls", earliest, scope.end),
+        "looked": ("prompt_store_events", before(earliest), scope.end),
+        "opened": ("invocations", before(earliest), scope.end),
+    }
+
+    def build(rows: Mapping[str, ir.Table]) -> ir.Table:
+        calls = rows["calls"]
+        calls = calls.filter(calls.prompt_tokens > 0)  # a call that failed before any usage touched nothing
+        columns = calls.select(*_COLUMNS).mutate(in_scope=_chosen(calls, scope))
+        return with_starts(columns, rows["looked"], rows["opened"]).drop("invocation_id")
+
+    shape = ("traffic", tuple(sorted(scope.filters().items())))
     unanswered = without_answer(reader, start=earliest, end=scope.end)  # first: its tables are let go of by then
-    return from_table(reader.run(asked.drop("invocation_id")), book, unanswered)
+    return from_table(_ranged(reader.joined(asked, shape=shape, build=build), scope.start), book, unanswered)
 
 
 def from_table(table: pa.Table, book: PriceBook, unanswered: pa.Table | None = None) -> Traffic:
@@ -194,15 +203,19 @@ def _earlier(start: datetime | None, look_back: timedelta) -> datetime | None:
     return None if start is None else start - look_back
 
 
-def _in_range(rows: ir.Table, scope: Scope) -> ir.BooleanValue:
+def _ranged(table: pa.Table, start: datetime | None) -> pa.Table:
+    """Add `in_range` to calls, and leave those before the range out of `in_scope`."""
+    if start is None:
+        return table.append_column("in_range", pa.array(np.ones(table.num_rows, dtype=np.bool_)))
+    inside = pc.greater_equal(table["ts"], pa.scalar(start, type=table.schema.field("ts").type))
+    place = table.column_names.index("in_scope")
+    return table.set_column(place, "in_scope", pc.and_(table["in_scope"], inside)).append_column("in_range", inside)
+
+
+def _chosen(rows: ir.Table, scope: Scope) -> ir.BooleanValue:
     import ibis
 
-    everything: ir.BooleanValue = ibis.literal(True)
-    return everything if scope.start is None else rows.ts >= ibis.literal(scope.start, type="timestamp('UTC', 6)")
-
-
-def _in_scope(rows: ir.Table, scope: Scope) -> ir.BooleanValue:
-    inside: Any = _in_range(rows, scope)
+    inside: Any = ibis.literal(True)
     for name, values in scope.filters().items():
         inside = inside & chosen(rows, name, values).fill_null(False)
     return inside

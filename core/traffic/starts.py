@@ -12,36 +12,32 @@ from datetime import datetime, timedelta
 import ibis
 import ibis.expr.types as ir
 
-from core.store.query import Reader
-
 _LONGEST_INVOCATION = timedelta(minutes=16)
 
 
-def with_starts(
-    reader: Reader, calls: ir.Table, *, start: datetime | None = None, end: datetime | None = None
-) -> ir.Table:
+def before(start: datetime | None) -> datetime | None:
+    """Return from when on invocations and prompt-store events are asked for: a Lambda timeout before the calls."""
+    return None if start is None else start - _LONGEST_INVOCATION
+
+
+def with_starts(calls: ir.Table, looked: ir.Table, opened: ir.Table) -> ir.Table:
     """Add `began` (the call may not have begun earlier; null when nothing tells) and `fetched` to calls.
 
-    `fetched` says that the invocation read its prompt anew, from the table, before the call. `start` and `end` bound
-    the calls: their invocations began at most a Lambda timeout before.
+    `fetched` says that the invocation read its prompt anew, from the table, before the call. `looked` are prompt-store
+    events and `opened` invocations: those of the time of the calls, and of the time `before` it.
     """
-    since = None if start is None else start - _LONGEST_INVOCATION
-    looked = reader.table("prompt_store_events", since, end)
     looked = looked.filter(looked.invocation_id.notnull() & (looked.kind != "clear"))
     fetched = looked.filter(looked.kind == "miss").select("invocation_id").distinct()
     told = calls.filter(calls.ts_kind.fill_null("") == "start")
     told = told.mutate(began=ibis.null("timestamp('UTC', 6)"))
-    logged = _worked_out(reader, calls.filter(calls.ts_kind.fill_null("") != "start"), looked, since, end)
+    logged = _worked_out(calls.filter(calls.ts_kind.fill_null("") != "start"), looked, opened)
     whole = ibis.union(told, logged.select(*told.columns))
     marked = whole.left_join(fetched.mutate(fetched=True), "invocation_id")
     return marked.select(*whole.columns, fetched=marked.fetched.fill_null(False))
 
 
-def _worked_out(
-    reader: Reader, calls: ir.Table, looked: ir.Table, since: datetime | None, end: datetime | None
-) -> ir.Table:
+def _worked_out(calls: ir.Table, looked: ir.Table, opened: ir.Table) -> ir.Table:
     """Add the latest moment before which calls that were logged at their end cannot have begun."""
-    opened = reader.table("invocations", since, end)
     opened = opened.group_by(opened.invocation_id).aggregate(opened_at=opened.ts.min())
     looked = looked.group_by(looked.invocation_id).aggregate(looked_at=looked.ts.max())
     window = ibis.window(group_by=[calls.source, calls.invocation_id], order_by=[calls.ts, calls.call_id])

@@ -8,15 +8,16 @@ such a call here. Whether one really was sent, the next call's reading or writin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
 from core.store.query import Reader
 from core.traffic.arrays import Coded, Ints, integers
+from core.traffic.starts import before
 
-_LONGEST_INVOCATION = timedelta(minutes=16)
 _MOST = 0.1
 """More of an engine's requests than this do not fail by chance: then its calls are told where nobody sees whose
 they are, or the prompt is looked up for something else."""
@@ -37,19 +38,25 @@ class Unseen:
 
 def without_answer(reader: Reader, *, start: datetime | None = None, end: datetime | None = None) -> pa.Table:
     """Return (source, engine, began) of invocations that had a prompt in hand and told of no call."""
-    since = None if start is None else start - _LONGEST_INVOCATION
-    looked = reader.table("prompt_store_events", since, end)
+    since = before(start)
+    asked = {
+        "looked": ("prompt_store_events", since, end),
+        "opened": ("invocations", since, end),
+        "told": ("calls", since, end),
+    }
+    return reader.joined(asked, shape="requests without an answer", build=lambda rows: _quiet(**rows))
+
+
+def _quiet(looked: ir.Table, opened: ir.Table, told: ir.Table) -> ir.Table:
     looked = looked.filter(looked.invocation_id.notnull() & looked.engine.notnull() & (looked.kind != "clear"))
     looked = looked.group_by(looked.invocation_id).aggregate(
         engine=looked.engine.max(), source=looked.source.max(), looked_at=looked.ts.max()
     )
-    opened = reader.table("invocations", since, end)
     ended = opened.filter(opened.status.isin(["ok", "error", "timeout"]) & opened.duration_ms.notnull())
-    told = reader.table("calls", since, end)
     told = told.filter(told.invocation_id.notnull()).select("invocation_id").distinct()
     quiet = looked.inner_join(ended.select("invocation_id").distinct(), "invocation_id")
     quiet = quiet.select("invocation_id", "source", "engine", "looked_at").anti_join(told, "invocation_id")
-    return reader.run(quiet.select("source", "engine", began=quiet.looked_at))
+    return quiet.select("source", "engine", began=quiet.looked_at)
 
 
 def placed(found: pa.Table, *, source: Coded, engine: Coded, start_ms: Ints) -> Unseen:

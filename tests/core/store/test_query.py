@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import ibis
 import pyarrow as pa
 import pytest
 
@@ -16,7 +18,7 @@ from core.store import query
 from core.store.lake import Lake
 from core.store.query import Reader
 from core.store.schema import TABLES
-from tests.support.rows import NOON, make_call, make_invocation, table_of
+from tests.support.rows import NOON, make_call, make_invocation, make_store_event, table_of
 
 
 @pytest.fixture
@@ -160,6 +162,42 @@ def test_a_shape_is_written_as_sql_once_and_asked_of_any_range(
 
     assert [*found, count(NOON, NOON + timedelta(hours=2))] == [4, 4, 2, 3]
     assert written == ["once"]
+
+
+def test_several_tables_are_asked_at_once_each_of_a_range_of_its_own(
+    lake: Lake, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Put into SQL once too, whatever the ranges; the same table may be asked twice."""
+    written: list[str] = []
+    to_sql = query.ibis.to_sql
+    monkeypatch.setattr(query.ibis, "to_sql", lambda *args, **more: written.append("once") or to_sql(*args, **more))
+    hour = timedelta(hours=1)
+    lake.commit("calls", table_of("calls", [make_call(ts=NOON + n * hour) for n in range(4)]))
+    lake.commit("prompt_store_events", table_of("prompt_store_events", [make_store_event("hit", ts=NOON)]))
+
+    def told(hours: int) -> dict[str, Any]:
+        asked = {
+            "early": ("calls", None, NOON + hours * hour),
+            "late": ("calls", NOON + hours * hour, None),
+            "events": ("prompt_store_events", None, None),
+        }
+        build = lambda rows: ibis.union(*(rows[name].aggregate(of=ibis.literal(name), n=rows[name].count())  # noqa: E731
+                                          for name in asked))  # fmt: skip
+        return {row["of"]: row["n"] for row in reader.joined(asked, shape="counts", build=build).to_pylist()}
+
+    assert [told(1), told(3)] == [{"early": 1, "late": 3, "events": 1}, {"early": 3, "late": 1, "events": 1}]
+    assert written == ["once"]
+
+
+@pytest.mark.parametrize("name", ['"the_rows"', '"rows"', "'; DROP VIEW x --", "{0}"])
+def test_a_name_out_of_a_log_is_a_name_and_nothing_else(lake: Lake, reader: Reader, name: str) -> None:
+    """Whatever an engine is called, it is found by it, and not put in place of anything."""
+    lake.commit("calls", table_of("calls", [make_call(engine=name), make_call()]))
+
+    build = lambda rows: (kept := rows.filter(rows.engine == name)).aggregate(n=kept.count())  # noqa: E731
+    found = reader.shaped("calls", NOON - timedelta(days=1), None, shape=("named", name), build=build)
+
+    assert found == [{"n": 1}]
 
 
 def test_days_whose_files_stayed_are_not_read_again(
