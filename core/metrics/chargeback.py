@@ -23,7 +23,7 @@ import ibis.expr.types as ir
 from core.errors import FixSettings
 from core.metrics import aggregate
 from core.metrics.catalog import measures_of
-from core.metrics.scope import Scope
+from core.metrics.scope import Scope, within
 from core.store.query import Reader
 
 Rule = Literal["by-reads", "first-toucher", "even"]
@@ -140,16 +140,11 @@ def _weights(pool: Sequence[Mapping[str, Any]], rule: str) -> list[int]:
 
 def _shared(reader: Reader, scope: Scope, by: Sequence[str]) -> list[Row]:
     """Return the uses of prefixes that were written and that more than one group used."""
-    rows = aggregate.rows_for(reader, "calls", scope)
-    written = rows.cache_write_5m_cost_usd.fill_null(0) + rows.cache_write_1h_cost_usd.fill_null(0)
-    rows = rows.mutate(prefix=_prefix(rows), written=written).filter(rows.priced)
-    rows = rows.filter((rows.cache_read_tokens > 0) | (rows.written > 0))
-    uses = rows.group_by(prefix=rows.prefix, **{f"by_{name}": rows[name] for name in by}).aggregate(
-        read_tokens=rows.cache_read_tokens.sum(), written=rows.written.sum(), premium=rows.write_premium_usd.sum()
-    )
-    window = ibis.window(group_by="prefix")
-    uses = uses.mutate(groups=uses.count().over(window), pool=uses.written.sum().over(window))
-    asked = uses.filter((uses.groups > 1) & (uses.pool > 0)).order_by(["prefix", *(f"by_{name}" for name in by)])
+
+    def build(rows: ir.Table) -> ir.Table:
+        return _uses(aggregate.marked("calls", within(rows, scope)), by)
+
+    shape = ("shared prefixes", aggregate.shape_of(scope), tuple(by))
     return [
         {
             "prefix": row["prefix"],
@@ -158,8 +153,20 @@ def _shared(reader: Reader, scope: Scope, by: Sequence[str]) -> list[Row]:
             "written": _pico(row["written"]),
             "premium": _pico(row["premium"]),
         }
-        for row in reader.rows(asked)
+        for row in reader.shaped("calls", scope.start, scope.end, shape=shape, build=build)
     ]
+
+
+def _uses(rows: ir.Table, by: Sequence[str]) -> ir.Table:
+    written = rows.cache_write_5m_cost_usd.fill_null(0) + rows.cache_write_1h_cost_usd.fill_null(0)
+    rows = rows.mutate(prefix=_prefix(rows), written=written).filter(rows.priced)
+    rows = rows.filter((rows.cache_read_tokens > 0) | (rows.written > 0))
+    uses = rows.group_by(prefix=rows.prefix, **{f"by_{name}": rows[name] for name in by}).aggregate(
+        read_tokens=rows.cache_read_tokens.sum(), written=rows.written.sum(), premium=rows.write_premium_usd.sum()
+    )
+    window = ibis.window(group_by="prefix")
+    uses = uses.mutate(groups=uses.count().over(window), pool=uses.written.sum().over(window))
+    return uses.filter((uses.groups > 1) & (uses.pool > 0)).order_by(["prefix", *(f"by_{name}" for name in by)])
 
 
 def _prefix(rows: ir.Table) -> ir.StringValue:

@@ -40,7 +40,7 @@ class Which:
         return self.call_ids is not None
 
     def of(self, rows: ir.Table) -> ir.Table:
-        """Return the rows meant; `rows` are those of `aggregate.rows_for`."""
+        """Return the rows meant; `rows` are such as `aggregate.marked` marked."""
         if self.returned is not None:
             rows = rows.filter(rows.returned if self.returned else ~rows.returned)
         if self.priced is not None:

@@ -5,6 +5,7 @@ The others are summed by the same measures as every group, so that groups still 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 
@@ -12,7 +13,7 @@ import ibis
 import ibis.expr.types as ir
 
 from core.metrics import aggregate
-from core.metrics.scope import Scope
+from core.metrics.scope import Scope, within
 from core.store.query import Reader
 
 _OTHERS = "\0others "
@@ -43,14 +44,24 @@ def leading(
     """
     if most is None:
         return None
-    rows = aggregate.rows_for(reader, "calls", scope)
-    grouped = rows.group_by(member=rows[by]).aggregate(cost_usd=rows.cost_usd.sum(), calls=rows.count())
-    ranked = grouped.order_by([ibis.desc(grouped.cost_usd, nulls_first=False), grouped.calls.desc(), grouped.member])
-    first = [row["member"] for row in reader.rows(ranked.limit(most).select("member"))]
-    answering = [table for table in tables if aggregate.answers(table, scope, [by])]
-    named = [rows.select(member=rows[by]) for rows in (aggregate.rows_for(reader, name, scope) for name in answering)]
-    whole = reduce(lambda one, two: one.union(two), named).distinct().count().as_table()
-    others = next(iter(reader.rows(whole)[0].values())) - len(first)
+
+    def ranked(rows: ir.Table) -> ir.Table:
+        rows = within(rows, scope)
+        grouped = rows.group_by(member=rows[by]).aggregate(cost_usd=rows.cost_usd.sum(), calls=rows.count())
+        dearest = [ibis.desc(grouped.cost_usd, nulls_first=False), grouped.calls.desc(), grouped.member]
+        return grouped.order_by(dearest).limit(most).select("member")
+
+    def counted(told: Mapping[str, ir.Table]) -> ir.Table:
+        named = [kept.select(member=kept[by]) for kept in (within(rows, scope) for rows in told.values())]
+        members = reduce(lambda one, two: one.union(two), named).distinct()
+        return members.aggregate(n=members.count())
+
+    filters = aggregate.shape_of(scope)
+    found = reader.shaped("calls", scope.start, scope.end, shape=("dearest", filters, by, most), build=ranked)
+    first = [row["member"] for row in found]
+    asked = {table: (table, scope.start, scope.end) for table in tables if aggregate.answers(table, scope, [by])}
+    whole = reader.joined(asked, shape=("members", filters, by), build=counted)
+    others = whole["n"][0].as_py() - len(first)
     return Leading(by, tuple(first), others) if others > 0 else None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ import ibis
 import ibis.expr.types as ir
 
 from core.metrics import aggregate, buckets
-from core.metrics.scope import Scope
+from core.metrics.scope import Scope, within
 from core.store.query import Reader
 
 TokenType = Literal["input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "web_search"]
@@ -24,6 +25,7 @@ KEYS = (
     "price_book", "service_tier", "speed", "inference_geo", "model_known_by", "ttl_known_by",
 )  # fmt: skip
 _PICO = 10**12
+_UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,22 @@ def charges(reader: Reader, scope: Scope, meter: Meter, period: str) -> Iterator
     span = reader.span("calls", scope.start, scope.end)
     if span is None:
         return
-    rows = aggregate.rows_for(reader, "calls", scope)
+
+    def build(rows: ir.Table) -> ir.Table:
+        return _sums(aggregate.marked("calls", within(rows, scope)), meter, period, span)
+
+    shape = ("charges", aggregate.shape_of(scope), meter, period, buckets.changes(_UTC, *span))
+    for row in reader.shaped("calls", scope.start, scope.end, shape=shape, build=build):
+        yield {
+            "bucket": buckets.start_of(row["bucket"], period, _UTC),
+            **{name: row[f"by_{name}"] for name in KEYS},
+            "cache_ttl": row["by_lifetime"] or _lifetime(meter),
+            "rate": row["by_rate"],
+            **{name: int(row[name]) for name in ("quantity", "cost", "no_cache")},
+        }
+
+
+def _sums(rows: ir.Table, meter: Meter, period: str, span: tuple[datetime, datetime]) -> ir.Table:
     rows = rows.filter(rows.priced & (rows[meter.quantity] > 0))
     cost = _pico(rows[meter.cost])
     rows = rows.mutate(
@@ -72,18 +89,11 @@ def charges(reader: Reader, scope: Scope, meter: Meter, period: str) -> Iterator
         ),
     )
     keys = {f"by_{name}": rows[name] for name in KEYS}
-    keys["bucket"] = buckets.key(rows, period, ZoneInfo("UTC"), span)
+    keys["bucket"] = buckets.key(rows, period, _UTC, span)
     asked = rows.group_by(**keys, by_lifetime=rows.lifetime, by_rate=rows.rate).aggregate(
         quantity=rows[meter.quantity].sum(), cost=rows.pico.sum(), no_cache=rows.plain.sum()
     )
-    for row in reader.rows(asked.order_by([asked.bucket, *(asked[name] for name in keys if name != "bucket")])):
-        yield {
-            "bucket": buckets.start_of(row["bucket"], period, ZoneInfo("UTC")),
-            **{name: row[f"by_{name}"] for name in KEYS},
-            "cache_ttl": row["by_lifetime"] or _lifetime(meter),
-            "rate": row["by_rate"],
-            **{name: int(row[name]) for name in ("quantity", "cost", "no_cache")},
-        }
+    return asked.order_by([asked.bucket, *(asked[name] for name in keys if name != "bucket")])
 
 
 def _no_cache(rows: ir.Table, meter: Meter, cost: ir.IntegerValue) -> ir.IntegerValue:
