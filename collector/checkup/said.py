@@ -56,10 +56,16 @@ def of_error(code: str, text: str, part: Literal["what", "mend"], values: Iterab
 
 
 def told(lang: Language, text: str, facts: Mapping[str, Any] | None) -> str:
-    """Return a sentence in a language: from what it was made from, else as it was written down."""
-    if lang == "en" or not facts:
+    """Return a sentence in a language: from what it was made from, else as it was written down.
+
+    What another version wrote down may be made from other fields than the words of this one name.
+    """
+    if lang == "en" or not facts or facts["key"] not in (*catalogue(lang), _OF_ERROR):
         return text
-    return _told(lang, facts["key"], facts["about"]) if facts["key"] in (*catalogue(lang), _OF_ERROR) else text
+    try:
+        return _told(lang, facts["key"], facts["about"])
+    except (LookupError, ValueError, TypeError):
+        return text
 
 
 def skip_reason(reason: str, lang: Language) -> str:

@@ -170,11 +170,6 @@ def group_keys(
     return {f"by_{name}": rows[name] if name in COLUMNS else buckets.key(rows, name, zone, span) for name in by}
 
 
-def shape_of(scope: Scope) -> tuple[Any, ...]:
-    """Name everything of a scope that decides the SQL; its times only say which rows it is about."""
-    return tuple(sorted(scope.filters().items()))
-
-
 def shape_of_groups(
     by: Sequence[str], zone: ZoneInfo, span: tuple[datetime, datetime], few: Leading | None
 ) -> tuple[Any, ...]:
@@ -197,7 +192,7 @@ def _expressions(rows: ir.Table, measures: Mapping[str, Measure]) -> dict[str, i
 
 
 def _shape(scope: Scope, measures: Mapping[str, Measure]) -> tuple[Any, ...]:
-    return shape_of(scope), tuple(measures.items())
+    return scope.shape(), tuple(measures.items())
 
 
 def _filled(row: Mapping[str, Any], measures: Mapping[str, Measure]) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def _shared(reader: Reader, scope: Scope, by: Sequence[str]) -> list[Row]:
     def build(rows: ir.Table) -> ir.Table:
         return _uses(aggregate.marked("calls", within(rows, scope)), by)
 
-    shape = ("shared prefixes", aggregate.shape_of(scope), tuple(by))
+    shape = ("shared prefixes", scope.shape(), tuple(by))
     return [
         {
             "prefix": row["prefix"],

@@ -69,7 +69,7 @@ def calls_page(reader: Reader, scope: Scope, limit: int = 500, order: str = "ts 
         key = rows[column].desc(nulls_first=False) if direction == "desc" else rows[column].asc()
         return rows.order_by(key, rows.call_id.asc()).limit(limit)
 
-    shape = None if which.once else ("page", aggregate.shape_of(scope), which, column, direction, limit)
+    shape = None if which.once else ("page", scope.shape(), which, column, direction, limit)
     return reader.arrow("calls", scope.start, scope.end, shape=shape, build=build)
 
 

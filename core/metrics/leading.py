@@ -56,7 +56,7 @@ def leading(
         members = reduce(lambda one, two: one.union(two), named).distinct()
         return members.aggregate(n=members.count())
 
-    filters = aggregate.shape_of(scope)
+    filters = scope.shape()
     found = reader.shaped("calls", scope.start, scope.end, shape=("dearest", filters, by, most), build=ranked)
     first = [row["member"] for row in found]
     asked = {table: (table, scope.start, scope.end) for table in tables if aggregate.answers(table, scope, [by])}

@@ -106,7 +106,7 @@ def _unpriced(
             **keys, unpriced_provider=rows.provider, unpriced_model=rows.model, reason=rows.price_reason
         ).aggregate(calls=rows.count())
 
-    shape = ("unpriced", aggregate.shape_of(scope), *aggregate.shape_of_groups(by, zone, span, few))
+    shape = ("unpriced", scope.shape(), *aggregate.shape_of_groups(by, zone, span, few))
     counted = reader.shaped(_CALLS, scope.start, scope.end, shape=shape, build=build)
     found: dict[aggregate.Group, list[dict[str, Any]]] = {}
     for row in sorted(counted, key=lambda row: (-row["calls"], str(row["unpriced_model"]))):

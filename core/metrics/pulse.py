@@ -13,16 +13,6 @@ from core.metrics.coverage import by_defaults
 from core.store.query import Reader
 
 WINDOW = timedelta(minutes=5)
-_NEEDED = (
-    "ts",
-    "status",
-    "prompt_tokens",
-    "output_tokens",
-    "price_status",
-    "cost_usd",
-    "model_known_by",
-    "ttl_known_by",
-)
 _TODAY = ("calls", "priced_calls", "calls_by_defaults", "cost_usd", "cost_by_defaults_usd")
 
 

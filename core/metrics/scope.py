@@ -57,6 +57,10 @@ class Scope:
         """Return the filters in force, by column."""
         return {column: values for name, column in _COLUMNS.items() if (values := getattr(self, name))}
 
+    def shape(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Return everything that decides the SQL of a question; the times only say which rows it is about."""
+        return tuple(sorted(self.filters().items()))
+
     def fits(self, table: str) -> bool:
         """Say whether the table has every filtered column; if not, its numbers are unknown here, not wrong."""
         return set(self.filters()) <= set(TABLES[table].names)
@@ -74,7 +78,7 @@ def asked(
 
     It is written as SQL once for each shape and filter in a process, which takes longer than many an answer.
     """
-    narrowed = (shape, tuple(sorted(scope.filters().items())))
+    narrowed = (shape, scope.shape())
     return reader.shaped(table, scope.start, scope.end, shape=narrowed, build=lambda rows: build(within(rows, scope)))
 
 

@@ -103,7 +103,7 @@ def observe(reader: Reader, scope: Scope) -> Lanes:
 def _fill(lanes: Lanes, reader: Reader, scope: Scope) -> None:
     before: dict[Key, tuple[int, str | None]] = {}
     parts = pieces(reader, scope.start, scope.end, at_once=AT_ONCE)
-    shape = ("sums of lanes", tuple(sorted(scope.filters().items())))
+    shape = ("sums of lanes", scope.shape())
     for start, end in parts:
         given = {_BEFORE: _carried(before)}
         _put(lanes, reader.arrow("calls", start, end, shape=shape, build=lambda rows: _sums(rows, scope), given=given),

@@ -120,7 +120,7 @@ def load(reader: Reader, scope: Scope, book: PriceBook, *, look_back: timedelta 
         columns = calls.select(*_COLUMNS).mutate(in_scope=_chosen(calls, scope))
         return with_starts(columns, rows["looked"], rows["opened"]).drop("invocation_id")
 
-    shape = ("traffic", tuple(sorted(scope.filters().items())))
+    shape = ("traffic", scope.shape())
     unanswered = without_answer(reader, start=earliest, end=scope.end)  # first: its tables are let go of by then
     return from_table(_ranged(reader.joined(asked, shape=shape, build=build), scope.start), book, unanswered)
 

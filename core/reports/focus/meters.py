@@ -66,7 +66,7 @@ def charges(reader: Reader, scope: Scope, meter: Meter, period: str) -> Iterator
     def build(rows: ir.Table) -> ir.Table:
         return _sums(aggregate.marked("calls", within(rows, scope)), meter, period, span)
 
-    shape = ("charges", aggregate.shape_of(scope), meter, period, buckets.changes(_UTC, *span))
+    shape = ("charges", scope.shape(), meter, period, buckets.changes(_UTC, *span))
     for row in reader.shaped("calls", scope.start, scope.end, shape=shape, build=build):
         yield {
             "bucket": buckets.start_of(row["bucket"], period, _UTC),

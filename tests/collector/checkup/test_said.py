@@ -102,6 +102,14 @@ def test_a_check_of_an_older_version_stays_as_it_was_written() -> None:
     assert in_words(kept, "ko") == kept
 
 
+def test_a_check_of_a_version_with_other_fields_stays_as_it_was_written() -> None:
+    """A page in Korean shows what an older one kept; it does not fail."""
+    kept = Check("tables", "calls", "ok", say("tables.size", version=1, rows=2, files=3, size="4 kB")).kept()
+    kept["said"]["message"]["about"] = {"version": 1, "rows": 2, "files": 3, "megabytes": 0.004}
+
+    assert in_words(kept, "ko")["message"] == "Version 1, 2 rows, 3 file(s), 4 kB."
+
+
 def test_every_reason_to_skip_a_line_has_words() -> None:
     """Whatever a parser or a source says of a line can be read on a page."""
     code = "\n".join(path.read_text(encoding="utf-8") for path in CHECKUP.parent.rglob("*.py"))
