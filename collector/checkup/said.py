@@ -58,9 +58,9 @@ def of_error(code: str, text: str, part: Literal["what", "mend"], values: Iterab
 def told(lang: Language, text: str, facts: Mapping[str, Any] | None) -> str:
     """Return a sentence in a language: from what it was made from, else as it was written down.
 
-    What another version wrote down may be made from other fields than the words of this one name.
+    What another version wrote down may have a key or fields that the words of this one do not know.
     """
-    if lang == "en" or not facts or facts["key"] not in (*catalogue(lang), _OF_ERROR):
+    if lang == "en" or not facts:
         return text
     try:
         return _told(lang, facts["key"], facts["about"])

@@ -6,18 +6,19 @@ See docs/decisions/031-file-identity.md.
 from __future__ import annotations
 
 import base64
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from collector.sources.file_bytes import Found
 
 HEAD = 4096
-MARK = 64
+_MARK = 64
 _MAX_KNOWN = 5_000
 _DONE_BYTES = 6
 _BEARS_IDENTITY = re.compile(
@@ -63,9 +64,11 @@ def identity(head: bytes, path: str, *, whole: bool) -> tuple[str, int]:
     return digest(b"path", str(Path(path).absolute()).encode(errors="surrogateescape")), 0
 
 
-def mark_of(tail: bytes) -> str:
-    """Return the hash of the last bytes before an offset."""
-    return digest(tail[-MARK:]) if tail else ""
+def mark_at(handle: BinaryIO, offset: int) -> str:
+    """Return the hash of the last bytes before an offset; the handle stays where it is, to be read on."""
+    start = max(0, offset - _MARK)
+    tail = os.pread(handle.fileno(), offset - start, start)
+    return digest(tail) if tail else ""
 
 
 def still_marked(path: str, known: KnownFile) -> bool:
@@ -73,8 +76,7 @@ def still_marked(path: str, known: KnownFile) -> bool:
     if not known.mark:
         return True
     with Path(path).open("rb") as handle:
-        handle.seek(max(0, known.seen - MARK))
-        return mark_of(handle.read(min(MARK, known.seen))) == known.mark
+        return mark_at(handle, known.seen) == known.mark
 
 
 class FileCursor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -21,7 +20,7 @@ from collector.sources.base import Batch, Cursor
 from collector.sources.enveloped import may_be_payload
 from collector.sources.file_bytes import GZIP, Found, chained, chunks, head_of, list_files
 from collector.sources.file_events import Telling
-from collector.sources.file_identity import HEAD, MARK, FileCursor, KnownFile, mark_of
+from collector.sources.file_identity import HEAD, FileCursor, KnownFile, mark_at
 from collector.sources.open_file import OpenFile, held_at, settle_stamp
 from collector.sources.sessions_ahead import SessionsAhead
 from collector.sources.wrappers import is_wrapped
@@ -311,7 +310,7 @@ class FilesSource:
             seen=offset,
             size=0 if more else file.found.size,
             mtime_ns=file.found.mtime_ns,
-            mark="" if file.whole or file.handle is None else _mark_at(file.handle, offset),
+            mark="" if file.whole or file.handle is None else mark_at(file.handle, offset),
             stamp_ms=file.stamp_ms,
             stamped=file.stamped,
             ids=file.ids,
@@ -372,12 +371,6 @@ def refused_head(head: bytes) -> tuple[str, str] | None:
     if strange * 20 > len(head):  # one NUL in a line of the application makes no binary file
         return "binary", "is not text"
     return None
-
-
-def _mark_at(handle: BinaryIO, offset: int) -> str:
-    """Return the mark of an offset, and leave the handle where it stands: reading goes on from there."""
-    start = max(0, offset - MARK)
-    return mark_of(os.pread(handle.fileno(), offset - start, start))
 
 
 def named(error: BadInput, path: str) -> BadInput:

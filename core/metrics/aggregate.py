@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import ibis.expr.types as ir
@@ -12,11 +12,12 @@ import ibis.expr.types as ir
 from core.errors import FixSettings
 from core.metrics import buckets
 from core.metrics.measure import Measure
-from core.metrics.scope import Scope, rows_of, within
+from core.metrics.scope import Scope, asked, rows_of
 from core.store.query import Reader
 from core.store.schema import TABLES
 
 if TYPE_CHECKING:
+    from core.metrics.drilldown import Which
     from core.metrics.leading import Leading
 
 COLUMNS = (
@@ -26,19 +27,6 @@ TIMES = ("day", "hour")
 GROUPS = (*COLUMNS, *TIMES)
 
 Group = tuple[Any, ...]
-
-
-class Narrowing(Hashable, Protocol):
-    """Some of the rows that `marked` marked."""
-
-    @property
-    def once(self) -> bool:
-        """Say whether they are hardly asked for twice."""
-        ...
-
-    def of(self, rows: ir.Table) -> ir.Table:
-        """Return them."""
-        ...
 
 
 def check_groups(by: Sequence[str]) -> None:
@@ -86,19 +74,19 @@ def marked(table: str, rows: ir.Table) -> ir.Table:
 
 
 def totals(
-    reader: Reader, table: str, scope: Scope, measures: Mapping[str, Measure], *, which: Narrowing | None = None
+    reader: Reader, table: str, scope: Scope, measures: Mapping[str, Measure], *, which: Which | None = None
 ) -> dict[str, Any]:
     """Return every measure over all rows in scope, or `which` of them; all None when the table cannot answer."""
     if not answers(table, scope):
         return dict.fromkeys(measures)
 
     def build(rows: ir.Table) -> ir.Table:
-        kept = marked(table, within(rows, scope))
+        kept = marked(table, rows)
         kept = kept if which is None else which.of(kept)
         return kept.aggregate(**_expressions(kept, measures))
 
-    shape = None if which is not None and which.once else ("totals", _shape(scope, measures), which)
-    found = reader.shaped(table, scope.start, scope.end, shape=shape, build=build)
+    shape = None if which is not None and which.once else ("totals", tuple(measures.items()), which)
+    found = asked(reader, table, scope, shape=shape, build=build)
     return _filled(found[0], measures)
 
 
@@ -120,12 +108,12 @@ def groups(
         return {}
 
     def build(rows: ir.Table) -> ir.Table:
-        kept = marked(table, within(rows, scope))
+        kept = marked(table, rows)
         keys = group_keys(kept, by, zone=zone, span=span, few=few)
         return kept.group_by(**keys).aggregate(**_expressions(kept, measures))
 
-    shape = ("groups", _shape(scope, measures), *shape_of_groups(by, zone, span, few))
-    found = reader.shaped(table, scope.start, scope.end, shape=shape, build=build)
+    shape = ("groups", tuple(measures.items()), *shape_of_groups(by, zone, span, few))
+    found = asked(reader, table, scope, shape=shape, build=build)
     return {member_of(row, by): _filled(row, measures) for row in found}
 
 
@@ -146,13 +134,13 @@ def bucketed(
         return {}
 
     def build(rows: ir.Table) -> ir.Table:
-        kept = marked(table, within(rows, scope))
+        kept = marked(table, rows)
         members = group_keys(kept, by, zone=zone, span=span, few=few)
         keys = {"at_bucket": buckets.key(kept, bucket, zone, span), **members}
         return kept.group_by(**keys).aggregate(**_expressions(kept, measures))
 
-    shape = ("bucketed", _shape(scope, measures), tuple(by), bucket, buckets.changes(zone, *span), few)
-    found = reader.shaped(table, scope.start, scope.end, shape=shape, build=build)
+    shape = ("bucketed", tuple(measures.items()), tuple(by), bucket, buckets.changes(zone, *span), few)
+    found = asked(reader, table, scope, shape=shape, build=build)
     return {(row["at_bucket"], *member_of(row, by)): _filled(row, measures) for row in found}
 
 
@@ -189,10 +177,6 @@ def empty(measures: Mapping[str, Measure]) -> dict[str, Any]:
 
 def _expressions(rows: ir.Table, measures: Mapping[str, Measure]) -> dict[str, ir.Scalar]:
     return {name: measure.of(rows) for name, measure in measures.items()}
-
-
-def _shape(scope: Scope, measures: Mapping[str, Measure]) -> tuple[Any, ...]:
-    return scope.shape(), tuple(measures.items())
 
 
 def _filled(row: Mapping[str, Any], measures: Mapping[str, Measure]) -> dict[str, Any]:

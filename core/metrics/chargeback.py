@@ -23,7 +23,7 @@ import ibis.expr.types as ir
 from core.errors import FixSettings
 from core.metrics import aggregate
 from core.metrics.catalog import measures_of
-from core.metrics.scope import Scope, within
+from core.metrics.scope import Scope, asked
 from core.store.query import Reader
 
 Rule = Literal["by-reads", "first-toucher", "even"]
@@ -140,11 +140,7 @@ def _weights(pool: Sequence[Mapping[str, Any]], rule: str) -> list[int]:
 
 def _shared(reader: Reader, scope: Scope, by: Sequence[str]) -> list[Row]:
     """Return the uses of prefixes that were written and that more than one group used."""
-
-    def build(rows: ir.Table) -> ir.Table:
-        return _uses(aggregate.marked("calls", within(rows, scope)), by)
-
-    shape = ("shared prefixes", scope.shape(), tuple(by))
+    found = asked(reader, "calls", scope, shape=("shared prefixes", tuple(by)), build=lambda rows: _uses(rows, by))
     return [
         {
             "prefix": row["prefix"],
@@ -153,11 +149,12 @@ def _shared(reader: Reader, scope: Scope, by: Sequence[str]) -> list[Row]:
             "written": _pico(row["written"]),
             "premium": _pico(row["premium"]),
         }
-        for row in reader.shaped("calls", scope.start, scope.end, shape=shape, build=build)
+        for row in found
     ]
 
 
 def _uses(rows: ir.Table, by: Sequence[str]) -> ir.Table:
+    rows = aggregate.marked("calls", rows)
     written = rows.cache_write_5m_cost_usd.fill_null(0) + rows.cache_write_1h_cost_usd.fill_null(0)
     rows = rows.mutate(prefix=_prefix(rows), written=written).filter(rows.priced)
     rows = rows.filter((rows.cache_read_tokens > 0) | (rows.written > 0))

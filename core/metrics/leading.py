@@ -13,7 +13,7 @@ import ibis
 import ibis.expr.types as ir
 
 from core.metrics import aggregate
-from core.metrics.scope import Scope, within
+from core.metrics.scope import Scope, asked, within
 from core.store.query import Reader
 
 _OTHERS = "\0others "
@@ -46,7 +46,6 @@ def leading(
         return None
 
     def ranked(rows: ir.Table) -> ir.Table:
-        rows = within(rows, scope)
         grouped = rows.group_by(member=rows[by]).aggregate(cost_usd=rows.cost_usd.sum(), calls=rows.count())
         dearest = [ibis.desc(grouped.cost_usd, nulls_first=False), grouped.calls.desc(), grouped.member]
         return grouped.order_by(dearest).limit(most).select("member")
@@ -56,11 +55,9 @@ def leading(
         members = reduce(lambda one, two: one.union(two), named).distinct()
         return members.aggregate(n=members.count())
 
-    filters = scope.shape()
-    found = reader.shaped("calls", scope.start, scope.end, shape=("dearest", filters, by, most), build=ranked)
-    first = [row["member"] for row in found]
-    asked = {table: (table, scope.start, scope.end) for table in tables if aggregate.answers(table, scope, [by])}
-    whole = reader.joined(asked, shape=("members", filters, by), build=counted)
+    first = [row["member"] for row in asked(reader, "calls", scope, shape=("dearest", by, most), build=ranked)]
+    known = {table: (table, scope.start, scope.end) for table in tables if aggregate.answers(table, scope, [by])}
+    whole = reader.joined(known, shape=("members", scope.shape(), by), build=counted)
     others = whole["n"][0].as_py() - len(first)
     return Leading(by, tuple(first), others) if others > 0 else None
 

@@ -13,7 +13,7 @@ from core.metrics.aggregate import COLUMNS
 from core.metrics.catalog import DERIVED, measures_of
 from core.metrics.invocations import QUANTILE_NAMES
 from core.metrics.leading import Leading, leading, others
-from core.metrics.scope import Scope, within
+from core.metrics.scope import Scope, asked
 from core.store.query import Reader
 
 _TABLES = ("calls", "invocations", "prompt_store_events")
@@ -99,15 +99,15 @@ def _unpriced(
         return {}
 
     def build(rows: ir.Table) -> ir.Table:
-        rows = aggregate.marked(_CALLS, within(rows, scope))
+        rows = aggregate.marked(_CALLS, rows)
         rows = rows.filter(rows.returned & ~rows.priced)
         keys = aggregate.group_keys(rows, by, zone=zone, span=span, few=few)
         return rows.group_by(
             **keys, unpriced_provider=rows.provider, unpriced_model=rows.model, reason=rows.price_reason
         ).aggregate(calls=rows.count())
 
-    shape = ("unpriced", scope.shape(), *aggregate.shape_of_groups(by, zone, span, few))
-    counted = reader.shaped(_CALLS, scope.start, scope.end, shape=shape, build=build)
+    shape = ("unpriced", *aggregate.shape_of_groups(by, zone, span, few))
+    counted = asked(reader, _CALLS, scope, shape=shape, build=build)
     found: dict[aggregate.Group, list[dict[str, Any]]] = {}
     for row in sorted(counted, key=lambda row: (-row["calls"], str(row["unpriced_model"]))):
         found.setdefault(aggregate.member_of(row, by), []).append(

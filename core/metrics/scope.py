@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -72,13 +72,13 @@ def rows_of(reader: Reader, table: str, scope: Scope) -> ir.Table:
 
 
 def asked(
-    reader: Reader, table: str, scope: Scope, *, shape: str, build: Callable[[ir.Table], ir.Table]
+    reader: Reader, table: str, scope: Scope, *, shape: Hashable | None, build: Callable[[ir.Table], ir.Table]
 ) -> list[dict[str, Any]]:
     """Run what `build` makes of the table's rows in scope; the same `shape` must make the same of them.
 
     It is written as SQL once for each shape and filter in a process, which takes longer than many an answer.
     """
-    narrowed = (shape, scope.shape())
+    narrowed = None if shape is None else (shape, scope.shape())
     return reader.shaped(table, scope.start, scope.end, shape=narrowed, build=lambda rows: build(within(rows, scope)))
 
 

@@ -15,7 +15,7 @@ import ibis
 import ibis.expr.types as ir
 
 from core.metrics import aggregate, buckets
-from core.metrics.scope import Scope, within
+from core.metrics.scope import Scope, asked
 from core.store.query import Reader
 
 TokenType = Literal["input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "web_search"]
@@ -62,12 +62,8 @@ def charges(reader: Reader, scope: Scope, meter: Meter, period: str) -> Iterator
     span = reader.span("calls", scope.start, scope.end)
     if span is None:
         return
-
-    def build(rows: ir.Table) -> ir.Table:
-        return _sums(aggregate.marked("calls", within(rows, scope)), meter, period, span)
-
-    shape = ("charges", scope.shape(), meter, period, buckets.changes(_UTC, *span))
-    for row in reader.shaped("calls", scope.start, scope.end, shape=shape, build=build):
+    shape = ("charges", meter, period, buckets.changes(_UTC, *span))
+    for row in asked(reader, "calls", scope, shape=shape, build=lambda rows: _sums(rows, meter, period, span)):
         yield {
             "bucket": buckets.start_of(row["bucket"], period, _UTC),
             **{name: row[f"by_{name}"] for name in KEYS},
@@ -78,6 +74,7 @@ def charges(reader: Reader, scope: Scope, meter: Meter, period: str) -> Iterator
 
 
 def _sums(rows: ir.Table, meter: Meter, period: str, span: tuple[datetime, datetime]) -> ir.Table:
+    rows = aggregate.marked("calls", rows)
     rows = rows.filter(rows.priced & (rows[meter.quantity] > 0))
     cost = _pico(rows[meter.cost])
     rows = rows.mutate(
@@ -90,10 +87,10 @@ def _sums(rows: ir.Table, meter: Meter, period: str, span: tuple[datetime, datet
     )
     keys = {f"by_{name}": rows[name] for name in KEYS}
     keys["bucket"] = buckets.key(rows, period, _UTC, span)
-    asked = rows.group_by(**keys, by_lifetime=rows.lifetime, by_rate=rows.rate).aggregate(
+    sums = rows.group_by(**keys, by_lifetime=rows.lifetime, by_rate=rows.rate).aggregate(
         quantity=rows[meter.quantity].sum(), cost=rows.pico.sum(), no_cache=rows.plain.sum()
     )
-    return asked.order_by([asked.bucket, *(asked[name] for name in keys if name != "bucket")])
+    return sums.order_by([sums.bucket, *(sums[name] for name in keys if name != "bucket")])
 
 
 def _no_cache(rows: ir.Table, meter: Meter, cost: ir.IntegerValue) -> ir.IntegerValue:

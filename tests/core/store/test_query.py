@@ -27,6 +27,15 @@ def lake(tmp_path: Path) -> Lake:
 
 
 @pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What grows by one whenever an expression is put into SQL."""
+    times: list[str] = []
+    to_sql = query.ibis.to_sql
+    monkeypatch.setattr(query.ibis, "to_sql", lambda *args, **more: times.append("once") or to_sql(*args, **more))
+    return times
+
+
+@pytest.fixture
 def reader(lake: Lake) -> Iterator[Reader]:
     with Reader(lake, threads=2) as opened:
         yield opened
@@ -144,13 +153,8 @@ def test_a_damaged_file_is_said_so(lake: Lake, reader: Reader) -> None:
         reader.run(reader.table("calls"))
 
 
-def test_a_shape_is_written_as_sql_once_and_asked_of_any_range(
-    lake: Lake, reader: Reader, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shape_is_written_as_sql_once_and_asked_of_any_range(lake: Lake, reader: Reader, written: list[str]) -> None:
     """The same question of another range, or after new rows, is not put into SQL again, and its answer is right."""
-    written: list[str] = []
-    to_sql = query.ibis.to_sql
-    monkeypatch.setattr(query.ibis, "to_sql", lambda *args, **more: written.append("once") or to_sql(*args, **more))
 
     def count(start: datetime | None, end: datetime | None) -> int:
         build = lambda rows: rows.aggregate(n=rows.count())  # noqa: E731
@@ -165,12 +169,9 @@ def test_a_shape_is_written_as_sql_once_and_asked_of_any_range(
 
 
 def test_several_tables_are_asked_at_once_each_of_a_range_of_its_own(
-    lake: Lake, reader: Reader, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, reader: Reader, written: list[str]
 ) -> None:
     """Put into SQL once too, whatever the ranges; the same table may be asked twice."""
-    written: list[str] = []
-    to_sql = query.ibis.to_sql
-    monkeypatch.setattr(query.ibis, "to_sql", lambda *args, **more: written.append("once") or to_sql(*args, **more))
     hour = timedelta(hours=1)
     lake.commit("calls", table_of("calls", [make_call(ts=NOON + n * hour) for n in range(4)]))
     lake.commit("prompt_store_events", table_of("prompt_store_events", [make_store_event("hit", ts=NOON)]))
